@@ -1,0 +1,1 @@
+"""Automatic speech recognition: owns an utterance, endpoints it, transcribes it."""

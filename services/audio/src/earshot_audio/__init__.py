@@ -1,0 +1,1 @@
+"""Audio formats on the wire: Opus and PCM16, resampling, framing."""

@@ -1,0 +1,1 @@
+"""One way to be a service: bus, gRPC, telemetry, health, settings, errors."""

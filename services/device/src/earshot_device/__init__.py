@@ -1,0 +1,1 @@
+"""Reference device: microphone to loudspeaker, as a library."""

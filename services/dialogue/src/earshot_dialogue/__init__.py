@@ -1,0 +1,1 @@
+"""Dialogue: sessions, skill routing, and exactly one outcome a turn."""

@@ -1,0 +1,1 @@
+"""The whole system on one machine: nats-server, credentials, supervisor."""

@@ -1,0 +1,1 @@
+"""Natural language understanding: transcript to ranked intents and slots."""

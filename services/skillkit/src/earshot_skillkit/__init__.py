@@ -1,0 +1,1 @@
+"""The skill runtime: manifest, sentences, registration, the Skill servicer."""

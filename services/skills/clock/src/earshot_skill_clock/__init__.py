@@ -1,0 +1,1 @@
+"""Skill: time and date, here and elsewhere."""

@@ -1,0 +1,1 @@
+"""Skill: a local music library, played on the device."""

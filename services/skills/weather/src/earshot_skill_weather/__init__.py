@@ -1,0 +1,1 @@
+"""Skill: weather now and in the coming days, from Open-Meteo."""

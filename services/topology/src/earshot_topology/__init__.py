@@ -1,0 +1,1 @@
+"""Every subject, stream, consumer, bucket and permission, declared in one place."""

@@ -1,0 +1,225 @@
+"""Streams, consumers and buckets: what exists on JetStream, declared once, applied by `earshot_topology.apply`.
+
+Retention follows meaning. What is work (utterances, turn events, device events) is kept until everyone who must act on
+it has; what is a decision (outcomes, deadlines, parked messages) is kept for a time and never consumed away.
+UTTERANCES is an interest stream because two parties act on an utterance's start: ASR owns it, dialogue arms its
+deadline. OUTCOMES republishes to the device, so that claiming an outcome and delivering it are one write.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from nats.js.api import (
+    AckPolicy,
+    ConsumerConfig,
+    DiscardPolicy,
+    KeyValueConfig,
+    ObjectStoreConfig,
+    RePublish,
+    RetentionPolicy,
+    StorageType,
+    StreamConfig,
+)
+
+MIB = 1 << 20
+
+# A consumer's message is redelivered when its owner has been silent for this long; owners say "in progress" every third
+# of it. Short, because it is the time that a user waits for when a worker dies.
+ACK_WAIT_S = 1.5
+MAX_DELIVER = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consumer:
+    """A durable pull consumer: one service's place on a stream."""
+
+    stream: str
+    durable: str
+    service: str
+    filter_subject: str
+    max_ack_pending: int = 1000
+    ack_wait_s: float = ACK_WAIT_S
+    max_deliver: int = MAX_DELIVER
+
+    def config(self, replicas: int = 1) -> ConsumerConfig:
+        """Return it as JetStream wants it."""
+        return ConsumerConfig(
+            durable_name=self.durable,
+            name=self.durable,
+            filter_subject=self.filter_subject,
+            ack_policy=AckPolicy.EXPLICIT,
+            ack_wait=self.ack_wait_s,
+            # One more than handlers use: the handler that sees the last delivery parks the message itself.
+            max_deliver=self.max_deliver + 1,
+            max_ack_pending=self.max_ack_pending,
+            num_replicas=replicas,
+        )
+
+
+STREAMS: tuple[StreamConfig, ...] = (
+    StreamConfig(
+        name="AUDIO",
+        description="Frames of utterances in progress, for takeover and backfill; purged with their turn.",
+        subjects=["device.*.*.up.audio.*"],
+        storage=StorageType.MEMORY,
+        max_age=90,
+        max_bytes=512 * MIB,
+        max_msg_size=64 * 1024,
+        discard=DiscardPolicy.OLD,
+        allow_direct=True,
+    ),
+    StreamConfig(
+        name="UTTERANCES",
+        description="Utterances that began.",
+        subjects=["device.*.*.up.started.*.*"],
+        retention=RetentionPolicy.INTEREST,
+        storage=StorageType.FILE,
+        max_age=300,
+        max_bytes=256 * MIB,
+        max_msg_size=64 * 1024,
+        discard=DiscardPolicy.NEW,
+        duplicate_window=120,
+    ),
+    StreamConfig(
+        name="DEVICE_EVENTS",
+        description="What happened on devices.",
+        subjects=["device.*.*.up.event"],
+        retention=RetentionPolicy.WORK_QUEUE,
+        storage=StorageType.FILE,
+        max_age=3600,
+        max_bytes=256 * MIB,
+        max_msg_size=64 * 1024,
+        discard=DiscardPolicy.NEW,
+        duplicate_window=120,
+    ),
+    StreamConfig(
+        name="TURNS",
+        description="Turns on their way from words to meaning.",
+        subjects=["turn.transcribed", "turn.interpreted"],
+        retention=RetentionPolicy.WORK_QUEUE,
+        storage=StorageType.FILE,
+        max_age=300,
+        max_bytes=256 * MIB,
+        discard=DiscardPolicy.NEW,
+        duplicate_window=120,
+    ),
+    StreamConfig(
+        name="OUTCOMES",
+        description="The one outcome of every turn; republished to its device.",
+        subjects=["turn.outcome.*.*.*"],
+        storage=StorageType.FILE,
+        max_age=3600,
+        max_bytes=1024 * MIB,
+        discard=DiscardPolicy.OLD,
+        allow_direct=True,
+        republish=RePublish(
+            src="turn.outcome.*.*.*",
+            dest="device.{{wildcard(1)}}.{{wildcard(2)}}.down.outcome.{{wildcard(3)}}",
+        ),
+    ),
+    StreamConfig(
+        name="DEADLINES",
+        description="Turn deadlines: scheduled messages and those that became due.",
+        # No max_age: it deletes schedules that are still pending. Due messages are purged by their reader.
+        subjects=["turn.deadline.arm.*", "turn.deadline.due"],
+        storage=StorageType.FILE,
+        max_bytes=256 * MIB,
+        discard=DiscardPolicy.NEW,
+        allow_msg_schedules=True,
+        allow_msg_ttl=True,
+    ),
+    StreamConfig(
+        name="SPEECH",
+        description="Frames of answers being spoken, for takeover and backfill.",
+        subjects=["device.*.*.down.speech.*"],
+        storage=StorageType.MEMORY,
+        max_age=90,
+        max_bytes=512 * MIB,
+        max_msg_size=64 * 1024,
+        discard=DiscardPolicy.OLD,
+        allow_direct=True,
+    ),
+    StreamConfig(
+        name="DIRECTIVES",
+        description="Directives outside an outcome, kept for devices that are away.",
+        subjects=["device.*.*.down.directive"],
+        storage=StorageType.FILE,
+        max_age=600,
+        max_msgs_per_subject=100,
+        max_bytes=256 * MIB,
+        allow_direct=True,
+    ),
+    StreamConfig(
+        name="PARKED",
+        description="Messages that could not be processed, for people to look at and replay.",
+        subjects=["parked.*"],
+        storage=StorageType.FILE,
+        max_age=14 * 86400,
+        max_bytes=256 * MIB,
+        allow_direct=True,
+    ),
+)
+
+ASR_STARTED = Consumer(stream="UTTERANCES", durable="asr", service="asr", filter_subject="device.*.*.up.started.*.*")
+DIALOGUE_STARTED = Consumer(
+    stream="UTTERANCES", durable="dialogue_started", service="dialogue", filter_subject="device.*.*.up.started.*.*"
+)
+DIALOGUE_EVENTS = Consumer(
+    stream="DEVICE_EVENTS", durable="dialogue_events", service="dialogue", filter_subject="device.*.*.up.event"
+)
+NLU_TRANSCRIBED = Consumer(stream="TURNS", durable="nlu", service="nlu", filter_subject="turn.transcribed")
+DIALOGUE_INTERPRETED = Consumer(
+    stream="TURNS", durable="dialogue", service="dialogue", filter_subject="turn.interpreted"
+)
+DIALOGUE_DEADLINE = Consumer(
+    stream="DEADLINES", durable="dialogue_deadline", service="dialogue", filter_subject="turn.deadline.due"
+)
+TTS_OUTCOMES = Consumer(stream="OUTCOMES", durable="tts", service="tts", filter_subject="turn.outcome.*.*.*")
+
+CONSUMERS: tuple[Consumer, ...] = (
+    ASR_STARTED,
+    DIALOGUE_STARTED,
+    DIALOGUE_EVENTS,
+    NLU_TRANSCRIBED,
+    DIALOGUE_INTERPRETED,
+    DIALOGUE_DEADLINE,
+    TTS_OUTCOMES,
+)
+
+# Leases: an entry that is not renewed disappears. Renew every third of it.
+SKILL_LEASE_S = 6.0
+
+SESSIONS = KeyValueConfig(
+    bucket="SESSIONS", description="Dialogues in progress.", history=1, ttl=3600, max_bytes=256 * MIB
+)
+SKILLS = KeyValueConfig(bucket="SKILLS", description="Descriptions of skills.", history=1, max_bytes=64 * MIB)
+SKILL_ENDPOINTS = KeyValueConfig(
+    bucket="SKILL_ENDPOINTS", description="Running replicas of skills.", history=1, ttl=SKILL_LEASE_S, max_bytes=16 * MIB
+)
+DEVICE_STATES = KeyValueConfig(
+    bucket="DEVICE_STATES", description="Device shadows.", history=1, max_bytes=256 * MIB
+)
+SKILL_STATES = KeyValueConfig(
+    bucket="SKILL_STATES", description="What skills keep per household.", history=1, max_bytes=256 * MIB
+)
+
+BUCKETS: tuple[KeyValueConfig, ...] = (SESSIONS, SKILLS, SKILL_ENDPOINTS, DEVICE_STATES, SKILL_STATES)
+
+TTS_CACHE = ObjectStoreConfig(
+    bucket="TTS_CACHE", description="Synthesised sentences.", ttl=7 * 86400, max_bytes=512 * MIB
+)
+
+OBJECT_STORES: tuple[ObjectStoreConfig, ...] = (TTS_CACHE,)
+
+
+def stream(name: str, replicas: int = 1) -> StreamConfig:
+    """Return a stream's declaration.
+
+    Raises:
+        KeyError: It is not declared.
+    """
+    for config in STREAMS:
+        if config.name == name:
+            return replace(config, num_replicas=replicas)
+    raise KeyError(name)

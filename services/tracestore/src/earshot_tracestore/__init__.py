@@ -1,0 +1,1 @@
+"""Embedded OTLP receiver with a SQLite store of traces."""

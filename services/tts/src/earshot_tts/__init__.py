@@ -1,0 +1,1 @@
+"""Text to speech: sentence-wise streaming synthesis, paced to the device."""
