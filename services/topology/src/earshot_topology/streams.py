@@ -121,11 +121,10 @@ STREAMS: tuple[StreamConfig, ...] = (
     StreamConfig(
         name="DEADLINES",
         description="Turn deadlines: scheduled messages and those that became due.",
-        # No max_age: it deletes schedules that are still pending. Due messages are purged by their reader.
+        # No max_age and no max_bytes: either deletes schedules that are still pending, and the server refuses to combine
+        # schedules with DiscardPolicy.NEW. A due message lives for a minute (Nats-Schedule-TTL).
         subjects=["turn.deadline.arm.*", "turn.deadline.due"],
         storage=StorageType.FILE,
-        max_bytes=256 * MIB,
-        discard=DiscardPolicy.NEW,
         allow_msg_schedules=True,
         allow_msg_ttl=True,
     ),

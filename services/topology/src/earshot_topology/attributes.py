@@ -1,0 +1,63 @@
+"""Every span attribute that Earshot sets itself. A test fails on an attribute that is not declared here.
+
+Names follow OpenTelemetry's rules; what is general (messaging.*, rpc.*, error.type) is OpenTelemetry's own, what is
+about a turn begins with voice. A name with a `pii` segment holds what a user said or heard: it is recorded only where
+EARSHOT_TRACE_PII is set.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+TURN_ID: Final = "voice.turn.id"
+TURN_KIND: Final = "voice.turn.outcome"
+TURN_INDEX: Final = "voice.turn.index"
+TURN_MODALITY: Final = "voice.turn.modality"
+SESSION_ID: Final = "voice.session.id"
+HOUSEHOLD_ID: Final = "voice.household.id"
+DEVICE_ID: Final = "voice.device.id"
+LOCALE: Final = "voice.locale"
+OUTCOME_ID: Final = "voice.outcome.id"
+OWNER_EPOCH: Final = "voice.owner_epoch"
+INTENT: Final = "voice.intent"
+INTENT_CONFIDENCE: Final = "voice.intent.confidence"
+SKILL_ID: Final = "voice.skill.id"
+SKILL_VERSION: Final = "voice.skill.version"
+SKILL_ATTEMPT: Final = "voice.skill.attempt"
+REGISTRY_REVISION: Final = "voice.registry.revision"
+ENGINE: Final = "voice.engine"
+ENGINE_REVISION: Final = "voice.engine.revision"
+RECOGNIZER: Final = "voice.nlu.recognizer"
+HYPOTHESIS_COUNT: Final = "voice.nlu.hypotheses"
+AUDIO_SECONDS: Final = "voice.audio.duration_s"
+ENDPOINT_REASON: Final = "voice.asr.endpoint_reason"
+END_OF_SPEECH_SECONDS: Final = "voice.asr.end_of_speech_s"
+CONFIDENCE: Final = "voice.asr.confidence"
+BACKFILLED_FRAMES: Final = "voice.asr.backfilled_frames"
+INTERIM_COUNT: Final = "voice.asr.interim_count"
+REJECTION: Final = "voice.asr.rejection"
+SENTENCE_COUNT: Final = "voice.tts.sentences"
+CACHE_HITS: Final = "voice.tts.cache_hits"
+FRAME_COUNT: Final = "voice.tts.frames"
+RESUMED_AT: Final = "voice.tts.resumed_at"
+CANCELLED: Final = "voice.tts.cancelled"
+TIME_TO_FIRST_AUDIO: Final = "voice.first_audio_s"
+CONCEALED_FRAMES: Final = "voice.device.concealed_frames"
+ERROR_CODE: Final = "error.type"
+
+PII_TRANSCRIPT: Final = "voice.pii.transcript"
+PII_SLOTS: Final = "voice.pii.slots"
+PII_ANSWER: Final = "voice.pii.answer"
+
+MESSAGING_SYSTEM: Final = "messaging.system"
+MESSAGING_OPERATION: Final = "messaging.operation.type"
+MESSAGING_DESTINATION: Final = "messaging.destination.name"
+MESSAGING_CONSUMER_GROUP: Final = "messaging.consumer.group.name"
+MESSAGING_DELIVERY_COUNT: Final = "messaging.nats.delivery_count"
+RPC_SYSTEM: Final = "rpc.system"
+RPC_METHOD: Final = "rpc.method"
+RPC_STATUS: Final = "rpc.grpc.status_code"
+
+DECLARED: Final[frozenset[str]] = frozenset(
+    value for name, value in list(globals().items()) if name.isupper() and isinstance(value, str)
+)
