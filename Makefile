@@ -1,0 +1,123 @@
+# One command for each task. Everything below `help` first brings .venv up to date, which costs nothing when it is.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$name; break; }; done)
+PY := .venv/bin/python
+BUF := $(PY) deploy/local/buf.py
+ENVIRONMENT := .venv/.installed
+PROJECTS := $(wildcard services/*/pyproject.toml services/skills/*/pyproject.toml)
+PACKAGES = $(sort $(wildcard services/*/src services/skills/*/src))
+
+##@ Use
+
+.PHONY: help
+help: ## Show this help
+	@awk 'BEGIN {FS = ":.*## "; printf "Usage: make \033[36m<target>\033[0m\n"} \
+		/^##@ / {printf "\n\033[1m%s\033[0m\n", substr($$0, 5)} \
+		/^[a-zA-Z0-9_-]+:.*## / {printf "  \033[36m%-18s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(ENVIRONMENT) ## Make or update .venv
+
+.PHONY: run
+run: $(ENVIRONMENT) ## Start everything, speak four demo turns, stay up until Ctrl-C (ONCE=1: leave after the demo)
+	@exec .venv/bin/earshot demo $(if $(filter-out 0,$(ONCE)),--once)
+
+.PHONY: up
+up: $(ENVIRONMENT) ## Start everything and stay up (SCALE=asr=3,nlu=2)
+	@exec .venv/bin/earshot up $(if $(SCALE),--scale $(SCALE))
+
+##@ Develop
+
+.PHONY: test
+test: $(ENVIRONMENT) ## Run the tests (ARGS="-k name -x")
+	@$(PY) -m pytest $(ARGS)
+
+.PHONY: check
+check: lint types layers protos-check asyncapi-check ## Run every check: lint, types, layers, contracts, AsyncAPI
+
+.PHONY: lint
+lint: $(ENVIRONMENT) ## Check style and format
+	@echo "==> ruff" >&2
+	@$(PY) -m ruff check --quiet .
+	@$(PY) -m ruff format --check --quiet . || { $(PY) -m ruff format --check .; exit 1; }
+
+.PHONY: types
+types: $(ENVIRONMENT) ## Check types, strictly
+	@echo "==> mypy (a minute without its cache)" >&2
+	@$(PY) -m mypy --no-error-summary $(PACKAGES) protos/generate.py deploy/local
+
+.PHONY: layers
+layers: $(ENVIRONMENT) ## Check which package imports which
+	@echo "==> import-linter" >&2
+	@.venv/bin/lint-imports --cache-dir build/import_linter $(if $(VERBOSE),--verbose) >build/layers.txt || { cat build/layers.txt; exit 1; }
+
+.PHONY: format
+format: $(ENVIRONMENT) ## Format the code and mend what ruff can mend
+	@$(PY) -m ruff check --quiet --fix . || true
+	@$(PY) -m ruff format --quiet .
+
+##@ Contracts
+
+.PHONY: protos
+protos: $(ENVIRONMENT) ## Generate services/contracts from protos/
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PY) protos/generate.py
+
+.PHONY: protos-check
+protos-check: $(ENVIRONMENT) ## Check generated code for drift; buf lint; buf breaking against the last release
+	@echo "==> protos: drift, lint, breaking changes" >&2
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PY) protos/generate.py --check
+	@$(BUF) lint protos
+	@$(BUF) breaking protos --against protos/released.binpb
+
+.PHONY: release-contracts
+release-contracts: $(ENVIRONMENT) ## Make today's contracts the release that breaking changes are measured against
+	@$(BUF) build protos --as-file-descriptor-set --exclude-source-info -o protos/released.binpb
+
+.PHONY: asyncapi
+asyncapi: $(ENVIRONMENT) ## Generate the AsyncAPI document from the running definitions
+	@$(PY) -m earshot_topology.asyncapi
+
+.PHONY: asyncapi-check
+asyncapi-check: $(ENVIRONMENT) ## Check the AsyncAPI document for drift
+	@echo "==> asyncapi: drift" >&2
+	@$(PY) -m earshot_topology.asyncapi --check
+
+##@ Measure
+
+.PHONY: bench-turn
+bench-turn: $(ENVIRONMENT) ## Platform overhead of a turn, with the floor of its raw hops
+	@$(PY) -m tests.bench.turn $(ARGS)
+
+.PHONY: bench-audio
+bench-audio: $(ENVIRONMENT) ## Concurrent audio streams through one ASR worker, without decoding
+	@$(PY) -m tests.bench.audio $(ARGS)
+
+.PHONY: bench-voice
+bench-voice: $(ENVIRONMENT) ## End of speech to first audio with the real engines, both locales
+	@$(PY) -m tests.bench.voice $(ARGS)
+
+##@ Maintain
+
+.PHONY: lock
+lock: $(ENVIRONMENT) ## Resolve the requirements anew (the newest versions that fit: ARGS=--upgrade)
+	@echo "==> resolving" >&2
+	@$(PY) -m uv lock --quiet $(ARGS)
+	@$(PY) -m uv export --quiet --all-packages --all-groups --no-emit-workspace --no-annotate --no-header -o requirements/all.txt
+	@echo uv | $(PY) -m uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --no-emit-index-url \
+		$(ARGS) -o requirements/uv.txt -
+	@! grep -l '://' requirements/*.txt || { echo "an address got into the requirements" >&2; exit 1; }
+
+.PHONY: clean
+clean: ## Remove what was built and measured, and the local stack's state (.venv stays)
+	@rm -rf build .earshot .ruff_cache .mypy_cache .pytest_cache .hypothesis .import_linter_cache
+
+# The environment is made anew when what decides it has changed. The script compares contents, so that a fresh
+# checkout's times cost one comparison and no installation.
+$(ENVIRONMENT): requirements/all.txt requirements/uv.txt deploy/local/environment.py $(PROJECTS)
+	@test -n "$(PYTHON)" || { echo "earshot: Python 3.11 or newer is needed (apt install python3 python3-venv)" >&2; exit 1; }
+	@$(PYTHON) deploy/local/environment.py
