@@ -1,0 +1,1 @@
+"""Recognition engines behind one Protocol; `base` holds it, `factory` makes one from settings."""

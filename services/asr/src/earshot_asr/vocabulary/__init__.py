@@ -1,0 +1,1 @@
+"""From sentence templates to what a decoder loads: graph, language model, pronunciation dictionary. No I/O but `cmudict`."""
