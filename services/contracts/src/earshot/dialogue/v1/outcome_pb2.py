@@ -25,26 +25,27 @@ _sym_db = _symbol_database.Default()
 from earshot.common.v1 import error_pb2 as earshot_dot_common_dot_v1_dot_error__pb2
 from earshot.common.v1 import turn_pb2 as earshot_dot_common_dot_v1_dot_turn__pb2
 from earshot.device.v1 import directive_pb2 as earshot_dot_device_dot_v1_dot_directive__pb2
+from earshot.nlu.v1 import interpreter_pb2 as earshot_dot_nlu_dot_v1_dot_interpreter__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!earshot/dialogue/v1/outcome.proto\x12\x13\x65\x61rshot.dialogue.v1\x1a\x1d\x65\x61rshot/common/v1/error.proto\x1a\x1c\x65\x61rshot/common/v1/turn.proto\x1a!earshot/device/v1/directive.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe0\x03\n\x07Outcome\x12\x12\n\noutcome_id\x18\x01 \x01(\t\x12,\n\x04turn\x18\x02 \x01(\x0b\x32\x1e.earshot.common.v1.TurnContext\x12.\n\x04kind\x18\x03 \x01(\x0e\x32 .earshot.dialogue.v1.OutcomeKind\x12\x15\n\rsegment_index\x18\x04 \x01(\r\x12\r\n\x05\x66inal\x18\x05 \x01(\x08\x12\x19\n\x11\x65xpected_sequence\x18\x06 \x01(\x04\x12,\n\x07prompts\x18\x07 \x03(\x0b\x32\x1b.earshot.dialogue.v1.Prompt\x12\x30\n\ndirectives\x18\x08 \x03(\x0b\x32\x1c.earshot.device.v1.Directive\x12\x15\n\rexpects_reply\x18\t \x01(\x08\x12\x18\n\x10session_revision\x18\n \x01(\x04\x12\'\n\x05\x65rror\x18\x0b \x01(\x0b\x32\x18.earshot.common.v1.Error\x12\x0e\n\x06intent\x18\x0c \x01(\t\x12\x10\n\x08skill_id\x18\r \x01(\t\x12\x15\n\rskill_version\x18\x0e \x01(\t\x12/\n\x0b\x64\x65\x63ide_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"J\n\x06Prompt\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0e\n\x06locale\x18\x02 \x01(\t\x12\x0b\n\x03key\x18\x03 \x01(\t\x12\x15\n\rinterruptible\x18\x04 \x01(\x08\"Q\n\x0cTurnDeadline\x12,\n\x04turn\x18\x01 \x01(\x0b\x32\x1e.earshot.common.v1.TurnContext\x12\x13\n\x0bwaiting_for\x18\x02 \x01(\t\"l\n\x0f\x46illerRequested\x12,\n\x04turn\x18\x01 \x01(\x0b\x32\x1e.earshot.common.v1.TurnContext\x12+\n\x06prompt\x18\x02 \x01(\x0b\x32\x1b.earshot.dialogue.v1.Prompt\"N\n\x0fSpeechCancelled\x12\x14\n\x0chousehold_id\x18\x01 \x01(\t\x12\x11\n\tdevice_id\x18\x02 \x01(\t\x12\x12\n\noutcome_id\x18\x03 \x01(\t*\x9a\x01\n\x0bOutcomeKind\x12\x1c\n\x18OUTCOME_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15OUTCOME_KIND_ANSWERED\x10\x01\x12\x1b\n\x17OUTCOME_KIND_APOLOGISED\x10\x02\x12\x1a\n\x16OUTCOME_KIND_CANCELLED\x10\x03\x12\x19\n\x15OUTCOME_KIND_REJECTED\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!earshot/dialogue/v1/outcome.proto\x12\x13\x65\x61rshot.dialogue.v1\x1a\x1d\x65\x61rshot/common/v1/error.proto\x1a\x1c\x65\x61rshot/common/v1/turn.proto\x1a!earshot/device/v1/directive.proto\x1a earshot/nlu/v1/interpreter.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x90\x04\n\x07Outcome\x12\x12\n\noutcome_id\x18\x01 \x01(\t\x12,\n\x04turn\x18\x02 \x01(\x0b\x32\x1e.earshot.common.v1.TurnContext\x12.\n\x04kind\x18\x03 \x01(\x0e\x32 .earshot.dialogue.v1.OutcomeKind\x12\x15\n\rsegment_index\x18\x04 \x01(\r\x12\r\n\x05\x66inal\x18\x05 \x01(\x08\x12\x19\n\x11\x65xpected_sequence\x18\x06 \x01(\x04\x12,\n\x07prompts\x18\x07 \x03(\x0b\x32\x1b.earshot.dialogue.v1.Prompt\x12\x30\n\ndirectives\x18\x08 \x03(\x0b\x32\x1c.earshot.device.v1.Directive\x12\x15\n\rexpects_reply\x18\t \x01(\x08\x12\x18\n\x10session_revision\x18\n \x01(\x04\x12\'\n\x05\x65rror\x18\x0b \x01(\x0b\x32\x18.earshot.common.v1.Error\x12\x0e\n\x06intent\x18\x0c \x01(\t\x12\x10\n\x08skill_id\x18\r \x01(\t\x12\x15\n\rskill_version\x18\x0e \x01(\t\x12/\n\x0b\x64\x65\x63ide_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nhypothesis\x18\x10 \x01(\x0b\x32\x1a.earshot.nlu.v1.Hypothesis\"J\n\x06Prompt\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0e\n\x06locale\x18\x02 \x01(\t\x12\x0b\n\x03key\x18\x03 \x01(\t\x12\x15\n\rinterruptible\x18\x04 \x01(\x08\"Q\n\x0cTurnDeadline\x12,\n\x04turn\x18\x01 \x01(\x0b\x32\x1e.earshot.common.v1.TurnContext\x12\x13\n\x0bwaiting_for\x18\x02 \x01(\t\"l\n\x0f\x46illerRequested\x12,\n\x04turn\x18\x01 \x01(\x0b\x32\x1e.earshot.common.v1.TurnContext\x12+\n\x06prompt\x18\x02 \x01(\x0b\x32\x1b.earshot.dialogue.v1.Prompt\"N\n\x0fSpeechCancelled\x12\x14\n\x0chousehold_id\x18\x01 \x01(\t\x12\x11\n\tdevice_id\x18\x02 \x01(\t\x12\x12\n\noutcome_id\x18\x03 \x01(\t*\x9a\x01\n\x0bOutcomeKind\x12\x1c\n\x18OUTCOME_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15OUTCOME_KIND_ANSWERED\x10\x01\x12\x1b\n\x17OUTCOME_KIND_APOLOGISED\x10\x02\x12\x1a\n\x16OUTCOME_KIND_CANCELLED\x10\x03\x12\x19\n\x15OUTCOME_KIND_REJECTED\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'earshot.dialogue.v1.outcome_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_OUTCOMEKIND']._serialized_start=1020
-  _globals['_OUTCOMEKIND']._serialized_end=1174
-  _globals['_OUTCOME']._serialized_start=188
-  _globals['_OUTCOME']._serialized_end=668
-  _globals['_PROMPT']._serialized_start=670
-  _globals['_PROMPT']._serialized_end=744
-  _globals['_TURNDEADLINE']._serialized_start=746
-  _globals['_TURNDEADLINE']._serialized_end=827
-  _globals['_FILLERREQUESTED']._serialized_start=829
-  _globals['_FILLERREQUESTED']._serialized_end=937
-  _globals['_SPEECHCANCELLED']._serialized_start=939
-  _globals['_SPEECHCANCELLED']._serialized_end=1017
+  _globals['_OUTCOMEKIND']._serialized_start=1102
+  _globals['_OUTCOMEKIND']._serialized_end=1256
+  _globals['_OUTCOME']._serialized_start=222
+  _globals['_OUTCOME']._serialized_end=750
+  _globals['_PROMPT']._serialized_start=752
+  _globals['_PROMPT']._serialized_end=826
+  _globals['_TURNDEADLINE']._serialized_start=828
+  _globals['_TURNDEADLINE']._serialized_end=909
+  _globals['_FILLERREQUESTED']._serialized_start=911
+  _globals['_FILLERREQUESTED']._serialized_end=1019
+  _globals['_SPEECHCANCELLED']._serialized_start=1021
+  _globals['_SPEECHCANCELLED']._serialized_end=1099
 # @@protoc_insertion_point(module_scope)

@@ -7,6 +7,7 @@ from collections import abc as abc
 from earshot.common.v1 import error_pb2 as error_pb2
 from earshot.common.v1 import turn_pb2 as turn_pb2
 from earshot.device.v1 import directive_pb2 as directive_pb2
+from earshot.nlu.v1 import interpreter_pb2 as interpreter_pb2
 from google.protobuf import descriptor as descriptor
 from google.protobuf import message as message
 from google.protobuf import timestamp_pb2 as timestamp_pb2
@@ -84,6 +85,7 @@ class Outcome(message.Message):
     SKILL_ID_FIELD_NUMBER: builtins.int
     SKILL_VERSION_FIELD_NUMBER: builtins.int
     DECIDE_TIME_FIELD_NUMBER: builtins.int
+    HYPOTHESIS_FIELD_NUMBER: builtins.int
     outcome_id: builtins.str
     """UUIDv7 of this decision."""
     kind: OutcomeKind.ValueType
@@ -124,6 +126,10 @@ class Outcome(message.Message):
     def decide_time(self) -> timestamp_pb2.Timestamp:
         """When it was decided."""
 
+    @builtins.property
+    def hypothesis(self) -> interpreter_pb2.Hypothesis:
+        """What was understood and fulfilled, slots of the session's earlier turns filled in; unset when nothing was."""
+
     def __init__(
         self,
         *,
@@ -142,10 +148,11 @@ class Outcome(message.Message):
         skill_id: builtins.str = ...,
         skill_version: builtins.str = ...,
         decide_time: timestamp_pb2.Timestamp | None = ...,
+        hypothesis: interpreter_pb2.Hypothesis | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["decide_time", b"decide_time", "error", b"error", "turn", b"turn"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["decide_time", b"decide_time", "error", b"error", "hypothesis", b"hypothesis", "turn", b"turn"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["decide_time", b"decide_time", "directives", b"directives", "error", b"error", "expected_sequence", b"expected_sequence", "expects_reply", b"expects_reply", "final", b"final", "intent", b"intent", "kind", b"kind", "outcome_id", b"outcome_id", "prompts", b"prompts", "segment_index", b"segment_index", "session_revision", b"session_revision", "skill_id", b"skill_id", "skill_version", b"skill_version", "turn", b"turn"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["decide_time", b"decide_time", "directives", b"directives", "error", b"error", "expected_sequence", b"expected_sequence", "expects_reply", b"expects_reply", "final", b"final", "hypothesis", b"hypothesis", "intent", b"intent", "kind", b"kind", "outcome_id", b"outcome_id", "prompts", b"prompts", "segment_index", b"segment_index", "session_revision", b"session_revision", "skill_id", b"skill_id", "skill_version", b"skill_version", "turn", b"turn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
