@@ -192,9 +192,17 @@ SKILL_LEASE_S = 6.0
 SESSIONS = KeyValueConfig(
     bucket="SESSIONS", description="Dialogues in progress.", history=1, ttl=3600, max_bytes=256 * MIB
 )
-SKILLS = KeyValueConfig(bucket="SKILLS", description="Descriptions of skills.", history=1, max_bytes=64 * MIB)
+# Direct reads: the registry lists these two buckets whole, in one request each.
+SKILLS = KeyValueConfig(
+    bucket="SKILLS", description="Descriptions of skills.", history=1, max_bytes=64 * MIB, direct=True
+)
 SKILL_ENDPOINTS = KeyValueConfig(
-    bucket="SKILL_ENDPOINTS", description="Running replicas of skills.", history=1, ttl=SKILL_LEASE_S, max_bytes=16 * MIB
+    bucket="SKILL_ENDPOINTS",
+    description="Running replicas of skills.",
+    history=1,
+    ttl=SKILL_LEASE_S,
+    max_bytes=16 * MIB,
+    direct=True,
 )
 DEVICE_STATES = KeyValueConfig(
     bucket="DEVICE_STATES", description="Device shadows.", history=1, max_bytes=256 * MIB
