@@ -238,7 +238,9 @@ class FinalTranscript(message.Message):
 @typing.final
 class SpeechFrame(message.Message):
     """20 to 60 ms of the answer. Core NATS on device.<household>.<device>.down.speech.<turn>, captured; a receiver drops
-    frames of an outcome that it is not bound to, of a lower owner_epoch, and those it has.
+    frames of an outcome that it is not bound to, of a lower owner_epoch, and those it has. Words that bridge a wait
+    (FillerRequested) come on the same subject with an empty outcome_id, before the outcome; its first frame ends them.
+    An outcome with prompts always ends in a frame with `last`, even where nothing in them could be spoken.
     """
 
     DESCRIPTOR: descriptor.Descriptor
@@ -252,6 +254,7 @@ class SpeechFrame(message.Message):
     FORMAT_FIELD_NUMBER: builtins.int
     LAST_FIELD_NUMBER: builtins.int
     DURATION_FIELD_NUMBER: builtins.int
+    SEGMENT_LAST_FIELD_NUMBER: builtins.int
     turn_id: builtins.str
     """The turn."""
     outcome_id: builtins.str
@@ -266,6 +269,8 @@ class SpeechFrame(message.Message):
     """Samples."""
     last: builtins.bool
     """Last frame of the outcome."""
+    segment_last: builtins.bool
+    """Last frame of its segment: the worker that speaks the next segment goes on from here."""
     @builtins.property
     def format(self) -> audio_pb2.AudioFormat:
         """Format of the payload; the same for all frames of an outcome."""
@@ -286,10 +291,11 @@ class SpeechFrame(message.Message):
         format: audio_pb2.AudioFormat | None = ...,
         last: builtins.bool = ...,
         duration: duration_pb2.Duration | None = ...,
+        segment_last: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["duration", b"duration", "format", b"format"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["duration", b"duration", "format", b"format", "last", b"last", "outcome_id", b"outcome_id", "owner_epoch", b"owner_epoch", "payload", b"payload", "segment_index", b"segment_index", "sequence", b"sequence", "turn_id", b"turn_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["duration", b"duration", "format", b"format", "last", b"last", "outcome_id", b"outcome_id", "owner_epoch", b"owner_epoch", "payload", b"payload", "segment_index", b"segment_index", "segment_last", b"segment_last", "sequence", b"sequence", "turn_id", b"turn_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
