@@ -32,10 +32,11 @@ MAX_DELIVER = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consumer:
-    """A durable pull consumer: one service's place on a stream."""
+    """A durable pull consumer: one service's place on a stream. `event` names it in spans and metrics, without ids."""
 
     stream: str
     durable: str
+    event: str
     service: str
     filter_subject: str
     max_ack_pending: int = 1000
@@ -50,8 +51,9 @@ class Consumer:
             filter_subject=self.filter_subject,
             ack_policy=AckPolicy.EXPLICIT,
             ack_wait=self.ack_wait_s,
-            # One more than handlers use: the handler that sees the last delivery parks the message itself.
-            max_deliver=self.max_deliver + 1,
+            # More than handlers use: the handler that sees the last delivery parks the message itself, and needs another
+            # one when the process dies while it does.
+            max_deliver=self.max_deliver + 4,
             max_ack_pending=self.max_ack_pending,
             num_replicas=replicas,
         )
@@ -160,21 +162,43 @@ STREAMS: tuple[StreamConfig, ...] = (
     ),
 )
 
-ASR_STARTED = Consumer(stream="UTTERANCES", durable="asr", service="asr", filter_subject="device.*.*.up.started.*.*")
+ASR_STARTED = Consumer(
+    event="utterance.started",
+    stream="UTTERANCES",
+    durable="asr",
+    service="asr",
+    filter_subject="device.*.*.up.started.*.*",
+)
 DIALOGUE_STARTED = Consumer(
-    stream="UTTERANCES", durable="dialogue_started", service="dialogue", filter_subject="device.*.*.up.started.*.*"
+    event="utterance.started",
+    stream="UTTERANCES",
+    durable="dialogue_started",
+    service="dialogue",
+    filter_subject="device.*.*.up.started.*.*",
 )
 DIALOGUE_EVENTS = Consumer(
-    stream="DEVICE_EVENTS", durable="dialogue_events", service="dialogue", filter_subject="device.*.*.up.event"
+    event="device.event",
+    stream="DEVICE_EVENTS",
+    durable="dialogue_events",
+    service="dialogue",
+    filter_subject="device.*.*.up.event",
 )
-NLU_TRANSCRIBED = Consumer(stream="TURNS", durable="nlu", service="nlu", filter_subject="turn.transcribed")
+NLU_TRANSCRIBED = Consumer(
+    event="turn.transcribed", stream="TURNS", durable="nlu", service="nlu", filter_subject="turn.transcribed"
+)
 DIALOGUE_INTERPRETED = Consumer(
-    stream="TURNS", durable="dialogue", service="dialogue", filter_subject="turn.interpreted"
+    event="turn.interpreted", stream="TURNS", durable="dialogue", service="dialogue", filter_subject="turn.interpreted"
 )
 DIALOGUE_DEADLINE = Consumer(
-    stream="DEADLINES", durable="dialogue_deadline", service="dialogue", filter_subject="turn.deadline.due"
+    event="turn.deadline",
+    stream="DEADLINES",
+    durable="dialogue_deadline",
+    service="dialogue",
+    filter_subject="turn.deadline.due",
 )
-TTS_OUTCOMES = Consumer(stream="OUTCOMES", durable="tts", service="tts", filter_subject="turn.outcome.*.*.*")
+TTS_OUTCOMES = Consumer(
+    event="turn.outcome", stream="OUTCOMES", durable="tts", service="tts", filter_subject="turn.outcome.*.*.*"
+)
 
 CONSUMERS: tuple[Consumer, ...] = (
     ASR_STARTED,
@@ -204,9 +228,7 @@ SKILL_ENDPOINTS = KeyValueConfig(
     max_bytes=16 * MIB,
     direct=True,
 )
-DEVICE_STATES = KeyValueConfig(
-    bucket="DEVICE_STATES", description="Device shadows.", history=1, max_bytes=256 * MIB
-)
+DEVICE_STATES = KeyValueConfig(bucket="DEVICE_STATES", description="Device shadows.", history=1, max_bytes=256 * MIB)
 SKILL_STATES = KeyValueConfig(
     bucket="SKILL_STATES", description="What skills keep per household.", history=1, max_bytes=256 * MIB
 )

@@ -36,7 +36,7 @@ class DeviceAddress(NamedTuple):
 
     @classmethod
     def of(cls, subject: str) -> DeviceAddress:
-        """Read the address from a subject of the form device.<household>.<device>.…
+        """Read the address from a subject that begins with device.<household>.<device>.
 
         Raises:
             InvalidTokenError: The subject is not a device's.

@@ -1,0 +1,257 @@
+"""The bus of one service: a connection, publishers, consumers, responders.
+
+Two consumer paths with one behaviour (see `consuming`):
+
+- `handler` goes through FastStream, for events whose subject holds no id. Concurrency n is n subscribers that fetch one
+  message each on one durable: nothing is fetched ahead, so nothing is stranded at a stop.
+- `worker` is raw nats-py, for device-facing subjects, whose ids would end in FastStream's names, and for work that is
+  owned for seconds. One loop fetches a message at a time when a slot is free; concurrency n is n slots.
+
+Lifecycle: `connect`, register, `start`, `stop_consuming` (work in progress is finished), `close`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any, TypeVar
+
+import nats
+from google.protobuf.message import Message
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.errors import Error as NatsError
+from nats.errors import TimeoutError as NatsTimeoutError
+from nats.js import JetStreamContext
+from nats.js.errors import APIError
+
+from earshot_chassis import telemetry
+from earshot_chassis.codec import CONTENT_TYPE, content_type, decode, encode
+from earshot_chassis.consuming import Consuming, Delivery, DurableConsumer, Handler
+from earshot_chassis.errors import EarshotError, MalformedPayloadError
+from earshot_chassis.parking import Parking
+from earshot_chassis.publishing import Publisher
+from earshot_chassis.settings import ServiceSettings
+
+M = TypeVar("M", bound=Message)
+Responder = Callable[[M, str], Awaitable[Message]]
+Listener = Callable[[M, str], Awaitable[None]]
+
+# A fetch waits this long on the server; it is also how long a stop may wait for an idle loop.
+_FETCH_S = 1.0
+_log = telemetry.logger("bus")
+_MALFORMED = telemetry.counter("earshot.message.malformed", "Core messages that could not be read.")
+
+
+class Bus(Publisher):
+    """One service's connection to NATS."""
+
+    def __init__(self, name: str, settings: ServiceSettings) -> None:
+        self.name = name
+        self._settings = settings
+        self._handlers: list[tuple[Consuming, DurableConsumer, int]] = []
+        self._workers: list[_Worker] = []
+        self._subscriptions: list[Subscription] = []
+        self._broker: Any = None
+        self._parking: Parking
+        self.client: Client
+        self.jetstream: JetStreamContext
+
+    async def connect(self) -> None:
+        """Connect; wait for the server as long as it takes."""
+        options: dict[str, Any] = {
+            "servers": self._settings.nats_url.split(","),
+            "name": f"earshot-{self.name}/{self._settings.instance_id}",
+            "max_reconnect_attempts": -1,
+            "reconnect_time_wait": 0.2,
+            "connect_timeout": 2,
+            "inbox_prefix": f"_INBOX_{self.name}",
+            "error_cb": self._on_error,
+            "disconnected_cb": self._on_disconnect,
+            "reconnected_cb": self._on_reconnect,
+        }
+        if self._settings.nats_credentials is not None:
+            options["user_credentials"] = str(self._settings.nats_credentials)
+        while True:
+            try:
+                self.client = await nats.connect(**options)
+                break
+            except (NatsError, OSError) as error:
+                _log.warning("bus_unreachable", error=type(error).__name__)
+                await asyncio.sleep(0.5)
+        self.jetstream = self.client.jetstream()
+        Publisher.__init__(self, self.client, self.jetstream)
+        self._parking = Parking(self.name, self.store)
+
+    def handler(
+        self, consumer: DurableConsumer, message_type: type[M], function: Handler[M], *, concurrency: int = 1
+    ) -> None:
+        """Consume through FastStream; the subject holds no id."""
+        self._handlers.append((Consuming(consumer, message_type, function, self._parking.park), consumer, concurrency))
+
+    def worker(
+        self, consumer: DurableConsumer, message_type: type[M], function: Handler[M], *, concurrency: int = 1
+    ) -> None:
+        """Consume through nats-py itself."""
+        consuming = Consuming(consumer, message_type, function, self._parking.park)
+        self._workers.append(_Worker(self.jetstream, consumer, consuming, concurrency))
+
+    async def subscribe(
+        self, subject: str, message_type: type[M], function: Listener[M], *, queue: str = ""
+    ) -> Subscription:
+        """Listen on a core subject. What can't be read is counted and dropped; a failing listener is logged."""
+
+        async def receive(raw: Msg) -> None:
+            try:
+                message = decode(raw.data, raw.headers, message_type)
+            except MalformedPayloadError as error:
+                _MALFORMED.add(1, {"type": message_type.DESCRIPTOR.name})
+                _log.warning("malformed_message", code=error.code, reason=str(error))
+                return
+            try:
+                await function(message, raw.subject)
+            except Exception as error:  # noqa: BLE001 - a listener must not end the subscription
+                _log.error("listener_failed", type=message_type.DESCRIPTOR.name, exc_info=error)
+
+        subscription = await self.client.subscribe(subject, queue=queue, cb=receive)
+        self._subscriptions.append(subscription)
+        return subscription
+
+    async def responder(
+        self, subject: str, request_type: type[M], function: Responder[M], *, queue: str
+    ) -> Subscription:
+        """Answer requests on a core subject; an error is answered with the headers error-code and error-message."""
+
+        async def answer(raw: Msg) -> None:
+            try:
+                response = await function(decode(raw.data, raw.headers, request_type), raw.subject)
+                payload, headers = encode(response), {CONTENT_TYPE: content_type(type(response))}
+            except EarshotError as error:
+                payload, headers = b"", {"error-code": error.code, "error-message": str(error)}
+            except Exception as error:  # noqa: BLE001 - a responder must not end the subscription
+                _log.error("responder_failed", type=request_type.DESCRIPTOR.name, exc_info=error)
+                payload, headers = b"", {"error-code": "internal", "error-message": "internal error"}
+            if raw.reply:
+                await self.client.publish(raw.reply, payload, headers=headers)
+
+        subscription = await self.client.subscribe(subject, queue=queue, cb=answer)
+        self._subscriptions.append(subscription)
+        return subscription
+
+    async def start(self) -> None:
+        """Begin to consume."""
+        if self._handlers:
+            from earshot_chassis.faststream import Broker  # noqa: PLC0415 - only services with handlers pay for it
+
+            self._broker = Broker(self._settings, self.name)
+            await self._broker.start(self._handlers)
+        for worker in self._workers:
+            await worker.start()
+
+    async def ready(self) -> str:
+        """Return why this service can't work at the moment; an empty string when it can."""
+        if not self.client.is_connected:
+            return "not connected to NATS"
+        consumers = [consumer for _, consumer, _ in self._handlers] + [worker.consumer for worker in self._workers]
+        for consumer in consumers:
+            try:
+                await self.jetstream.consumer_info(consumer.stream, consumer.durable, timeout=1.0)
+            except (NatsError, APIError) as error:
+                return f"consumer {consumer.stream}/{consumer.durable}: {type(error).__name__}"
+        dead = [worker.consumer.durable for worker in self._workers if not worker.alive]
+        return f"worker loop ended: {', '.join(dead)}" if dead else ""
+
+    async def stop_consuming(self, timeout_s: float) -> None:
+        """Take no more work; wait for what is in progress, at most timeout_s, then cancel it."""
+        stopping = [worker.stop(timeout_s) for worker in self._workers]
+        if self._broker is not None:
+            stopping.append(self._broker.stop(timeout_s))
+        await asyncio.gather(*stopping)
+        for subscription in self._subscriptions:
+            with suppress(NatsError):
+                await subscription.unsubscribe()
+
+    async def close(self) -> None:
+        """Flush and disconnect."""
+        with suppress(NatsError, OSError, asyncio.TimeoutError):
+            await asyncio.wait_for(self.client.drain(), 3.0)
+
+    async def _on_error(self, error: Exception) -> None:
+        _log.warning("bus_error", error=type(error).__name__, reason=str(error)[:200])
+
+    async def _on_disconnect(self) -> None:
+        _log.warning("bus_disconnected")
+
+    async def _on_reconnect(self) -> None:
+        _log.info("bus_reconnected")
+
+
+class _Worker:
+    """A fetch loop over one durable with a bounded number of messages in progress."""
+
+    def __init__(
+        self, jetstream: JetStreamContext, consumer: DurableConsumer, consuming: Consuming, concurrency: int
+    ) -> None:
+        self.consumer = consumer
+        self._jetstream = jetstream
+        self._consuming = consuming
+        self._slots = asyncio.Semaphore(concurrency)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = asyncio.Event()
+        self._loop: asyncio.Task[None] | None = None
+
+    @property
+    def alive(self) -> bool:
+        return self._loop is not None and not self._loop.done()
+
+    async def start(self) -> None:
+        subscription = await self._jetstream.pull_subscribe_bind(self.consumer.durable, self.consumer.stream)
+        self._loop = asyncio.get_running_loop().create_task(self._run(subscription))
+
+    async def _run(self, subscription: JetStreamContext.PullSubscription) -> None:
+        while not self._stopping.is_set():
+            await self._slots.acquire()
+            if self._stopping.is_set():
+                break
+            try:
+                (message,) = await subscription.fetch(1, timeout=_FETCH_S)
+            except (TimeoutError, NatsTimeoutError):
+                self._slots.release()
+            except (NatsError, APIError, OSError) as error:
+                self._slots.release()
+                _log.warning("fetch_failed", consumer=self.consumer.durable, error=type(error).__name__)
+                await asyncio.sleep(0.2)
+            else:
+                task = asyncio.get_running_loop().create_task(self._consuming.consume(message))
+                self._tasks.add(task)
+                task.add_done_callback(self._finished)
+        with suppress(NatsError):
+            await subscription.unsubscribe()
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._slots.release()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("worker_task_failed", consumer=self.consumer.durable, exc_info=error)
+
+    async def stop(self, timeout_s: float) -> None:
+        give_up = time.monotonic() + timeout_s
+        self._stopping.set()
+        # The loop leaves by itself when its fetch ends: cancelling it could strand a message on its way to us.
+        if self._loop is not None and self._tasks and self._slots.locked():
+            self._slots.release()
+        if self._loop is not None:
+            await asyncio.wait({self._loop}, timeout=_FETCH_S + 0.5)
+            self._loop.cancel()
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=max(0.0, give_up - time.monotonic()))
+        for task in set(self._tasks):
+            task.cancel()
+        if self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+__all__ = ["Bus", "Delivery"]

@@ -1,0 +1,240 @@
+"""One message, from delivery to acknowledgement. Both consumer paths, FastStream's and the raw one, end here.
+
+    decode ── malformed ──► parked, terminated
+      │
+    handler, while "in progress" is said every third of the ack wait
+      │
+      ├── returns                                  ► acked
+      ├── RetryableError, or an unexpected one     ► nak with growing, jittered delay
+      │     └── on the last delivery               ► parked, terminated
+      └── PermanentError                           ► parked, terminated
+
+A handler publishes what follows and waits for the stream's acknowledgement before it returns: at least once, so every
+handler is idempotent. Parking is a publish like any other; a message is terminated only when it is parked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Protocol, TypeVar
+
+from google.protobuf.message import Message
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+from opentelemetry.trace import SpanKind
+
+from earshot_chassis import telemetry
+from earshot_chassis.codec import decode
+from earshot_chassis.errors import EarshotError, PermanentError, code_of
+
+M = TypeVar("M", bound=Message)
+
+_DURATION = telemetry.histogram("earshot.message.duration", "Time from delivery to acknowledgement.")
+_REDELIVERIES = telemetry.counter("earshot.message.redeliveries", "Messages delivered again.")
+_PARKED = telemetry.counter("earshot.message.parked", "Messages that were given up.")
+_log = telemetry.logger("bus")
+
+_BACKOFF_BASE_S = 0.1
+_BACKOFF_CAP_S = 5.0
+
+
+class DurableConsumer(Protocol):
+    """A declared durable pull consumer."""
+
+    @property
+    def stream(self) -> str:
+        """Name of the stream."""
+
+    @property
+    def durable(self) -> str:
+        """Name of the consumer."""
+
+    @property
+    def event(self) -> str:
+        """What it consumes, without ids: names spans and metrics."""
+
+    @property
+    def filter_subject(self) -> str:
+        """Subjects it consumes."""
+
+    @property
+    def ack_wait_s(self) -> float:
+        """Silence after which a message is delivered again."""
+
+    @property
+    def max_deliver(self) -> int:
+        """Deliveries before a message is parked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """Where a message came from and how often it was tried.
+
+    Attributes:
+        subject: Concrete subject.
+        headers: Headers as received.
+        num_delivered: 1 for the first delivery; the owner epoch of what is emitted while handling it.
+        stream_sequence: Sequence on the stream.
+        timestamp: When the stream stored it.
+        received_ns: Monotonic clock at delivery.
+    """
+
+    subject: str
+    headers: Mapping[str, str]
+    num_delivered: int
+    stream_sequence: int
+    timestamp: datetime
+    received_ns: int = field(default_factory=time.monotonic_ns)
+
+
+Handler = Callable[[M, Delivery], Awaitable[None]]
+
+
+class ParkFunction(Protocol):
+    """Stores a message that was given up; returns when it is stored."""
+
+    async def __call__(self, raw: Msg, consumer: DurableConsumer, error: EarshotError, delivery: Delivery) -> None:
+        """Park one message."""
+
+
+def delivery_of(raw: Msg) -> Delivery:
+    """Read a message's metadata."""
+    metadata = raw.metadata
+    timestamp = metadata.timestamp
+    return Delivery(
+        subject=raw.subject,
+        headers=raw.headers or {},
+        num_delivered=metadata.num_delivered or 1,
+        stream_sequence=metadata.sequence.stream,
+        timestamp=timestamp if timestamp.tzinfo else timestamp.replace(tzinfo=UTC),
+    )
+
+
+def backoff_s(attempt: int) -> float:
+    """Return how long to wait before delivery attempt + 1: doubles from 0.1 s to 5 s, with half of it random."""
+    ceiling: float = min(_BACKOFF_CAP_S, _BACKOFF_BASE_S * 2 ** (attempt - 1))
+    return ceiling / 2 + random.random() * ceiling / 2  # noqa: S311 - jitter, not a secret
+
+
+class Consuming:
+    """Runs one consumer's handler over its messages."""
+
+    def __init__(
+        self, consumer: DurableConsumer, message_type: type[M], handler: Handler[M], park: ParkFunction
+    ) -> None:
+        self._consumer = consumer
+        self._type = message_type
+        self._handler = handler
+        self._park = park
+        self._name = f"{consumer.event} process"
+        self._labels = {"event": consumer.event, "consumer": consumer.durable}
+        self._attributes = {
+            "messaging.system": "nats",
+            "messaging.operation.type": "process",
+            "messaging.destination.name": consumer.event,
+            "messaging.consumer.group.name": consumer.durable,
+        }
+        self._in_progress = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def consume(self, raw: Msg) -> None:
+        """Handle one message and settle it. Never raises; what can't be settled is delivered again."""
+        delivery = delivery_of(raw)
+        if delivery.num_delivered > 1:
+            _REDELIVERIES.add(1, self._labels)
+        self._in_progress += 1
+        self._idle.clear()
+        heartbeat = _Heartbeat(raw, self._consumer.ack_wait_s / 3)
+        try:
+            await self._handle(raw, delivery)
+        except (NatsError, OSError) as error:
+            _log.warning("settling_failed", consumer=self._consumer.durable, error=type(error).__name__)
+        finally:
+            heartbeat.stop()
+            self._in_progress -= 1
+            if not self._in_progress:
+                self._idle.set()
+            _DURATION.record((time.monotonic_ns() - delivery.received_ns) / 1e9, self._labels)
+
+    async def idle(self, timeout_s: float) -> None:
+        """Wait until nothing is in progress, at most timeout_s."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), max(0.0, timeout_s))
+
+    async def _handle(self, raw: Msg, delivery: Delivery) -> None:
+        parent = telemetry.extract(delivery.headers)
+        attributes = self._attributes
+        if delivery.num_delivered > 1:
+            attributes = attributes | {"messaging.nats.delivery_count": str(delivery.num_delivered)}
+        with telemetry.span(
+            self._name,
+            kind=SpanKind.CONSUMER,
+            attributes=attributes,
+            parent=parent,
+            links=telemetry.link_of(parent),
+        ) as current:
+            try:
+                message = decode(raw.data, delivery.headers, self._type)
+                await self._handler(message, delivery)
+            except asyncio.CancelledError:
+                # The process is leaving: let somebody else have it at once.
+                with suppress(NatsError):
+                    await raw.nak()
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever it is, the message is settled
+                telemetry.fail(current, code_of(error))
+                # Inside the span, so that the log line and the parked message carry the trace id.
+                await self._settle_failure(raw, delivery, error)
+            else:
+                await raw.ack()
+
+    async def _settle_failure(self, raw: Msg, delivery: Delivery, error: Exception) -> None:
+        permanent = isinstance(error, PermanentError)
+        exhausted = delivery.num_delivered >= self._consumer.max_deliver
+        fields = {
+            "consumer": self._consumer.durable,
+            "event_name": self._consumer.event,
+            "code": code_of(error),
+            "delivery": delivery.num_delivered,
+        }
+        if isinstance(error, EarshotError):
+            _log.warning("handler_failed", **fields, reason=str(error))
+        else:
+            _log.error("handler_crashed", **fields, exc_info=error)
+        if not (permanent or exhausted):
+            await raw.nak(delay=backoff_s(delivery.num_delivered))
+            return
+        reason = error if isinstance(error, EarshotError) else PermanentError(type(error).__name__, code="internal")
+        await self._park(raw, self._consumer, reason, delivery)
+        _PARKED.add(1, self._labels | {"code": reason.code})
+        await raw.term()
+
+
+class _Heartbeat:
+    """Says "in progress" from a timer, so that a message that is handled quickly costs no task."""
+
+    def __init__(self, raw: Msg, interval_s: float) -> None:
+        self._raw = raw
+        self._interval_s = interval_s
+        self._loop = asyncio.get_running_loop()
+        self._task: asyncio.Task[None] | None = None
+        self._timer = self._loop.call_later(interval_s, self._beat)
+
+    def _beat(self) -> None:
+        if self._task is None or self._task.done():
+            self._task = self._loop.create_task(self._say())
+        self._timer = self._loop.call_later(self._interval_s, self._beat)
+
+    async def _say(self) -> None:
+        with suppress(NatsError, OSError):
+            await self._raw.in_progress()
+
+    def stop(self) -> None:
+        self._timer.cancel()

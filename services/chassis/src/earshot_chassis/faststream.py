@@ -1,0 +1,81 @@
+"""FastStream as Earshot uses it: protobuf payloads, manual acknowledgement, n single-message loops on one durable.
+
+Its own middlewares are left out: they would put concrete subjects in names. What happens to a message is `consuming`'s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from faststream.middlewares import AckPolicy
+from faststream.nats import JStream, NatsBroker, PullSub
+from faststream.nats.message import NatsMessage
+from faststream.nats.security import NatsCredentials
+from nats.aio.msg import Msg
+
+from earshot_chassis.consuming import Consuming, DurableConsumer
+from earshot_chassis.settings import ServiceSettings
+
+_FETCH_S = 1.0
+
+
+class DeliveryCodec:
+    """Hands the raw message over: `consuming` decodes it, so that what does not parse is parked instead of lost."""
+
+    async def decode(self, message: NatsMessage) -> Msg:
+        """Return the raw message."""
+        return message.raw_message
+
+    async def encode(self, message: Any, serializer: Any = None) -> tuple[bytes, str | None]:
+        """Refuse: publishing is `publishing`'s, which waits for acknowledgements."""
+        del message, serializer
+        raise TypeError("publish through the Bus")
+
+
+class Broker:
+    """The FastStream broker of one service."""
+
+    def __init__(self, settings: ServiceSettings, name: str) -> None:
+        security = NatsCredentials.from_file(settings.nats_credentials) if settings.nats_credentials else None
+        self._broker = NatsBroker(
+            settings.nats_url.split(","),
+            name=f"earshot-{name}/{settings.instance_id}/handlers",
+            security=security,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=0.2,  # type: ignore[arg-type]  # nats-py sleeps any number of seconds
+            inbox_prefix=f"_INBOX_{name}",
+            codec=DeliveryCodec(),  # type: ignore[arg-type]  # its protocol is internal; this has its shape
+            ack_policy=AckPolicy.MANUAL,
+            apply_types=False,
+            graceful_timeout=None,
+            logger=logging.getLogger("faststream"),
+            log_level=logging.DEBUG,
+        )
+        self._consuming: list[Consuming] = []
+
+    async def start(self, handlers: list[tuple[Consuming, DurableConsumer, int]]) -> None:
+        """Connect and begin to fetch."""
+        for consuming, consumer, concurrency in handlers:
+            self._consuming.append(consuming)
+            for _ in range(concurrency):
+                self._broker.subscriber(
+                    consumer.filter_subject,
+                    durable=consumer.durable,
+                    stream=JStream(consumer.stream, declare=False),
+                    pull_sub=PullSub(batch_size=1, timeout=_FETCH_S),
+                )(consuming.consume)
+        await self._broker.start()
+
+    async def stop(self, timeout_s: float) -> None:
+        """Fetch no more, wait for what is in progress, disconnect."""
+        for subscriber in self._broker.subscribers:
+            # Lets the fetch loop end by itself; cancelling a fetch could strand a message on its way to us.
+            subscriber.running = False
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + timeout_s
+        await asyncio.sleep(_FETCH_S)
+        for consuming in self._consuming:
+            await consuming.idle(give_up - loop.time())
+        await self._broker.stop()

@@ -1,0 +1,145 @@
+"""The gRPC server of a service: health, reflection, one span a call, errors as google.rpc.Status, graceful drain.
+
+`max_connection_age` makes clients reconnect now and then, so that replicas that came later get their share.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from grpc_status import rpc_status
+from opentelemetry.trace import SpanKind
+
+from earshot_chassis import telemetry
+from earshot_chassis.errors import EarshotError, code_of
+from earshot_chassis.rpc_errors import to_status
+
+_OPTIONS = (
+    ("grpc.max_connection_age_ms", 300_000),
+    ("grpc.max_connection_age_grace_ms", 30_000),
+    ("grpc.max_receive_message_length", 4 * 1024 * 1024),
+    ("grpc.so_reuseport", 0),
+)
+_DURATION = telemetry.histogram("earshot.rpc.server.duration", "Time that gRPC calls took.")
+_log = telemetry.logger("grpc")
+
+
+class GrpcServer:
+    """A gRPC server to which servicers are added before it starts."""
+
+    def __init__(self) -> None:
+        self._server = grpc.aio.server(interceptors=[_Interceptor()], options=_OPTIONS)
+        self._health = health.aio.HealthServicer()
+        self._names: list[str] = []
+        self.port = 0
+
+    def add(self, adder: Callable[[Any, grpc.aio.Server], None], servicer: Any, name: str) -> None:
+        """Serve a servicer.
+
+        Args:
+            adder: Generated add_<Service>Servicer_to_server.
+            servicer: Its implementation.
+            name: Full name of the service, "earshot.nlu.v1.Interpreter".
+        """
+        adder(servicer, self._server)
+        self._names.append(name)
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen; return the port.
+
+        Raises:
+            RuntimeError: The address is taken.
+        """
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        reflection.enable_server_reflection((*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
+        self.port = self._server.add_insecure_port(f"{host}:{port}")
+        await self._server.start()
+        return self.port
+
+    async def report(self, *, serving: bool) -> None:
+        """Tell health checks whether the service takes calls."""
+        status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
+        for name in ("", *self._names):
+            await self._health.set(name, status)
+
+    async def stop(self, grace_s: float) -> None:
+        """Refuse new calls, let those in progress end within the grace time."""
+        await self._server.stop(grace_s)
+
+
+class _Interceptor(grpc.aio.ServerInterceptor):
+    """Wraps every method of ours in a span and in error mapping; health and reflection are left alone."""
+
+    async def intercept_service(
+        self, continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]], details: grpc.HandlerCallDetails
+    ) -> Any:
+        handler = await continuation(details)
+        if handler is None or not details.method.startswith("/earshot."):
+            return handler
+        parent = telemetry.extract(
+            {name: str(value) for name, value in details.invocation_metadata if name == "traceparent"}
+        )
+        method = details.method[1:]
+        wrap = _stream(handler, method, parent) if handler.response_streaming else _unary(handler, method, parent)
+        factory = {
+            (False, False): grpc.unary_unary_rpc_method_handler,
+            (False, True): grpc.unary_stream_rpc_method_handler,
+            (True, False): grpc.stream_unary_rpc_method_handler,
+            (True, True): grpc.stream_stream_rpc_method_handler,
+        }[handler.request_streaming, handler.response_streaming]
+        return factory(wrap, handler.request_deserializer, handler.response_serializer)
+
+
+def _unary(handler: Any, method: str, parent: Any) -> Any:
+    behavior = handler.stream_unary if handler.request_streaming else handler.unary_unary
+
+    async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+        started = time.monotonic()
+        with telemetry.span(method, kind=SpanKind.SERVER, attributes=_attributes(method), parent=parent) as current:
+            try:
+                return await behavior(request, context)
+            except Exception as error:  # noqa: BLE001 - every error becomes a status
+                await _abort(context, current, method, error)
+            finally:
+                _DURATION.record(time.monotonic() - started, {"method": method})
+
+    return call
+
+
+def _stream(handler: Any, method: str, parent: Any) -> Any:
+    behavior = handler.stream_stream if handler.request_streaming else handler.unary_stream
+
+    async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
+        started = time.monotonic()
+        with telemetry.span(method, kind=SpanKind.SERVER, attributes=_attributes(method), parent=parent) as current:
+            try:
+                async for response in behavior(request, context):
+                    yield response
+            except Exception as error:  # noqa: BLE001 - every error becomes a status
+                await _abort(context, current, method, error)
+            finally:
+                _DURATION.record(time.monotonic() - started, {"method": method})
+
+    return call
+
+
+async def _abort(context: grpc.aio.ServicerContext[Any, Any], current: Any, method: str, error: Exception) -> None:
+    if isinstance(error, grpc.aio.AbortError):
+        raise error
+    telemetry.fail(current, code_of(error))
+    if isinstance(error, EarshotError):
+        _log.warning("call_failed", method=method, code=error.code, reason=str(error))
+        ours = error
+    else:
+        _log.error("call_crashed", method=method, exc_info=error)
+        ours = EarshotError("internal error")
+    await context.abort_with_status(rpc_status.to_status(to_status(ours)))
+
+
+def _attributes(method: str) -> dict[str, str]:
+    return {"rpc.system": "grpc", "rpc.method": method}

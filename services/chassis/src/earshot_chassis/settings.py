@@ -1,0 +1,32 @@
+"""Settings that every service has, read from EARSHOT_* variables when the composition root asks for them."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _instance() -> str:
+    return f"{socket.gethostname().split('.')[0]}-{os.getpid()}"
+
+
+class ServiceSettings(BaseSettings):
+    """What the chassis needs. A service's own settings class inherits from it."""
+
+    model_config = SettingsConfigDict(env_prefix="EARSHOT_", frozen=True, extra="ignore")
+
+    nats_url: str = Field("nats://127.0.0.1:4222", description="NATS servers, comma separated.")
+    nats_credentials: Path | None = Field(None, description="Credentials file of this service's NATS user.")
+    instance_id: str = Field(default_factory=_instance, description="Name of this replica in logs, traces and leases.")
+    grpc_host: str = Field("127.0.0.1", description="Address that the gRPC server listens on.")
+    grpc_port: int = Field(0, ge=0, le=65535, description="Port of the gRPC server; 0: any free one.")
+    http_host: str = Field("127.0.0.1", description="Address of health and metrics.")
+    http_port: int = Field(0, ge=0, le=65535, description="Port of /livez, /readyz and /metrics; 0: any free one.")
+    log_level: str = Field("info", description="debug, info, warning or error.")
+    log_format: str = Field("json", description="json or console.")
+    drain_timeout_s: float = Field(15.0, gt=0, description="How long work in progress may take after SIGTERM.")
+    trace_pii: bool = Field(default=False, description="Record attributes with a pii segment: what users say and hear.")
