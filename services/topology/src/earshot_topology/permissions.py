@@ -1,0 +1,184 @@
+"""Who may say and hear what on the bus. Every role is a NATS user with exactly these subjects; nobody is anonymous.
+
+A device's permissions are a template on a scoped signing key: whoever holds that key can make devices and nothing else,
+and a device can't be made with more than this. Household and device in a subject are therefore the server's word.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nats.js.api import KeyValueConfig, ObjectStoreConfig
+
+from earshot_topology import streams, subjects
+from earshot_topology.streams import Consumer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permissions:
+    """Subjects that a role may publish to and subscribe to; NATS wildcards allowed."""
+
+    publish: tuple[str, ...]
+    subscribe: tuple[str, ...]
+
+
+def inbox(name: str) -> str:
+    """Return the prefix of a role's or device's own inboxes."""
+    return f"_INBOX_{name}"
+
+
+def _consume(consumer: Consumer) -> tuple[str, ...]:
+    place = f"{consumer.stream}.{consumer.durable}"
+    return (
+        f"$JS.API.CONSUMER.MSG.NEXT.{place}",
+        f"$JS.API.CONSUMER.INFO.{place}",
+        f"$JS.ACK.{place}.>",
+    )
+
+
+def _direct(stream: str) -> tuple[str, ...]:
+    return (f"$JS.API.DIRECT.GET.{stream}", f"$JS.API.DIRECT.GET.{stream}.>", f"$JS.API.STREAM.MSG.GET.{stream}")
+
+
+def _purge(stream: str) -> tuple[str, ...]:
+    return (f"$JS.API.STREAM.PURGE.{stream}",)
+
+
+def _read_bucket(bucket: KeyValueConfig) -> tuple[str, ...]:
+    name = f"KV_{bucket.bucket}"
+    return (
+        f"$JS.API.STREAM.INFO.{name}",
+        *_direct(name),
+        f"$JS.API.CONSUMER.CREATE.{name}.>",
+        f"$JS.API.CONSUMER.DELETE.{name}.>",
+        f"$JS.API.CONSUMER.INFO.{name}.>",
+        "$JS.FC.>",
+    )
+
+
+def _write_bucket(bucket: KeyValueConfig, keys: str = ">") -> tuple[str, ...]:
+    return (f"$KV.{bucket.bucket}.{keys}",)
+
+
+def _object_store(store: ObjectStoreConfig) -> tuple[str, ...]:
+    name = f"OBJ_{store.bucket}"
+    return (
+        f"$JS.API.STREAM.INFO.{name}",
+        *_direct(name),
+        *_purge(name),
+        f"$JS.API.CONSUMER.CREATE.{name}.>",
+        f"$JS.API.CONSUMER.DELETE.{name}.>",
+        f"$JS.API.CONSUMER.INFO.{name}.>",
+        "$JS.FC.>",
+        f"$O.{store.bucket}.>",
+    )
+
+
+_REGISTRY = (*_read_bucket(streams.SKILLS), *_read_bucket(streams.SKILL_ENDPOINTS))
+
+ROLES: dict[str, Permissions] = {
+    "asr": Permissions(
+        publish=(
+            *_consume(streams.ASR_STARTED),
+            *_direct("AUDIO"),
+            *_purge("AUDIO"),
+            *_REGISTRY,
+            "device.*.*.down.recognition",
+            "device.*.*.down.error",
+            subjects.TURN_TRANSCRIBED,
+            "turn.deadline.arm.*",
+            subjects.parked("asr"),
+            f"{inbox('*')}.>",
+        ),
+        subscribe=("device.*.*.up.audio.*", "device.*.*.up.resume", f"{inbox('asr')}.>"),
+    ),
+    "nlu": Permissions(
+        publish=(
+            *_consume(streams.NLU_TRANSCRIBED),
+            *_REGISTRY,
+            subjects.TURN_INTERPRETED,
+            subjects.parked("nlu"),
+        ),
+        subscribe=(f"{inbox('nlu')}.>",),
+    ),
+    "dialogue": Permissions(
+        publish=(
+            *_consume(streams.DIALOGUE_STARTED),
+            *_consume(streams.DIALOGUE_EVENTS),
+            *_consume(streams.DIALOGUE_INTERPRETED),
+            *_consume(streams.DIALOGUE_DEADLINE),
+            *_direct("OUTCOMES"),
+            *_purge("DEADLINES"),
+            *_REGISTRY,
+            *_read_bucket(streams.SESSIONS),
+            *_write_bucket(streams.SESSIONS),
+            *_read_bucket(streams.DEVICE_STATES),
+            *_write_bucket(streams.DEVICE_STATES),
+            "turn.outcome.*.*.*",
+            "turn.deadline.arm.*",
+            subjects.TURN_TRANSCRIBED,
+            subjects.TURN_FILLER,
+            subjects.TURN_SPEECH_CANCELLED,
+            "device.*.*.down.outcome.*",
+            "device.*.*.down.directive",
+            "device.*.*.down.error",
+            subjects.parked("dialogue"),
+            f"{inbox('*')}.>",
+        ),
+        subscribe=("turn.outcome.*.*.*", "device.*.*.up.outcome", f"{inbox('dialogue')}.>"),
+    ),
+    "tts": Permissions(
+        publish=(
+            *_consume(streams.TTS_OUTCOMES),
+            *_direct("SPEECH"),
+            *_direct("OUTCOMES"),
+            *_object_store(streams.TTS_CACHE),
+            "device.*.*.down.speech.*",
+            "device.*.*.down.error",
+            subjects.parked("tts"),
+            f"{inbox('*')}.>",
+        ),
+        subscribe=(
+            subjects.TURN_FILLER,
+            subjects.TURN_SPEECH_CANCELLED,
+            "device.*.*.up.backfill",
+            f"{inbox('tts')}.>",
+        ),
+    ),
+    # Sees that turns began and how they ended; hears no audio and says nothing.
+    "tracestore": Permissions(
+        publish=(),
+        subscribe=(
+            "device.*.*.up.started.*.*",
+            "device.*.*.up.event",
+            "turn.outcome.*.*.*",
+            f"{inbox('tracestore')}.>",
+        ),
+    ),
+    # Applies the topology and replays what was parked: people and deployment jobs, never a service.
+    "admin": Permissions(publish=(">",), subscribe=(">",)),
+}
+
+
+def skill_role(skill_id: str) -> Permissions:
+    """Return the permissions of a skill: its own registration, its own lease, its own state, nothing of a turn."""
+    name = subjects.token(skill_id)
+    return Permissions(
+        publish=(
+            *_read_bucket(streams.SKILLS),
+            *_write_bucket(streams.SKILLS, f"{name}.>"),
+            *_read_bucket(streams.SKILL_ENDPOINTS),
+            *_write_bucket(streams.SKILL_ENDPOINTS, f"{name}.>"),
+            *_read_bucket(streams.SKILL_STATES),
+            *_write_bucket(streams.SKILL_STATES, f"{name}.>"),
+            subjects.parked(f"skill-{name}"),
+        ),
+        subscribe=(f"{inbox(f'skill-{name}')}.>",),
+    )
+
+
+# As the scoped signing key's template: {{tag(household)}} and {{name()}} are filled in by the server from the user's JWT.
+DEVICE_TEMPLATE = Permissions(
+    publish=("device.{{tag(household)}}.{{name()}}.up.>",),
+    subscribe=("device.{{tag(household)}}.{{name()}}.down.>", f"{inbox('{{name()}}')}.>"),
+)

@@ -1,0 +1,231 @@
+"""The chassis' bus against a real nats-server."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from earshot.asr.v1 import events_pb2
+from earshot.device.v1 import upstream_pb2
+from earshot_chassis.bus import Bus
+from earshot_chassis.consuming import Delivery
+from earshot_chassis.errors import ConflictError, InvalidInputError, RetryableError
+from earshot_chassis.settings import ServiceSettings
+from earshot_topology.streams import ASR_STARTED, NLU_TRANSCRIBED
+from earshot_topology.subjects import DeviceAddress
+from support.nats import NatsServer, nats_server
+
+DEVICE = DeviceAddress("h1", "d1")
+
+
+@pytest.fixture
+async def server(tmp_path: Path):
+    async with nats_server(tmp_path) as running:
+        yield running
+
+
+async def connected(server: NatsServer, name: str = "nlu") -> Bus:
+    bus = Bus(name, ServiceSettings(nats_url=server.url))
+    await bus.connect()
+    return bus
+
+
+def transcribed(turn: str) -> events_pb2.TurnTranscribed:
+    event = events_pb2.TurnTranscribed()
+    event.turn.turn_id = turn
+    return event
+
+
+async def until(condition, timeout_s: float = 5.0) -> None:
+    async with asyncio.timeout(timeout_s):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("path", ["handler", "worker"])
+async def test_message_is_handled_once_and_acked(server: NatsServer, path: str) -> None:
+    """Both consumer paths give a handler the message and remove it from the work queue."""
+    bus = await connected(server)
+    seen: list[tuple[str, int]] = []
+
+    async def handle(event: events_pb2.TurnTranscribed, delivery: Delivery) -> None:
+        seen.append((event.turn.turn_id, delivery.num_delivered))
+
+    getattr(bus, path)(NLU_TRANSCRIBED, events_pb2.TurnTranscribed, handle, concurrency=3)
+    await bus.start()
+    for index in range(20):
+        await bus.publish("turn.transcribed", transcribed(f"t{index}"), msg_id=f"t{index}")
+    await until(lambda: len(seen) == 20)
+    await bus.stop_consuming(5)
+    assert sorted(seen) == sorted((f"t{index}", 1) for index in range(20))
+    info = await bus.jetstream.stream_info("TURNS")
+    assert info.state.messages == 0
+    await bus.close()
+
+
+@pytest.mark.parametrize("path", ["handler", "worker"])
+async def test_retryable_failure_is_delivered_again(server: NatsServer, path: str) -> None:
+    """A RetryableError costs a delay, not the message."""
+    bus = await connected(server)
+    deliveries: list[int] = []
+
+    async def handle(_event: events_pb2.TurnTranscribed, delivery: Delivery) -> None:
+        deliveries.append(delivery.num_delivered)
+        if delivery.num_delivered < 3:
+            raise RetryableError("not yet")
+
+    getattr(bus, path)(NLU_TRANSCRIBED, events_pb2.TurnTranscribed, handle)
+    await bus.start()
+    await bus.publish("turn.transcribed", transcribed("t1"))
+    await until(lambda: len(deliveries) == 3)
+    await bus.stop_consuming(5)
+    assert deliveries == [1, 2, 3]
+    await bus.close()
+
+
+@pytest.mark.parametrize("path", ["handler", "worker"])
+async def test_malformed_and_refused_messages_are_parked(server: NatsServer, path: str) -> None:
+    """Bytes that do not parse, and input that a handler refuses, end on the dead-letter stream with their reason."""
+    bus = await connected(server)
+    handled: list[str] = []
+
+    async def handle(event: events_pb2.TurnTranscribed, _delivery: Delivery) -> None:
+        if event.turn.turn_id == "bad":
+            raise InvalidInputError("no such turn", code="unknown_turn")
+        handled.append(event.turn.turn_id)
+
+    getattr(bus, path)(NLU_TRANSCRIBED, events_pb2.TurnTranscribed, handle)
+    await bus.start()
+    await bus.jetstream.publish("turn.transcribed", b"\xff\xff\xff", headers={"traceparent": "00-aa"})
+    await bus.publish("turn.transcribed", transcribed("bad"))
+    await bus.publish("turn.transcribed", transcribed("good"))
+    await until(lambda: handled == ["good"])
+
+    async def parked() -> int:
+        return (await bus.jetstream.stream_info("PARKED")).state.messages
+
+    async with asyncio.timeout(5):
+        while await parked() < 2:
+            await asyncio.sleep(0.02)
+    first = await bus.jetstream.get_msg("PARKED", 1)
+    second = await bus.jetstream.get_msg("PARKED", 2)
+    assert first.subject == "parked.nlu"
+    assert first.data == b"\xff\xff\xff"
+    assert first.headers["Earshot-Parked-Code"] == "malformed_payload"
+    assert first.headers["Earshot-Parked-Subject"] == "turn.transcribed"
+    assert first.headers["traceparent"] == "00-aa"
+    assert second.headers["Earshot-Parked-Code"] == "unknown_turn"
+    await bus.stop_consuming(5)
+    await bus.close()
+
+
+async def test_compare_and_set_has_one_winner(server: NatsServer) -> None:
+    """Of two publishers that expect an empty subject, one is refused with ConflictError."""
+    bus = await connected(server)
+    subject = DEVICE.turn_outcome("t1")
+
+    async def claim() -> str:
+        try:
+            await bus.publish(subject, transcribed("t1"), expected_last_subject_sequence=0)
+        except ConflictError:
+            return "lost"
+        return "won"
+
+    assert sorted(await asyncio.gather(claim(), claim(), claim())) == ["lost", "lost", "won"]
+    await bus.close()
+
+
+async def test_worker_keeps_a_long_message_by_heartbeats(server: NatsServer) -> None:
+    """A message that takes longer than the ack wait is not delivered to anybody else meanwhile."""
+    bus = await connected(server, "asr")
+    seen: list[int] = []
+    done = asyncio.Event()
+
+    async def handle(_event: upstream_pb2.UtteranceStarted, delivery: Delivery) -> None:
+        seen.append(delivery.num_delivered)
+        await asyncio.sleep(ASR_STARTED.ack_wait_s * 2)
+        done.set()
+
+    bus.worker(ASR_STARTED, upstream_pb2.UtteranceStarted, handle, concurrency=4)
+    await bus.start()
+    await bus.publish(DEVICE.started("en-US", "stable"), upstream_pb2.UtteranceStarted(turn_id="t1"))
+    await asyncio.wait_for(done.wait(), 10)
+    assert seen == [1]
+    await bus.stop_consuming(5)
+    await bus.close()
+
+
+async def test_drain_finishes_what_is_in_progress(server: NatsServer) -> None:
+    """stop_consuming waits for the handler in progress and leaves the rest of the queue to others."""
+    bus = await connected(server)
+    finished: list[str] = []
+    began = asyncio.Event()
+
+    async def handle(event: events_pb2.TurnTranscribed, _delivery: Delivery) -> None:
+        began.set()
+        await asyncio.sleep(0.5)
+        finished.append(event.turn.turn_id)
+
+    bus.worker(NLU_TRANSCRIBED, events_pb2.TurnTranscribed, handle, concurrency=1)
+    await bus.start()
+    for turn in ("t1", "t2", "t3"):
+        await bus.publish("turn.transcribed", transcribed(turn))
+    await began.wait()
+    await bus.stop_consuming(5)
+    assert finished == ["t1"]
+    async with asyncio.timeout(1):
+        # Well below the ack wait: a stranded message would still be pending then.
+        while (await bus.jetstream.consumer_info("TURNS", "nlu")).num_ack_pending:
+            await asyncio.sleep(0.02)
+    assert (await bus.jetstream.consumer_info("TURNS", "nlu")).num_pending == 2
+    await bus.close()
+
+
+async def test_readiness_sees_a_deleted_consumer(server: NatsServer) -> None:
+    """A durable that disappears makes the service unready, though its connection is fine."""
+    bus = await connected(server)
+
+    async def handle(_event: events_pb2.TurnTranscribed, _delivery: Delivery) -> None:
+        pass
+
+    bus.handler(NLU_TRANSCRIBED, events_pb2.TurnTranscribed, handle)
+    await bus.start()
+    assert await bus.ready() == ""
+    await bus.jetstream.delete_consumer("TURNS", "nlu")
+    assert "TURNS/nlu" in await bus.ready()
+    await bus.stop_consuming(5)
+    await bus.close()
+
+
+async def test_publish_rides_out_a_restart_of_the_server(server: NatsServer) -> None:
+    """A publish that meets a dead server succeeds when the server is back."""
+    bus = await connected(server)
+    server.kill()
+    publishing = asyncio.create_task(bus.publish("turn.transcribed", transcribed("t1")))
+    await asyncio.sleep(0.5)
+    server.start()
+    stored = await asyncio.wait_for(publishing, 12)
+    assert (stored.stream, stored.sequence) == ("TURNS", 1)
+    await bus.close()
+
+
+async def test_responder_answers_errors_with_their_code(server: NatsServer) -> None:
+    """A request that is refused is answered with the error's code, malformed ones included."""
+    bus = await connected(server)
+
+    async def respond(request: upstream_pb2.UploadStatusRequest, _subject: str) -> upstream_pb2.UploadStatusResponse:
+        if not request.turn_id:
+            raise InvalidInputError("no turn", code="turn_missing")
+        return upstream_pb2.UploadStatusResponse(next_sequence=7)
+
+    await bus.responder("device.*.*.up.resume", upstream_pb2.UploadStatusRequest, respond, queue="asr")
+    good = await bus.client.request(
+        DEVICE.resume(), upstream_pb2.UploadStatusRequest(turn_id="t").SerializeToString(), timeout=2
+    )
+    assert upstream_pb2.UploadStatusResponse.FromString(good.data).next_sequence == 7
+    refused = await bus.client.request(DEVICE.resume(), b"", timeout=2)
+    assert refused.headers["error-code"] == "turn_missing"
+    malformed = await bus.client.request(DEVICE.resume(), b"\xff", timeout=2)
+    assert malformed.headers["error-code"] == "malformed_payload"
+    await bus.close()
