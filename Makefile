@@ -10,7 +10,7 @@ PY := .venv/bin/python
 BUF := $(PY) deploy/local/buf.py
 ENVIRONMENT := .venv/.installed
 PROJECTS := $(wildcard services/*/pyproject.toml services/skills/*/pyproject.toml)
-PACKAGES = $(sort $(wildcard services/*/src services/skills/*/src))
+PACKAGES = $(notdir $(wildcard services/*/src/earshot_* services/skills/*/src/earshot_*))
 
 ##@ Use
 
@@ -49,7 +49,8 @@ lint: $(ENVIRONMENT) ## Check style and format
 .PHONY: types
 types: $(ENVIRONMENT) ## Check types, strictly
 	@echo "==> mypy (a minute without its cache)" >&2
-	@$(PY) -m mypy --no-error-summary $(PACKAGES) protos/generate.py deploy/local
+	@$(PY) -m mypy --no-error-summary $(addprefix -p ,$(PACKAGES))
+	@$(PY) -m mypy --no-error-summary protos/generate.py deploy/local
 
 .PHONY: layers
 layers: $(ENVIRONMENT) ## Check which package imports which

@@ -1,0 +1,166 @@
+"""One supervised process: started, watched, restarted when it ends by itself, stopped with its whole group."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from earshot_local.backoff import Backoff
+from earshot_local.events import Event, Listener, State
+from earshot_local.orphans import end_group, follow_parent
+
+_TAIL_LINES = 8
+_STARTING_PROBE_S = 0.05
+_READY_PROBE_S = 2.0
+# One slow answer on a busy machine is not an outage.
+_MISSED_PROBES = 3
+
+Probe = Callable[[], Awaitable[bool]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """What to run.
+
+    Attributes:
+        name: What people call it.
+        command: Its arguments.
+        environment: All of it; nothing is inherited.
+        log: Where its output goes.
+        probe: Tells whether it is ready.
+        grace_s: How long it may take to end after SIGTERM.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    log: Path
+    probe: Probe
+    grace_s: float = 8.0
+
+
+class Child:
+    """A program and the process that runs it at the moment."""
+
+    def __init__(self, program: Program, listener: Listener) -> None:
+        self.program = program
+        self.state = State.WAITING
+        self.restarts = 0
+        self._listener = listener
+        self._backoff = Backoff()
+        self._process: asyncio.subprocess.Process | None = None
+        self._changed = asyncio.Condition()
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return self.program.name
+
+    @property
+    def pid(self) -> int | None:
+        """The process that runs at the moment, if any."""
+        return self._process.pid if self._process is not None and self._process.returncode is None else None
+
+    def start(self) -> None:
+        """Begin to supervise."""
+        previous = self.program.log.with_suffix(".previous.log")
+        with contextlib.suppress(FileNotFoundError):
+            self.program.log.replace(previous)
+        self._task = asyncio.create_task(self._supervise(), name=f"supervise {self.name}")
+
+    async def ready(self) -> None:
+        """Wait until it is ready."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self.state is State.READY)
+
+    async def stop(self) -> None:
+        """End it for good: SIGTERM, its grace, SIGKILL to whatever is left of its group."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+        process, self._process = self._process, None
+        if process is not None and process.returncode is None:
+            await self._enter(State.STOPPING, "stopping")
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(signal.SIGTERM)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), self.program.grace_s)
+            end_group(process.pid)
+            await process.wait()
+        await self._enter(State.STOPPED, "stopped")
+
+    def tail(self) -> tuple[str, ...]:
+        """Return its last log lines."""
+        try:
+            with self.program.log.open(errors="replace") as log:
+                return tuple(line.rstrip() for line in deque(log, _TAIL_LINES))
+        except OSError:
+            return ()
+
+    async def _supervise(self) -> None:
+        while True:
+            began = time.monotonic()
+            ending = await self._run_once()
+            wait = self._backoff.crashed(time.monotonic() - began)
+            self.restarts += 1
+            tail = self.tail() if self._backoff.looping else ()
+            await self._enter(State.CRASHED, f"{ending}; restarting in {wait:.1f} s", tail)
+            await asyncio.sleep(wait)
+
+    async def _run_once(self) -> str:
+        """Run the program until it ends; return how it ended."""
+        await self._enter(State.STARTING, "starting")
+        try:
+            with self.program.log.open("ab") as log:
+                self._process = await asyncio.create_subprocess_exec(
+                    *self.program.command,
+                    env=dict(self.program.environment),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=asyncio.subprocess.STDOUT,
+                    start_new_session=True,
+                    preexec_fn=follow_parent(),
+                )
+        except OSError as error:
+            return f"could not be started ({error.strerror})"
+        watching = asyncio.create_task(self._watch())
+        try:
+            status = await self._process.wait()
+        finally:
+            watching.cancel()
+        end_group(self._process.pid)
+        return _ending(status)
+
+    async def _watch(self) -> None:
+        missed = 0
+        while True:
+            if await self.program.probe():
+                missed = 0
+                if self.state is not State.READY:
+                    await self._enter(State.READY, "ready")
+            else:
+                missed += 1
+                if self.state is State.READY and missed >= _MISSED_PROBES:
+                    await self._enter(State.UNREADY, "is not ready any more")
+            await asyncio.sleep(_READY_PROBE_S if self.state is State.READY else _STARTING_PROBE_S)
+
+    async def _enter(self, state: State, text: str, tail: tuple[str, ...] = ()) -> None:
+        async with self._changed:
+            self.state = state
+            self._changed.notify_all()
+        self._listener(Event(process=self.name, state=state, text=text, log_tail=tail))
+
+
+def _ending(status: int) -> str:
+    if status < 0:
+        return f"was ended by {signal.Signals(-status).name}"
+    return f"ended with exit code {status}"

@@ -1,0 +1,71 @@
+"""Keys and credentials files below the state folder: keys made once, users' files as they are needed."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from earshot_local import jwt
+from earshot_local.home import Home
+from earshot_local.roles import ROLES
+from earshot_topology.subjects import token
+
+
+class Credentials:
+    """Issues credentials files (mode 0600)."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._keys = _load_or_generate(home.keys)
+
+    @property
+    def trust(self) -> jwt.Trust:
+        """What the server is configured with."""
+        return jwt.trust(self._keys)
+
+    def issue_services(self) -> None:
+        """Write a new user's file for every role: permissions are always those of the running code."""
+        for role, permissions in ROLES.items():
+            _write_private(self.service(role), jwt.service_user(self._keys, role, permissions))
+        _write_private(self._home.credentials / "system.creds", jwt.system_user(self._keys))
+
+    def service(self, role: str) -> Path:
+        """Return where a role's file is.
+
+        Raises:
+            KeyError: There is no such role.
+        """
+        if role not in ROLES and role != "system":
+            raise KeyError(role)
+        return self._home.credentials / f"{role}.creds"
+
+    def device(self, household: str, device: str) -> Path:
+        """Return the file of a device's user; it is made at the first call and kept, as a paired device keeps it.
+
+        Raises:
+            InvalidTokenError: The household or device can't stand in a subject.
+        """
+        path = self._home.credentials / "devices" / token(household) / f"{token(device)}.creds"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _write_private(path, jwt.device_user(self._keys, household, device))
+        return path
+
+
+def _load_or_generate(path: Path) -> jwt.Keys:
+    if path.exists():
+        return jwt.Keys(**{name: seed.encode() for name, seed in json.loads(path.read_text()).items()})
+    keys = jwt.Keys.generate()
+    seeds = {name: getattr(keys, name).decode() for name in ("operator", "system", "account", "devices")}
+    _write_private(path, json.dumps(seeds))
+    return keys
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Write a secret that is never readable by others, not even between two calls, and never half."""
+    replacement = path.with_suffix(f".{os.getpid()}.new")
+    replacement.unlink(missing_ok=True)
+    replacement.touch(mode=0o600, exist_ok=False)
+    replacement.write_text(text)
+    replacement.replace(path)

@@ -1,0 +1,50 @@
+"""What can go wrong with a local stack.
+
+LocalError
+├── AlreadyRunningError   another stack holds the state folder
+├── NotRunningError       nothing runs from the state folder
+├── MissingProgramError   nats-server is not installed
+├── StartError            a process did not become ready
+└── InvalidScaleError     --scale names no service, or no sensible number
+"""
+
+from __future__ import annotations
+
+from earshot_chassis.errors import PermanentError
+
+
+class LocalError(PermanentError):
+    """A local stack can't do what was asked; its message is one sentence for the person at the terminal."""
+
+    code = "local_stack"
+    stage = "local"
+
+
+class AlreadyRunningError(LocalError):
+    """Another stack holds the state folder."""
+
+    code = "already_running"
+
+
+class NotRunningError(LocalError):
+    """Nothing runs from the state folder."""
+
+    code = "not_running"
+
+
+class MissingProgramError(LocalError):
+    """A program that the stack starts is not installed."""
+
+    code = "missing_program"
+
+
+class StartError(LocalError):
+    """A process did not become ready."""
+
+    code = "not_ready"
+
+
+class InvalidScaleError(LocalError):
+    """A scale that names no service, or no sensible number of replicas."""
+
+    code = "invalid_scale"

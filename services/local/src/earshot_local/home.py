@@ -1,0 +1,111 @@
+"""The state folder: where keys, credentials, storage, logs and the description of the running stack are.
+
+.earshot/
+  keys.json            seeds that sign everything (0600)
+  credentials/         <role>.creds, devices/<household>/<device>.creds (0600)
+  nats/                nats-server's configuration and JetStream's files
+  logs/                one file a process
+  traces.sqlite        the trace store
+  answers/             what devices played, as WAV
+  lock                 held by the running stack
+  stack.json           where the running stack listens
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from earshot_local.errors import NotRunningError
+
+
+def default_home(environment: Mapping[str, str]) -> Path:
+    """Return the folder that EARSHOT_HOME names, or .earshot in the working directory."""
+    named = environment.get("EARSHOT_HOME")
+    return (Path(named) if named else Path(".earshot")).absolute()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """Where a running stack listens: what a command in another terminal needs to use it."""
+
+    pid: int
+    nats_url: str
+    traces_url: str
+    otlp_endpoint: str
+    grpc: dict[str, str]
+    http: dict[str, list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The state folder's layout."""
+
+    root: Path
+
+    @property
+    def keys(self) -> Path:
+        """Seeds."""
+        return self.root / "keys.json"
+
+    @property
+    def credentials(self) -> Path:
+        """Credentials files."""
+        return self.root / "credentials"
+
+    @property
+    def nats(self) -> Path:
+        """The server's configuration and storage."""
+        return self.root / "nats"
+
+    @property
+    def logs(self) -> Path:
+        """One file a process."""
+        return self.root / "logs"
+
+    @property
+    def traces(self) -> Path:
+        """The trace store's database."""
+        return self.root / "traces.sqlite"
+
+    @property
+    def answers(self) -> Path:
+        """What devices played."""
+        return self.root / "answers"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the running stack."""
+        return self.root / "lock"
+
+    @property
+    def state(self) -> Path:
+        """Where the running stack listens."""
+        return self.root / "stack.json"
+
+    def make(self) -> None:
+        """Create the folders, readable by this user alone."""
+        for folder in (self.root, self.credentials, self.nats, self.logs, self.answers):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def running(self) -> Running:
+        """Describe the stack that runs from this folder.
+
+        Raises:
+            NotRunningError: None does.
+        """
+        try:
+            running = Running(**json.loads(self.state.read_text()))
+            os.kill(running.pid, 0)
+        except (OSError, ValueError, TypeError) as error:
+            raise NotRunningError(f"no stack is running from {self.root}; start one with: earshot up") from error
+        return running
+
+    def write_state(self, running: Running) -> None:
+        """Publish where the stack listens."""
+        replacement = self.state.with_suffix(".new")
+        replacement.write_text(json.dumps(asdict(running), indent=2))
+        replacement.replace(self.state)

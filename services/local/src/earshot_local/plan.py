@@ -1,0 +1,159 @@
+"""What a stack consists of, and each process's command and environment. Pure: no process is started here."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from earshot_local.errors import InvalidScaleError
+from earshot_local.ports import HOST, Ports
+
+MAX_REPLICAS = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """One kind of process.
+
+    Attributes:
+        name: What people call it; also its log's name and the key of `--scale`.
+        module: What `python -m` runs.
+        role: Whose credentials it connects with.
+        scalable: Whether there may be several.
+        command: Run instead of the module, for tests.
+    """
+
+    name: str
+    module: str
+    role: str
+    scalable: bool = True
+    command: tuple[str, ...] = ()
+
+
+SERVICES: tuple[Service, ...] = (
+    Service(name="asr", module="earshot_asr", role="asr"),
+    Service(name="nlu", module="earshot_nlu", role="nlu"),
+    Service(name="dialogue", module="earshot_dialogue", role="dialogue"),
+    Service(name="tts", module="earshot_tts", role="tts"),
+    Service(name="clock", module="earshot_skill_clock", role="skill"),
+    Service(name="weather", module="earshot_skill_weather", role="skill"),
+    Service(name="music", module="earshot_skill_music", role="skill"),
+)
+TRACESTORE = Service(name="tracestore", module="earshot_tracestore", role="tracestore", scalable=False)
+WEATHER_SAMPLE = Service(name="weather-sample", module="earshot_local.weather_sample", role="", scalable=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replica:
+    """One process to run."""
+
+    service: Service
+    name: str
+    grpc_port: int
+    http_port: int
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """The process's arguments. -P keeps the working directory off the import path."""
+        return self.service.command or (sys.executable, "-P", "-m", self.service.module)
+
+    @property
+    def http_url(self) -> str:
+        """Where it tells its health."""
+        return f"http://{HOST}:{self.http_port}"
+
+
+def replicas(services: Sequence[Service], scale: Mapping[str, int], ports: Ports) -> tuple[Replica, ...]:
+    """Lay out every replica with its ports.
+
+    Raises:
+        InvalidScaleError: The scale names an unknown service, or a number that is not 0 to 16.
+    """
+    scalable = [service.name for service in services if service.scalable]
+    for name, count in scale.items():
+        if name not in scalable:
+            raise InvalidScaleError(f"there is no service {name!r} to scale; there are {', '.join(scalable)}")
+        if not 0 <= count <= MAX_REPLICAS:
+            raise InvalidScaleError(f"{name}={count}: give a number from 0 to {MAX_REPLICAS}")
+    return tuple(
+        Replica(
+            service=service,
+            name=f"{service.name}-{index}" if service.scalable else service.name,
+            grpc_port=ports.take(),
+            http_port=ports.take(),
+        )
+        for service in services
+        for index in range(scale.get(service.name, 1))
+    )
+
+
+def parse_scale(text: str) -> dict[str, int]:
+    """Read "asr=3,nlu=2".
+
+    Raises:
+        InvalidScaleError: It is not of that form.
+    """
+    scale: dict[str, int] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, equals, count = part.partition("=")
+        if not equals or not count.strip().isdecimal():
+            raise InvalidScaleError(f"can't read {part!r}: give service=number, for instance asr=3,nlu=2")
+        scale[name.strip()] = int(count)
+    return scale
+
+
+def target(name: str, layout: Sequence[Replica]) -> str:
+    """Return the gRPC target of a service: all its replicas, for round_robin.
+
+    Raises:
+        KeyError: It has no replica.
+    """
+    addresses = [f"{HOST}:{replica.grpc_port}" for replica in layout if replica.service.name == name]
+    if not addresses:
+        raise KeyError(name)
+    return f"ipv4:{','.join(addresses)}"
+
+
+def shared_environment(
+    *, inherited: Mapping[str, str], nats_url: str, otlp_endpoint: str, layout: Sequence[Replica]
+) -> dict[str, str]:
+    """Return what all processes of a stack have in common.
+
+    One thread a numeric library: ten processes share the machine. Spans are exported every half second, so that a
+    turn can be looked at as soon as it is over. Attributes that hold what users say are recorded: it is the
+    developer's own machine, and only its own trace store sees them.
+    """
+    targets = {
+        f"EARSHOT_{name.upper()}_TARGET": target(name, layout)
+        for name in sorted({replica.service.name for replica in layout})
+    }
+    defaults = {
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "EARSHOT_LOG_LEVEL": "info",
+        "EARSHOT_DRAIN_TIMEOUT_S": "5",
+        "EARSHOT_TRACE_PII": "true",
+        "OTEL_BSP_SCHEDULE_DELAY": "500",
+    }
+    fixed = {
+        "PYTHONUNBUFFERED": "1",
+        "EARSHOT_NATS_URL": nats_url,
+        "OTEL_EXPORTER_OTLP_ENDPOINT": otlp_endpoint,
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
+        **targets,
+    }
+    return {**defaults, **inherited, **fixed}
+
+
+def replica_environment(replica: Replica, credentials: Path | None) -> dict[str, str]:
+    """Return what is a replica's own."""
+    own = {
+        "EARSHOT_INSTANCE_ID": replica.name,
+        "EARSHOT_GRPC_HOST": HOST,
+        "EARSHOT_GRPC_PORT": str(replica.grpc_port),
+        "EARSHOT_HTTP_HOST": HOST,
+        "EARSHOT_HTTP_PORT": str(replica.http_port),
+    }
+    return own | ({"EARSHOT_NATS_CREDENTIALS": str(credentials)} if credentials else {})

@@ -1,0 +1,300 @@
+"""The whole system on one machine, as an object: what `earshot up`, tests and benchmarks start.
+
+    async with Stack(home=folder, scale={"asr": 3}) as stack:
+        await stack.ready()
+        stack.nats_url, stack.creds("observer"), stack.grpc_target("dialogue")
+
+The order of the start: lock the folder, end what a killed predecessor left, start nats-server, apply the topology,
+then start the trace store and all services at once. Services wait for one another by themselves. The stop goes
+backwards: services drain while the bus and the trace store still run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from earshot_local import open_meteo, orphans
+from earshot_local.bus import LocalBus
+from earshot_local.child import Child, Program
+from earshot_local.credentials import Credentials
+from earshot_local.errors import StartError
+from earshot_local.events import Event, Listener, nobody
+from earshot_local.home import Home, Running
+from earshot_local.lock import FolderLock
+from earshot_local.plan import (
+    SERVICES,
+    TRACESTORE,
+    WEATHER_SAMPLE,
+    Replica,
+    Service,
+    replica_environment,
+    replicas,
+    shared_environment,
+    target,
+)
+from earshot_local.ports import HOST, Ports
+from earshot_local.probe import http_ready
+
+_BUS_TIMEOUT_S = 15.0
+_PREFERRED_TRACES_PORT = 8600
+
+
+class Stack:
+    """A running stack.
+
+    Args:
+        home: State folder; made if need be.
+        scale: Replicas by service; 1 for those not named, 0 leaves one out.
+        env: Added to every service's environment.
+        services: What to run on the bus.
+        listener: Told of every process's states.
+        tracestore: Whether to run the trace store.
+        fixed_ports: Whether to try the well-known ports first; tests run on free ones alone.
+
+    Raises (on entering):
+        AlreadyRunningError: Another stack holds the folder.
+        MissingProgramError: nats-server is not installed.
+        InvalidScaleError: The scale can't be had.
+        StartError: nats-server did not start.
+    """
+
+    def __init__(
+        self,
+        *,
+        home: Path,
+        scale: Mapping[str, int] | None = None,
+        env: Mapping[str, str] | None = None,
+        services: Sequence[Service] = SERVICES,
+        listener: Listener = nobody,
+        tracestore: bool = True,
+        fixed_ports: bool = False,
+    ) -> None:
+        self.home = Home(home)
+        self._scale = dict(scale or {})
+        self._env = dict(env or {})
+        self._services = tuple(services)
+        self._listener = listener
+        self._with_tracestore = tracestore
+        self._fixed_ports = fixed_ports
+        self._lock = FolderLock(self.home.lock)
+        self._ports = Ports()
+        self._layout: tuple[Replica, ...] = ()
+        self._children: dict[str, Child] = {}
+        self._bus: LocalBus | None = None
+        self._credentials: Credentials | None = None
+        self._tracestore_port = 0
+        self._otlp_port = 0
+
+    # Where things are.
+
+    @property
+    def nats_url(self) -> str:
+        """The bus."""
+        return self._started_bus().url
+
+    def creds(self, role: str) -> Path:
+        """Return the credentials file of a role: a service's name, "observer", "admin" or "system".
+
+        Raises:
+            KeyError: There is no such role.
+        """
+        return self._issuer().service(role)
+
+    def device_credentials(self, household: str, device: str) -> Path:
+        """Return the credentials file of a device, which is made at the first call.
+
+        Raises:
+            InvalidTokenError: The household or device can't stand in a subject.
+        """
+        return self._issuer().device(household, device)
+
+    def grpc_target(self, service: str) -> str:
+        """Return the gRPC target of a service's replicas.
+
+        Raises:
+            KeyError: It does not run.
+        """
+        return target(service, self._layout)
+
+    def http(self, service: str, replica: int = 0) -> str:
+        """Return the base URL of a replica's health and metrics.
+
+        Raises:
+            KeyError: There is no such replica.
+        """
+        urls = [found.http_url for found in self._layout if found.service.name == service]
+        if replica >= len(urls):
+            raise KeyError(f"{service}-{replica}")
+        return urls[replica]
+
+    @property
+    def traces_url(self) -> str:
+        """The trace store's API."""
+        return f"http://{HOST}:{self._tracestore_port}"
+
+    @property
+    def otlp_endpoint(self) -> str:
+        """The trace store's OTLP over gRPC."""
+        return f"http://{HOST}:{self._otlp_port}"
+
+    @property
+    def processes(self) -> Mapping[str, Child]:
+        """Every process by its name: nats-server, tracestore, asr-0 and so on."""
+        return self._children
+
+    # Its life.
+
+    async def __aenter__(self) -> Self:
+        """Start everything; services may not be ready yet."""
+        self.home.make()
+        self._lock.acquire()
+        try:
+            await self._start()
+        except BaseException:
+            await self._stop()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop everything."""
+        await self._stop()
+
+    async def ready(self, timeout_s: float = 60.0) -> None:
+        """Wait until every process is ready.
+
+        Raises:
+            StartError: Some are not in time; the message names them with their last log lines.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                await asyncio.gather(*(child.ready() for child in self._children.values()))
+        except TimeoutError as error:
+            late = [child for child in self._children.values() if child.state != "ready"]
+            told = "; ".join("\n  ".join((f"{child.name} is {child.state}", *child.tail())) for child in late)
+            raise StartError(f"not ready after {timeout_s:.0f} s: {told}") from error
+
+    async def _start(self) -> None:
+        left = orphans.end_recorded(self._record)
+        if left:
+            self._say(f"ended {left} processes that an earlier stack had left behind")
+        sample_wanted = asyncio.create_task(self._sample_weather_wanted())
+        self._credentials = Credentials(self.home)
+        self._credentials.issue_services()
+        self._bus = LocalBus(self.home, self._ports, self._credentials, preferred=self._fixed_ports)
+        self._layout = replicas(self._services, self._scale, self._ports)
+        self._tracestore_port = self._ports.take(_PREFERRED_TRACES_PORT if self._fixed_ports else 0)
+        self._otlp_port = self._ports.take()
+        server = self._bus.child(self._heard)
+        self._adopt(server)
+        try:
+            async with asyncio.timeout(_BUS_TIMEOUT_S):
+                await server.ready()
+                await self._bus.apply_topology()
+        except TimeoutError as error:
+            tail = "\n  ".join(server.tail())
+            raise StartError(f"nats-server did not become ready within {_BUS_TIMEOUT_S:.0f} s:\n  {tail}") from error
+        self._start_services(sample_weather=await sample_wanted)
+        self.home.write_state(self._running())
+
+    async def _sample_weather_wanted(self) -> bool:
+        """Tell whether the weather skill will run and its source can't be reached."""
+        runs = any(service.name == "weather" and self._scale.get("weather", 1) for service in self._services)
+        return runs and "EARSHOT_WEATHER_API" not in self._env and not await open_meteo.reachable()
+
+    def _start_services(self, *, sample_weather: bool) -> None:
+        shared = shared_environment(
+            inherited=os.environ,
+            nats_url=self.nats_url,
+            otlp_endpoint=self.otlp_endpoint,
+            layout=self._layout,
+        )
+        shared |= self._env
+        extra = list(self._layout)
+        if self._with_tracestore:
+            extra.insert(0, self._replica_of(TRACESTORE, grpc_port=self._otlp_port, http_port=self._tracestore_port))
+            shared["EARSHOT_TRACESTORE_DATABASE"] = str(self.home.traces)
+        if sample_weather:
+            sample = self._replica_of(WEATHER_SAMPLE, grpc_port=0, http_port=self._ports.take())
+            shared |= open_meteo.redirected_to(sample.http_url)
+            extra.insert(0, sample)
+            self._say("Open-Meteo can't be reached: a local server of its shape answers with sample data")
+        for replica in extra:
+            self._adopt(self._child_of(replica, shared))
+
+    def _replica_of(self, service: Service, *, grpc_port: int, http_port: int) -> Replica:
+        return Replica(service=service, name=service.name, grpc_port=grpc_port, http_port=http_port)
+
+    def _child_of(self, replica: Replica, shared: Mapping[str, str]) -> Child:
+        role = replica.service.role
+        credentials = self._issuer().service(role) if role else None
+
+        async def probe() -> bool:
+            return await http_ready(f"{replica.http_url}/readyz")
+
+        return Child(
+            Program(
+                name=replica.name,
+                command=replica.command,
+                environment={**shared, **replica_environment(replica, credentials)},
+                log=self.home.logs / f"{replica.name}.log",
+                probe=probe,
+            ),
+            self._heard,
+        )
+
+    def _heard(self, event: Event) -> None:
+        orphans.record(self._record, [child.pid for child in self._children.values() if child.pid is not None])
+        self._listener(event)
+
+    def _adopt(self, child: Child) -> None:
+        self._children[child.name] = child
+        child.start()
+
+    async def _stop(self) -> None:
+        last = [child for name, child in self._children.items() if name in {"nats-server", "tracestore"}]
+        first = [child for child in self._children.values() if child not in last]
+        with contextlib.suppress(FileNotFoundError):
+            self.home.state.unlink()
+        await asyncio.gather(*(child.stop() for child in first))
+        await asyncio.gather(*(child.stop() for child in last))
+        self._record.unlink(missing_ok=True)
+        self._lock.release()
+
+    @property
+    def _record(self) -> Path:
+        return self.home.root / "processes.json"
+
+    def _running(self) -> Running:
+        names = {replica.service.name for replica in self._layout}
+        return Running(
+            pid=os.getpid(),
+            nats_url=self.nats_url,
+            traces_url=self.traces_url if self._with_tracestore else "",
+            otlp_endpoint=self.otlp_endpoint if self._with_tracestore else "",
+            grpc={name: target(name, self._layout) for name in sorted(names)},
+            http={
+                name: [replica.http_url for replica in self._layout if replica.service.name == name]
+                for name in sorted(names)
+            },
+        )
+
+    def _say(self, text: str) -> None:
+        self._listener(Event(process="", state=None, text=text))
+
+    def _started_bus(self) -> LocalBus:
+        if self._bus is None:
+            raise RuntimeError("the stack has not been entered")
+        return self._bus
+
+    def _issuer(self) -> Credentials:
+        if self._credentials is None:
+            raise RuntimeError("the stack has not been entered")
+        return self._credentials
