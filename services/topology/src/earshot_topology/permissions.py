@@ -16,15 +16,24 @@ from earshot_topology.streams import Consumer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permissions:
-    """Subjects that a role may publish to and subscribe to; NATS wildcards allowed."""
+    """Subjects that a role may publish to and subscribe to; NATS wildcards allowed.
+
+    A role that answers requests may also publish to a request's reply subject, once, within five seconds.
+    """
 
     publish: tuple[str, ...]
     subscribe: tuple[str, ...]
+    answers_requests: bool = False
 
 
 def inbox(name: str) -> str:
-    """Return the prefix of a role's or device's own inboxes."""
+    """Return the prefix of a role's own inboxes."""
     return f"_INBOX_{name}"
+
+
+def device_inbox(household: str, device: str) -> str:
+    """Return the prefix of a device's own inboxes; a serial number is unique only within its household."""
+    return f"_INBOX.device.{household}.{device}"
 
 
 def _consume(consumer: Consumer) -> tuple[str, ...]:
@@ -88,9 +97,9 @@ ROLES: dict[str, Permissions] = {
             subjects.TURN_TRANSCRIBED,
             "turn.deadline.arm.*",
             subjects.parked("asr"),
-            f"{inbox('*')}.>",
         ),
         subscribe=("device.*.*.up.audio.*", "device.*.*.up.resume", f"{inbox('asr')}.>"),
+        answers_requests=True,
     ),
     "nlu": Permissions(
         publish=(
@@ -123,9 +132,9 @@ ROLES: dict[str, Permissions] = {
             "device.*.*.down.directive",
             "device.*.*.down.error",
             subjects.parked("dialogue"),
-            f"{inbox('*')}.>",
         ),
         subscribe=("turn.outcome.*.*.*", "device.*.*.up.outcome", f"{inbox('dialogue')}.>"),
+        answers_requests=True,
     ),
     "tts": Permissions(
         publish=(
@@ -136,7 +145,6 @@ ROLES: dict[str, Permissions] = {
             "device.*.*.down.speech.*",
             "device.*.*.down.error",
             subjects.parked("tts"),
-            f"{inbox('*')}.>",
         ),
         subscribe=(
             subjects.TURN_FILLER,
@@ -144,6 +152,7 @@ ROLES: dict[str, Permissions] = {
             "device.*.*.up.backfill",
             f"{inbox('tts')}.>",
         ),
+        answers_requests=True,
     ),
     # Sees that turns began and how they ended; hears no audio and says nothing.
     "tracestore": Permissions(
@@ -180,5 +189,5 @@ def skill_role(skill_id: str) -> Permissions:
 # As the scoped signing key's template: {{tag(household)}} and {{name()}} are filled in by the server from the user's JWT.
 DEVICE_TEMPLATE = Permissions(
     publish=("device.{{tag(household)}}.{{name()}}.up.>",),
-    subscribe=("device.{{tag(household)}}.{{name()}}.down.>", f"{inbox('{{name()}}')}.>"),
+    subscribe=("device.{{tag(household)}}.{{name()}}.down.>", f"{device_inbox('{{tag(household)}}', '{{name()}}')}.>"),
 )
