@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from earshot_local import jwt
 from earshot_local.home import Home
-from earshot_local.roles import ROLES
+from earshot_topology.permissions import ROLES, Permissions, skill_role
 from earshot_topology.subjects import token
+
+SKILL_PREFIX = "skill-"
 
 
 class Credentials:
-    """Issues credentials files (mode 0600)."""
+    """Issues credentials files (mode 0600).
 
-    def __init__(self, home: Home) -> None:
+    Args:
+        home: Where they are.
+        skills: Ids of the skills that get a role of their own, "skill-<id>".
+    """
+
+    def __init__(self, home: Home, skills: Iterable[str] = ()) -> None:
         self._home = home
+        self._roles: dict[str, Permissions] = ROLES | {f"{SKILL_PREFIX}{skill}": skill_role(skill) for skill in skills}
         self._keys = _load_or_generate(home.keys)
 
     @property
@@ -26,7 +35,7 @@ class Credentials:
 
     def issue_services(self) -> None:
         """Write a new user's file for every role: permissions are always those of the running code."""
-        for role, permissions in ROLES.items():
+        for role, permissions in self._roles.items():
             _write_private(self.service(role), jwt.service_user(self._keys, role, permissions))
         _write_private(self._home.credentials / "system.creds", jwt.system_user(self._keys))
 
@@ -36,7 +45,7 @@ class Credentials:
         Raises:
             KeyError: There is no such role.
         """
-        if role not in ROLES and role != "system":
+        if role not in self._roles and role != "system":
             raise KeyError(role)
         return self._home.credentials / f"{role}.creds"
 
@@ -48,7 +57,8 @@ class Credentials:
         """
         path = self._home.credentials / "devices" / token(household) / f"{token(device)}.creds"
         if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for folder in (path.parent.parent, path.parent):
+                folder.mkdir(exist_ok=True, mode=0o700)
             _write_private(path, jwt.device_user(self._keys, household, device))
         return path
 

@@ -21,7 +21,7 @@ from typing import Any
 
 import nkeys
 
-from earshot_local.roles import DEVICE, Permissions
+from earshot_topology.permissions import DEVICE_TEMPLATE, Permissions
 
 UNLIMITED = -1
 _HEADER = {"typ": "JWT", "alg": "ed25519-nkey"}
@@ -71,7 +71,7 @@ def trust(keys: Keys) -> Trust:
         "kind": "user_scope",
         "key": _public(keys.devices),
         "role": "device",
-        "template": {**_permissions(DEVICE), **_DEVICE_LIMITS},
+        "template": {**_permissions(DEVICE_TEMPLATE), **_DEVICE_LIMITS},
     }
     operator_claims = {"system_account": system}
     system_claims = {"limits": _LIMITS | dict.fromkeys(_JETSTREAM, 0)}
@@ -120,7 +120,7 @@ def _permissions(permissions: Permissions) -> dict[str, Any]:
         "pub": {"allow": list(permissions.publish)},
         "sub": {"allow": list(permissions.subscribe)},
     }
-    if permissions.responds:
+    if permissions.answers_requests:
         # A responder may answer where it was asked, once for each request and within five seconds.
         claims["resp"] = {"max": 1, "ttl": 5_000_000_000}
     return claims

@@ -31,15 +31,20 @@ class Service:
     scalable: bool = True
     command: tuple[str, ...] = ()
 
+    @property
+    def skill(self) -> str:
+        """The skill's id, if it is one."""
+        return self.role.removeprefix("skill-") if self.role.startswith("skill-") else ""
+
 
 SERVICES: tuple[Service, ...] = (
     Service(name="asr", module="earshot_asr", role="asr"),
     Service(name="nlu", module="earshot_nlu", role="nlu"),
     Service(name="dialogue", module="earshot_dialogue", role="dialogue"),
     Service(name="tts", module="earshot_tts", role="tts"),
-    Service(name="clock", module="earshot_skill_clock", role="skill"),
-    Service(name="weather", module="earshot_skill_weather", role="skill"),
-    Service(name="music", module="earshot_skill_music", role="skill"),
+    Service(name="clock", module="earshot_skill_clock", role="skill-clock"),
+    Service(name="weather", module="earshot_skill_weather", role="skill-weather"),
+    Service(name="music", module="earshot_skill_music", role="skill-music"),
 )
 TRACESTORE = Service(name="tracestore", module="earshot_tracestore", role="tracestore", scalable=False)
 WEATHER_SAMPLE = Service(name="weather-sample", module="earshot_local.weather_sample", role="", scalable=False)

@@ -2,7 +2,7 @@
 
     async with Stack(home=folder, scale={"asr": 3}) as stack:
         await stack.ready()
-        stack.nats_url, stack.creds("observer"), stack.grpc_target("dialogue")
+        stack.nats_url, stack.creds("admin"), stack.grpc_target("dialogue")
 
 The order of the start: lock the folder, end what a killed predecessor left, start nats-server, apply the topology,
 then start the trace store and all services at once. Services wait for one another by themselves. The stop goes
@@ -99,7 +99,7 @@ class Stack:
         return self._started_bus().url
 
     def creds(self, role: str) -> Path:
-        """Return the credentials file of a role: a service's name, "observer", "admin" or "system".
+        """Return the credentials file of a role: a service's name, "skill-<id>", "admin" or "system".
 
         Raises:
             KeyError: There is no such role.
@@ -186,7 +186,8 @@ class Stack:
         if left:
             self._say(f"ended {left} processes that an earlier stack had left behind")
         sample_wanted = asyncio.create_task(self._sample_weather_wanted())
-        self._credentials = Credentials(self.home)
+        skills = [service.skill for service in self._services if service.skill]
+        self._credentials = Credentials(self.home, skills)
         self._credentials.issue_services()
         self._bus = LocalBus(self.home, self._ports, self._credentials, preferred=self._fixed_ports)
         self._layout = replicas(self._services, self._scale, self._ports)
