@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+
 from earshot.asr.v1 import events_pb2
 from earshot.device.v1 import upstream_pb2
 from earshot_chassis.bus import Bus
@@ -21,23 +22,27 @@ DEVICE = DeviceAddress("h1", "d1")
 
 @pytest.fixture
 async def server(tmp_path: Path):
+    """Run a nats-server with every stream."""
     async with nats_server(tmp_path) as running:
         yield running
 
 
 async def connected(server: NatsServer, name: str = "nlu") -> Bus:
+    """Return a service's bus."""
     bus = Bus(name, ServiceSettings(nats_url=server.url))
     await bus.connect()
     return bus
 
 
 def transcribed(turn: str) -> events_pb2.TurnTranscribed:
+    """Return an event of a turn."""
     event = events_pb2.TurnTranscribed()
     event.turn.turn_id = turn
     return event
 
 
 async def until(condition, timeout_s: float = 5.0) -> None:
+    """Wait for a condition."""
     async with asyncio.timeout(timeout_s):
         while not condition():
             await asyncio.sleep(0.01)

@@ -56,6 +56,7 @@ class Bus(Publisher):
         self._workers: list[_Worker] = []
         self._subscriptions: list[Subscription] = []
         self._broker: Any = None
+        self._closing = False
         self._parking: Parking
         self.client: Client
         self.jetstream: JetStreamContext
@@ -176,6 +177,7 @@ class Bus(Publisher):
 
     async def close(self) -> None:
         """Flush and disconnect."""
+        self._closing = True
         with suppress(NatsError, OSError, asyncio.TimeoutError):
             await asyncio.wait_for(self.client.drain(), 3.0)
 
@@ -183,7 +185,8 @@ class Bus(Publisher):
         _log.warning("bus_error", error=type(error).__name__, reason=str(error)[:200])
 
     async def _on_disconnect(self) -> None:
-        _log.warning("bus_disconnected")
+        if not self._closing:
+            _log.warning("bus_disconnected")
 
     async def _on_reconnect(self) -> None:
         _log.info("bus_reconnected")

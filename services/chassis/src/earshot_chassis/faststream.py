@@ -50,8 +50,7 @@ class Broker:
             ack_policy=AckPolicy.MANUAL,
             apply_types=False,
             graceful_timeout=None,
-            logger=logging.getLogger("faststream"),
-            log_level=logging.DEBUG,
+            logger=_logger(),
         )
         self._consuming: list[Consuming] = []
 
@@ -79,3 +78,10 @@ class Broker:
         for consuming in self._consuming:
             await consuming.idle(give_up - loop.time())
         await self._broker.stop()
+
+
+def _logger() -> logging.Logger:
+    # FastStream tells at INFO what its tasks do; only what goes wrong is worth a line.
+    logger = logging.getLogger("earshot.faststream")
+    logger.setLevel(logging.WARNING)
+    return logger

@@ -68,13 +68,23 @@ def _watch(call: Any, current: Any) -> Any:
     """End the span when the call is done, whoever waits for it or not."""
 
     def done(_call: Any) -> None:
-        code = call._cython_call.status().code() if hasattr(call, "_cython_call") else 0  # noqa: SLF001
-        if code:
-            telemetry.fail(current, f"rpc_{code}")
+        status = _finished(call.code())
+        if status is not grpc.StatusCode.OK:
+            telemetry.fail(current, f"rpc_{status.name.lower()}" if status is not None else "rpc_unknown")
         current.end()
 
     call.add_done_callback(done)
     return call
+
+
+def _finished(coroutine: Any) -> Any:
+    """Return the result of a coroutine that has nothing left to wait for; None if it does wait."""
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        return stop.value
+    coroutine.close()
+    return None
 
 
 class _Unary(_Base, grpc.aio.UnaryUnaryClientInterceptor):

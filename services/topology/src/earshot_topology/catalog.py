@@ -1,0 +1,238 @@
+"""Every channel of the bus: its subject, its message, who sends it and who reads it. AsyncAPI is generated from this."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from google.protobuf.message import Message
+
+from earshot.asr.v1 import events_pb2
+from earshot.device.v1 import directive_pb2, downstream_pb2, upstream_pb2
+from earshot.dialogue.v1 import outcome_pb2, session_pb2
+from earshot.nlu.v1 import interpreter_pb2
+from earshot.skill.v1 import skill_pb2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    """One subject with parameters in braces.
+
+    Attributes:
+        name: Short name, unique.
+        address: Subject; `{household}` stands for one token.
+        message: What travels on it.
+        reply: What answers it, for requests.
+        stream: Stream or bucket that keeps it; empty for core NATS.
+        senders: Roles that publish.
+        receivers: Roles that read.
+        summary: One sentence.
+    """
+
+    name: str
+    address: str
+    message: type[Message]
+    senders: tuple[str, ...]
+    receivers: tuple[str, ...]
+    summary: str
+    stream: str = ""
+    reply: type[Message] | None = None
+
+
+_UP = "device.{household}.{device}.up"
+_DOWN = "device.{household}.{device}.down"
+
+CHANNELS: tuple[Channel, ...] = (
+    Channel(
+        name="utteranceStarted",
+        address=f"{_UP}.started.{{locale}}.{{lane}}",
+        message=upstream_pb2.UtteranceStarted,
+        stream="UTTERANCES",
+        senders=("device",),
+        receivers=("asr", "dialogue", "tracestore"),
+        summary="An utterance began: one ASR worker owns it, dialogue arms its deadline.",
+    ),
+    Channel(
+        name="audioFrame",
+        address=f"{_UP}.audio.{{turn}}",
+        message=upstream_pb2.AudioFrame,
+        stream="AUDIO",
+        senders=("device",),
+        receivers=("asr",),
+        summary="A frame of speech; core NATS, captured for takeover and backfill.",
+    ),
+    Channel(
+        name="deviceEvent",
+        address=f"{_UP}.event",
+        message=upstream_pb2.DeviceEvent,
+        stream="DEVICE_EVENTS",
+        senders=("device",),
+        receivers=("dialogue", "tracestore"),
+        summary="Something happened on the device.",
+    ),
+    Channel(
+        name="speechBackfill",
+        address=f"{_UP}.backfill",
+        message=upstream_pb2.BackfillRequest,
+        reply=upstream_pb2.BackfillResponse,
+        senders=("device",),
+        receivers=("tts",),
+        summary="Asks for frames of an answer again.",
+    ),
+    Channel(
+        name="uploadStatus",
+        address=f"{_UP}.resume",
+        message=upstream_pb2.UploadStatusRequest,
+        reply=upstream_pb2.UploadStatusResponse,
+        senders=("device",),
+        receivers=("asr",),
+        summary="Asks where an upload stands.",
+    ),
+    Channel(
+        name="outcomeStatus",
+        address=f"{_UP}.outcome",
+        message=upstream_pb2.OutcomeStatusRequest,
+        reply=upstream_pb2.OutcomeStatusResponse,
+        senders=("device",),
+        receivers=("dialogue",),
+        summary="Asks for an outcome that may have been missed.",
+    ),
+    Channel(
+        name="recognitionUpdate",
+        address=f"{_DOWN}.recognition",
+        message=downstream_pb2.RecognitionUpdate,
+        senders=("asr",),
+        receivers=("device",),
+        summary="What the recogniser found so far; losable.",
+    ),
+    Channel(
+        name="outcomeDelivered",
+        address=f"{_DOWN}.outcome.{{turn}}",
+        message=outcome_pb2.Outcome,
+        senders=("dialogue", "nats-server"),
+        receivers=("device",),
+        summary="A turn's outcome, republished by the server when it is claimed.",
+    ),
+    Channel(
+        name="speechFrame",
+        address=f"{_DOWN}.speech.{{turn}}",
+        message=downstream_pb2.SpeechFrame,
+        stream="SPEECH",
+        senders=("tts",),
+        receivers=("device",),
+        summary="A frame of the answer; core NATS, captured for takeover and backfill.",
+    ),
+    Channel(
+        name="directive",
+        address=f"{_DOWN}.directive",
+        message=directive_pb2.Directive,
+        stream="DIRECTIVES",
+        senders=("dialogue",),
+        receivers=("device",),
+        summary="A command outside of a turn.",
+    ),
+    Channel(
+        name="deviceError",
+        address=f"{_DOWN}.error",
+        message=downstream_pb2.DeviceError,
+        senders=("asr", "dialogue", "tts"),
+        receivers=("device",),
+        summary="Something that the device sent was refused.",
+    ),
+    Channel(
+        name="turnTranscribed",
+        address="turn.transcribed",
+        message=events_pb2.TurnTranscribed,
+        stream="TURNS",
+        senders=("asr", "dialogue"),
+        receivers=("nlu",),
+        summary="An utterance was transcribed, or a turn was typed.",
+    ),
+    Channel(
+        name="turnInterpreted",
+        address="turn.interpreted",
+        message=interpreter_pb2.TurnInterpreted,
+        stream="TURNS",
+        senders=("nlu",),
+        receivers=("dialogue",),
+        summary="A turn was understood as far as it goes.",
+    ),
+    Channel(
+        name="turnOutcome",
+        address="turn.outcome.{household}.{device}.{turn}",
+        message=outcome_pb2.Outcome,
+        stream="OUTCOMES",
+        senders=("dialogue",),
+        receivers=("dialogue", "tts", "tracestore"),
+        summary="The one outcome of a turn, claimed by compare-and-set.",
+    ),
+    Channel(
+        name="turnDeadlineArm",
+        address="turn.deadline.arm.{turn}",
+        message=outcome_pb2.TurnDeadline,
+        stream="DEADLINES",
+        senders=("asr", "dialogue"),
+        receivers=("nats-server",),
+        summary="Arms or moves a turn's deadline: a scheduled message.",
+    ),
+    Channel(
+        name="turnDeadlineDue",
+        address="turn.deadline.due",
+        message=outcome_pb2.TurnDeadline,
+        stream="DEADLINES",
+        senders=("nats-server",),
+        receivers=("dialogue",),
+        summary="A turn's deadline has come.",
+    ),
+    Channel(
+        name="turnFiller",
+        address="turn.filler",
+        message=outcome_pb2.FillerRequested,
+        senders=("dialogue",),
+        receivers=("tts",),
+        summary="Words to bridge a wait; losable.",
+    ),
+    Channel(
+        name="speechCancelled",
+        address="turn.speech_cancelled",
+        message=outcome_pb2.SpeechCancelled,
+        senders=("dialogue",),
+        receivers=("tts",),
+        summary="Stop speaking; losable, the device has stopped by itself.",
+    ),
+    Channel(
+        name="session",
+        address="$KV.SESSIONS.{household}.{device}",
+        message=session_pb2.Session,
+        stream="KV_SESSIONS",
+        senders=("dialogue",),
+        receivers=("dialogue",),
+        summary="A dialogue in progress, changed by compare-and-set.",
+    ),
+    Channel(
+        name="deviceState",
+        address="$KV.DEVICE_STATES.{household}.{device}",
+        message=upstream_pb2.StateChanged,
+        stream="KV_DEVICE_STATES",
+        senders=("dialogue",),
+        receivers=("dialogue",),
+        summary="The device shadow.",
+    ),
+    Channel(
+        name="skillDescription",
+        address="$KV.SKILLS.{skill}.{version}",
+        message=skill_pb2.SkillDescription,
+        stream="KV_SKILLS",
+        senders=("skill",),
+        receivers=("asr", "nlu", "dialogue"),
+        summary="What a version of a skill can do, with its sentences.",
+    ),
+    Channel(
+        name="skillEndpoint",
+        address="$KV.SKILL_ENDPOINTS.{skill}.{version}.{instance}",
+        message=skill_pb2.SkillEndpoint,
+        stream="KV_SKILL_ENDPOINTS",
+        senders=("skill",),
+        receivers=("asr", "nlu", "dialogue"),
+        summary="A running replica of a skill; a lease.",
+    ),
+)

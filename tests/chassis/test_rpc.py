@@ -1,0 +1,125 @@
+"""gRPC of the chassis: spans on both sides, deadlines, errors with their codes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from earshot.nlu.v1 import interpreter_pb2, interpreter_pb2_grpc
+from earshot.skill.v1 import skill_pb2, skill_pb2_grpc
+from earshot_chassis import telemetry
+from earshot_chassis.errors import InvalidInputError, OverloadedError, PermanentError, RetryableError
+from earshot_chassis.rpc_client import connect
+from earshot_chassis.rpc_errors import from_rpc_error
+from earshot_chassis.rpc_server import GrpcServer
+from support.spans import recorded_spans
+
+
+class Interpreter(interpreter_pb2_grpc.InterpreterServicer):
+    async def Interpret(self, request, _context):
+        match request.locale:
+            case "invalid":
+                raise InvalidInputError("unknown locale", code="unsupported_locale")
+            case "busy":
+                raise OverloadedError("come back later")
+            case "crash":
+                raise ZeroDivisionError("secret")
+            case "slow":
+                await asyncio.sleep(30)
+        return interpreter_pb2.InterpretResponse(registry_revision=7)
+
+
+class Skill(skill_pb2_grpc.SkillServicer):
+    async def Handle(self, request, _context) -> AsyncIterator[skill_pb2.HandleResponse]:
+        yield skill_pb2.HandleResponse(answer=skill_pb2.Answer(final=False))
+        if request.intent == "fail":
+            raise PermanentError("no such thing", code="not_found")
+        yield skill_pb2.HandleResponse(answer=skill_pb2.Answer(final=True))
+
+
+@pytest.fixture
+def spans() -> Iterator[InMemorySpanExporter]:
+    """Record the spans of this process."""
+    yield from recorded_spans()
+
+
+@pytest.fixture
+async def channel() -> AsyncIterator[grpc.aio.Channel]:
+    """Serve both fakes and connect to them."""
+    server = GrpcServer()
+    server.add(interpreter_pb2_grpc.add_InterpreterServicer_to_server, Interpreter(), "earshot.nlu.v1.Interpreter")
+    server.add(skill_pb2_grpc.add_SkillServicer_to_server, Skill(), "earshot.skill.v1.Skill")
+    port = await server.start("127.0.0.1", 0)
+    await server.report(serving=True)
+    async with connect(f"127.0.0.1:{port}", default_timeout_s=0.5) as opened:
+        yield opened
+    await server.stop(0)
+
+
+async def test_call_joins_the_callers_trace(channel: grpc.aio.Channel, spans: InMemorySpanExporter) -> None:
+    """A call gives a client span under the caller's and a server span under the client's."""
+    stub = interpreter_pb2_grpc.InterpreterStub(channel)
+    with telemetry.span("turn"):
+        response = await stub.Interpret(interpreter_pb2.InterpretRequest(locale="en-US"))
+    assert response.registry_revision == 7
+    await asyncio.sleep(0.05)
+    by_kind = {span.kind.name: span for span in spans.get_finished_spans()}
+    assert set(by_kind) == {"INTERNAL", "CLIENT", "SERVER"}
+    assert by_kind["CLIENT"].parent.span_id == by_kind["INTERNAL"].context.span_id
+    assert by_kind["SERVER"].parent.span_id == by_kind["CLIENT"].context.span_id
+    assert by_kind["SERVER"].name == "earshot.nlu.v1.Interpreter/Interpret"
+
+
+async def test_stream_joins_the_callers_trace(channel: grpc.aio.Channel, spans: InMemorySpanExporter) -> None:
+    """A server stream gives one client and one server span, whatever its length."""
+    stub = skill_pb2_grpc.SkillStub(channel)
+    with telemetry.span("turn"):
+        answers = [response async for response in stub.Handle(skill_pb2.HandleRequest())]
+    assert [answer.answer.final for answer in answers] == [False, True]
+    await asyncio.sleep(0.05)
+    assert sorted(span.kind.name for span in spans.get_finished_spans()) == ["CLIENT", "INTERNAL", "SERVER"]
+
+
+@pytest.mark.parametrize(
+    ("locale", "status", "code", "kind"),
+    [
+        ("invalid", grpc.StatusCode.INVALID_ARGUMENT, "unsupported_locale", InvalidInputError),
+        ("busy", grpc.StatusCode.RESOURCE_EXHAUSTED, "overloaded", RetryableError),
+        ("crash", grpc.StatusCode.INTERNAL, "internal", PermanentError),
+        ("slow", grpc.StatusCode.DEADLINE_EXCEEDED, "rpc_deadline_exceeded", RetryableError),
+    ],
+)
+async def test_error_keeps_its_code(channel: grpc.aio.Channel, locale, status, code, kind) -> None:
+    """An error crosses gRPC as google.rpc.Status and comes back as one of ours; a crash tells nothing."""
+    stub = interpreter_pb2_grpc.InterpreterStub(channel)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stub.Interpret(interpreter_pb2.InterpretRequest(locale=locale))
+    assert caught.value.code() is status
+    assert "secret" not in (caught.value.details() or "")
+    ours = from_rpc_error(caught.value)
+    assert (type(ours), ours.code) == (kind, code)
+
+
+async def test_error_in_the_middle_of_a_stream(channel: grpc.aio.Channel) -> None:
+    """What was streamed before an error arrives, then the error with its code."""
+    stub = skill_pb2_grpc.SkillStub(channel)
+    call = stub.Handle(skill_pb2.HandleRequest(intent="fail"))
+    answers = []
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        async for response in call:
+            answers.append(response)  # noqa: PERF401 - the loop raises in its middle
+    assert len(answers) == 1
+    assert from_rpc_error(caught.value).code == "not_found"
+
+
+async def test_health_is_served(channel: grpc.aio.Channel) -> None:
+    """grpc.health.v1 answers for the server and for each of its services."""
+    stub = health_pb2_grpc.HealthStub(channel)
+    for name in ("", "earshot.skill.v1.Skill"):
+        response = await stub.Check(health_pb2.HealthCheckRequest(service=name))
+        assert response.status == health_pb2.HealthCheckResponse.SERVING
