@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -37,6 +38,7 @@ class GrpcServer:
         self._health = health.aio.HealthServicer()
         self._names: list[str] = []
         self.port = 0
+        self.listening = asyncio.Event()
 
     def add(self, adder: Callable[[Any, grpc.aio.Server], None], servicer: Any, name: str) -> None:
         """Serve a servicer.
@@ -59,6 +61,7 @@ class GrpcServer:
         reflection.enable_server_reflection((*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
         self.port = self._server.add_insecure_port(f"{host}:{port}")
         await self._server.start()
+        self.listening.set()
         return self.port
 
     async def report(self, *, serving: bool) -> None:

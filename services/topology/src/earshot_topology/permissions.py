@@ -84,6 +84,8 @@ def _object_store(store: ObjectStoreConfig) -> tuple[str, ...]:
 
 
 _REGISTRY = (*_read_bucket(streams.SKILLS), *_read_bucket(streams.SKILL_ENDPOINTS))
+# Writes to the two buckets as they are made, so that a reader lists them when there is something new.
+_REGISTRY_NEWS = (f"$KV.{streams.SKILLS.bucket}.>", f"$KV.{streams.SKILL_ENDPOINTS.bucket}.>")
 
 ROLES: dict[str, Permissions] = {
     "asr": Permissions(
@@ -98,7 +100,7 @@ ROLES: dict[str, Permissions] = {
             "turn.deadline.arm.*",
             subjects.parked("asr"),
         ),
-        subscribe=("device.*.*.up.audio.*", "device.*.*.up.resume", f"{inbox('asr')}.>"),
+        subscribe=("device.*.*.up.audio.*", "device.*.*.up.resume", f"{inbox('asr')}.>", *_REGISTRY_NEWS),
         answers_requests=True,
     ),
     "nlu": Permissions(
@@ -133,7 +135,7 @@ ROLES: dict[str, Permissions] = {
             "device.*.*.down.error",
             subjects.parked("dialogue"),
         ),
-        subscribe=("turn.outcome.*.*.*", "device.*.*.up.outcome", f"{inbox('dialogue')}.>"),
+        subscribe=("turn.outcome.*.*.*", "device.*.*.up.outcome", f"{inbox('dialogue')}.>", *_REGISTRY_NEWS),
         answers_requests=True,
     ),
     "tts": Permissions(

@@ -1,0 +1,93 @@
+"""What a skill can fail with.
+
+EarshotError (chassis)
+├── RetryableError
+│   ├── SourceUnavailableError   source_unavailable: a source outside did not answer
+│   └── StateConflictError       state_conflict: others kept changing the same state
+└── PermanentError
+    ├── BrokenSkillError         broken_skill: the code and the manifest do not fit each other
+    │   ├── BrokenManifestError  broken_manifest: a file of the skill's folder is wrong; names file and key
+    │   └── BrokenResponseError  broken_response: a response can't be rendered
+    └── InvalidInputError
+        ├── UnknownIntentError   unknown_intent
+        ├── InvalidSlotError     invalid_slot
+        ├── UnsupportedLocaleError   unsupported_locale
+        └── InvalidRequestError  invalid_request: time zone, household or key of the call
+"""
+
+from __future__ import annotations
+
+from earshot_chassis.errors import InvalidInputError, PermanentError, RetryableError
+
+STAGE = "skill"
+
+
+class SourceUnavailableError(RetryableError):
+    """A source outside the skill did not answer, or answered with an error of its own."""
+
+    code = "source_unavailable"
+    stage = STAGE
+
+
+class StateConflictError(RetryableError):
+    """Others kept changing the same state while it was being changed."""
+
+    code = "state_conflict"
+    stage = STAGE
+
+
+class BrokenSkillError(PermanentError):
+    """The skill's code and its manifest do not fit each other."""
+
+    code = "broken_skill"
+    stage = STAGE
+
+
+class BrokenManifestError(BrokenSkillError):
+    """A file of the skill's folder is missing or wrong.
+
+    Attributes:
+        file: Path below the skill's package folder.
+        key: Where in the file, "intents.get_time.slots.city.type"; empty for the file as a whole.
+    """
+
+    code = "broken_manifest"
+
+    def __init__(self, file: str, key: str, problem: str) -> None:
+        super().__init__(f"{file}: {key}: {problem}" if key else f"{file}: {problem}")
+        self.file = file
+        self.key = key
+
+
+class BrokenResponseError(BrokenSkillError):
+    """A response can't be rendered: there is no such key, or a value is missing."""
+
+    code = "broken_response"
+
+
+class UnknownIntentError(InvalidInputError):
+    """The intent is not one of this skill's."""
+
+    code = "unknown_intent"
+    stage = STAGE
+
+
+class InvalidSlotError(InvalidInputError):
+    """A slot is not one of the intent's, or holds a value of another type."""
+
+    code = "invalid_slot"
+    stage = STAGE
+
+
+class UnsupportedLocaleError(InvalidInputError):
+    """The skill has no words in this locale."""
+
+    code = "unsupported_locale"
+    stage = STAGE
+
+
+class InvalidRequestError(InvalidInputError):
+    """A field of the call other than its intent and slots can't be used."""
+
+    code = "invalid_request"
+    stage = STAGE

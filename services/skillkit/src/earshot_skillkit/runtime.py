@@ -1,0 +1,83 @@
+"""The process of a skill: `run` is all that its __main__ calls."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from earshot.skill.v1 import skill_pb2_grpc
+from earshot_chassis.service import Service
+from earshot_chassis.service import run as run_service
+from earshot_skillkit import wire
+from earshot_skillkit.dispatch import Dispatcher
+from earshot_skillkit.package import SkillPackage, load_package
+from earshot_skillkit.registration import Registration
+from earshot_skillkit.servicer import NAME, SkillServicer
+from earshot_skillkit.settings import SkillSettings
+from earshot_skillkit.skill import Host, Skill, handlers_of
+from earshot_skillkit.states import BucketStates
+from earshot_topology.streams import SKILL_STATES
+
+_WITHDRAWAL_S = 0.2
+
+
+def run(package: str, build: Callable[[Host], Skill]) -> None:
+    """Run a skill until SIGTERM: load its folder, serve it, register it, withdraw it, drain.
+
+    Args:
+        package: Its Python package, "earshot_skill_clock", with manifest.yaml, sentences/ and responses/.
+        build: Makes the skill; usually its class.
+
+    Raises:
+        BrokenManifestError: A file of the folder is wrong.
+        BrokenSkillError: Code and manifest do not fit each other.
+    """
+    loaded = load_package(package)
+    settings = SkillSettings()
+    service = Service(f"skill-{loaded.manifest.id}", loaded.version, settings)
+
+    async def compose(service: Service) -> None:
+        await _compose(service, settings, loaded, build)
+
+    run_service(service, compose)
+
+
+async def _compose(
+    service: Service, settings: SkillSettings, package: SkillPackage, build: Callable[[Host], Skill]
+) -> None:
+    bucket = await service.bus.jetstream.key_value(SKILL_STATES.bucket)
+    skill = build(Host(states=BucketStates(bucket, package.manifest.id), now=_now))
+    dispatcher = Dispatcher(handlers_of(skill, package.manifest), timeout_s=package.manifest.timeout_s, now=_now)
+    servicer = SkillServicer(package, dispatcher, _now)
+    service.grpc.add(skill_pb2_grpc.add_SkillServicer_to_server, servicer, NAME)
+    description = wire.description(package)
+    registration = Registration(service.bus, description)
+    service.add_check(registration.overdue)
+
+    async def register() -> None:
+        # The port is known when the server listens, which is after composition.
+        await service.grpc.listening.wait()
+        await registration.keep(
+            wire.endpoint(
+                description,
+                instance_id=settings.instance_id,
+                target=settings.target(service.grpc.port),
+                weight=settings.skill_weight,
+            )
+        )
+
+    async def drain() -> None:
+        await registration.withdraw()
+        # Readers need a moment to see it; calls that they begin until then are served like those in progress.
+        await asyncio.sleep(_WITHDRAWAL_S)
+        await dispatcher.idle(settings.drain_timeout_s)
+        await skill.stop()
+
+    await skill.start()
+    service.on_stop(drain)
+    service.add_task("registration", register)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

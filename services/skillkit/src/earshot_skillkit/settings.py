@@ -1,0 +1,24 @@
+"""Settings that every skill has besides the chassis's."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from earshot_chassis.settings import ServiceSettings
+
+
+class SkillSettings(ServiceSettings):
+    """What the runtime of a skill needs; read from EARSHOT_* variables."""
+
+    skill_target: str = Field(
+        "",
+        description="gRPC target under which dialogue reaches this replica; empty: the address that it listens on.",
+    )
+    skill_weight: int = Field(1, ge=1, le=1000, description="Share of new sessions between versions of the skill.")
+
+    def target(self, port: int) -> str:
+        """Return the target to register, for the port that the server listens on."""
+        if self.skill_target:
+            return self.skill_target
+        host = "127.0.0.1" if self.grpc_host in {"0.0.0.0", "::", ""} else self.grpc_host
+        return f"{host}:{port}"

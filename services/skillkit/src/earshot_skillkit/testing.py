@@ -1,0 +1,122 @@
+"""Tries a skill without bus or network: words in, the skill's answer out.
+
+The words go through the skill's own sentence templates, as NLU would match them. Slots of type text and number get
+their values from that; a date_time or duration slot is normalised by NLU, not here, so its value is given by the test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from hassil import recognize
+
+from earshot.common.v1 import turn_pb2
+from earshot.skill.v1 import skill_pb2
+from earshot_skillkit import wire
+from earshot_skillkit.dispatch import Dispatcher
+from earshot_skillkit.package import SkillPackage
+from earshot_skillkit.replies import Answer, Question, Step
+from earshot_skillkit.request import SlotValue
+from earshot_skillkit.skill import Host, Skill, handlers_of
+from earshot_skillkit.states import MemoryStates, States
+
+
+class NotUnderstoodError(AssertionError):
+    """None of the skill's sentences matches the words."""
+
+
+class SkillTester:
+    """One skill, held by a test.
+
+    Args:
+        package: From `load_package` or `load_folder`.
+        build: Makes the skill; usually its class.
+        now: The frozen moment, aware.
+        time_zone: Of the device, an IANA name.
+        states: What the skill keeps.
+    """
+
+    def __init__(
+        self,
+        package: SkillPackage,
+        build: Callable[[Host], Skill],
+        *,
+        now: datetime | None = None,
+        time_zone: str = "UTC",
+        states: States | None = None,
+    ) -> None:
+        self.package = package
+        self.now = now or datetime.now(UTC)
+        self.time_zone = time_zone
+        self.states = states or MemoryStates()
+        self.skill = build(Host(states=self.states, now=lambda: self.now))
+        self._dispatcher = Dispatcher(
+            handlers_of(self.skill, package.manifest), timeout_s=package.manifest.timeout_s, now=lambda: self.now
+        )
+        self._turns = 0
+
+    def understand(self, words: str, locale: str) -> tuple[str, dict[str, SlotValue]]:
+        """Return the intent and the slots that the skill's sentences find in the words.
+
+        Raises:
+            NotUnderstoodError: None matches.
+        """
+        result = recognize(words, self.package.words[locale].intents)
+        if result is None:
+            raise NotUnderstoodError(f"{self.package.manifest.id} does not understand {words!r} in {locale}")
+        slots: dict[str, SlotValue] = {
+            name: float(entity.value) if isinstance(entity.value, int | float) else str(entity.value).strip()
+            for name, entity in result.entities.items()
+        }
+        return result.intent.name, slots
+
+    async def say(self, words: str, *, locale: str = "en-US", **normalised: SlotValue) -> str:
+        """Return what the skill says to the words.
+
+        Args:
+            words: As the user says them.
+            locale: BCP-47.
+            normalised: Values of slots as NLU normalises them.
+
+        Raises:
+            NotUnderstoodError: None of the skill's sentences matches.
+        """
+        intent, slots = self.understand(words, locale)
+        return text_of(await self.call(intent, locale=locale, **(slots | normalised)))
+
+    async def call(
+        self, intent: str, *, locale: str = "en-US", device_state: object = None, **slots: SlotValue
+    ) -> list[Step]:
+        """Call an intent over the contract's own messages and return all steps of the answer."""
+        self._turns += 1
+        message = skill_pb2.HandleRequest(
+            turn=turn_pb2.TurnContext(
+                turn_id=f"turn-{self._turns}",
+                household_id="household",
+                device_id="device",
+                session_id="session",
+                locale=locale,
+                time_zone=self.time_zone,
+            ),
+            intent=intent,
+            slots=[wire.slot(name, str(value), value) for name, value in slots.items()],
+            idempotency_key=f"turn-{self._turns}.0",
+            attempt=1,
+            deadline_time=wire.timestamp(self.now + timedelta(seconds=8)),
+        )
+        if device_state is not None:
+            message.device_state.CopyFrom(device_state)  # type: ignore[arg-type]
+        request = wire.request(message, self.package, now=self.now)
+        return [step async for step in self._dispatcher.dispatch(request)]
+
+
+def text_of(steps: list[Step]) -> str:
+    """Return the words of an answer or a question, fillers left out."""
+    texts: list[str] = []
+    for step in steps:
+        if isinstance(step, Answer):
+            texts += [prompt.text for prompt in step.prompts]
+        elif isinstance(step, Question):
+            texts.append(step.prompt.text)
+    return " ".join(texts)
