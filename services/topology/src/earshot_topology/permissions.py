@@ -110,7 +110,7 @@ ROLES: dict[str, Permissions] = {
             subjects.TURN_INTERPRETED,
             subjects.parked("nlu"),
         ),
-        subscribe=(f"{inbox('nlu')}.>",),
+        subscribe=(f"{inbox('nlu')}.>", *_REGISTRY_NEWS),
     ),
     "dialogue": Permissions(
         publish=(
