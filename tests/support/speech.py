@@ -51,7 +51,9 @@ def _espeak() -> _Espeak:
 
 
 @cache
-def synthesise(text: str, locale: str, *, words_per_minute: int = 150, voice: str | None = None) -> npt.NDArray[np.int16]:
+def synthesise(
+    text: str, locale: str, *, words_per_minute: int = 150, voice: str | None = None
+) -> npt.NDArray[np.int16]:
     """Return speech at 16 kHz, mono, with espeak's own short silence at its end.
 
     Args:
