@@ -220,8 +220,8 @@ class Stack:
         shared |= self._env
         extra = list(self._layout)
         if self._with_tracestore:
-            extra.insert(0, self._replica_of(TRACESTORE, grpc_port=self._otlp_port, http_port=self._tracestore_port))
-            shared["EARSHOT_TRACESTORE_DATABASE"] = str(self.home.traces)
+            store = self._replica_of(TRACESTORE, grpc_port=self._otlp_port, http_port=self._ports.take())
+            self._adopt(self._child_of(store, shared | self._tracestore_environment()))
         if sample_weather:
             sample = self._replica_of(WEATHER_SAMPLE, grpc_port=0, http_port=self._ports.take())
             shared |= open_meteo.redirected_to(sample.http_url)
@@ -229,6 +229,14 @@ class Stack:
             self._say("Open-Meteo can't be reached: a local server of its shape answers with sample data")
         for replica in extra:
             self._adopt(self._child_of(replica, shared))
+
+    def _tracestore_environment(self) -> dict[str, str]:
+        return {
+            "EARSHOT_TRACESTORE_DATABASE": str(self.home.traces),
+            "EARSHOT_TRACESTORE_PORT": str(self._tracestore_port),
+            # It would record its own work, and then the recording of that.
+            "OTEL_TRACES_EXPORTER": "none",
+        }
 
     def _replica_of(self, service: Service, *, grpc_port: int, http_port: int) -> Replica:
         return Replica(service=service, name=service.name, grpc_port=grpc_port, http_port=http_port)
@@ -260,12 +268,12 @@ class Stack:
         child.start()
 
     async def _stop(self) -> None:
-        last = [child for name, child in self._children.items() if name in {"nats-server", "tracestore"}]
-        first = [child for child in self._children.values() if child not in last]
         with contextlib.suppress(FileNotFoundError):
             self.home.state.unlink()
-        await asyncio.gather(*(child.stop() for child in first))
-        await asyncio.gather(*(child.stop() for child in last))
+        under = [self._children.pop(name) for name in ("tracestore", "nats-server") if name in self._children]
+        await asyncio.gather(*(child.stop() for child in self._children.values()))
+        for child in under:
+            await child.stop()
         self._record.unlink(missing_ok=True)
         self._lock.release()
 

@@ -1,0 +1,101 @@
+"""The query API: JSON over HTTP on the loopback address.
+
+GET /api/turns?household=&device=&at=<RFC 3339>&window_s=&limit=    turns, newest first
+GET /api/turns/<turn>            one turn and the spans of its trace; the beginning or end of an id will do
+GET /api/traces/<trace id>       the spans of a trace
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from earshot_tracestore.model import Turn, TurnQuery
+from earshot_tracestore.otlp_http import TracesEndpoint
+from earshot_tracestore.store import Store
+
+_MAX_LIMIT = 1000
+
+
+class QueryApi:
+    """Answers questions about turns and traces."""
+
+    def __init__(self, store: Store, lost_after_s: float) -> None:
+        self._store = store
+        self._lost_after_s = lost_after_s
+
+    async def index(self, _request: Request) -> Response:
+        """Tell what can be asked."""
+        return JSONResponse({"turns": "/api/turns", "turn": "/api/turns/{turn}", "trace": "/api/traces/{trace_id}"})
+
+    async def turns(self, request: Request) -> Response:
+        """List turns."""
+        try:
+            query = _query(request.query_params)
+        except ValueError as error:
+            return JSONResponse({"code": "invalid_query", "message": str(error)}, status_code=400)
+        return JSONResponse({"turns": [self._turn(turn) for turn in await self._store.turns(query)]})
+
+    async def turn(self, request: Request) -> Response:
+        """Return one turn with its spans."""
+        found = await self._store.turn(request.path_params["turn"])
+        if found is None:
+            return JSONResponse({"code": "unknown_turn", "message": "no such turn is known"}, status_code=404)
+        spans = await self._store.spans(found.fact.trace_id) if found.fact.trace_id else []
+        return JSONResponse({"turn": self._turn(found), "spans": [asdict(span) for span in spans]})
+
+    async def trace(self, request: Request) -> Response:
+        """Return a trace's spans."""
+        spans = await self._store.spans(request.path_params["trace_id"].lower())
+        if not spans:
+            return JSONResponse({"code": "unknown_trace", "message": "no such trace is known"}, status_code=404)
+        return JSONResponse({"spans": [asdict(span) for span in spans]})
+
+    def _turn(self, turn: Turn) -> dict[str, Any]:
+        state = turn.state(time.time_ns(), self._lost_after_s)
+        return {**asdict(turn.fact), "heard_ns": turn.heard_ns, "state": state, "duration_s": turn.duration_s}
+
+
+def application(store: Store, *, lost_after_s: float, max_body_bytes: int) -> Starlette:
+    """Return the whole HTTP side: OTLP and queries."""
+    api = QueryApi(store, lost_after_s)
+    return Starlette(
+        routes=[
+            Route("/", api.index),
+            Route("/v1/traces", TracesEndpoint(store, max_body_bytes).post, methods=["POST"]),
+            Route("/api/turns", api.turns),
+            Route("/api/turns/{turn}", api.turn),
+            Route("/api/traces/{trace_id}", api.trace),
+        ]
+    )
+
+
+def _query(parameters: Mapping[str, str]) -> TurnQuery:
+    """Read a query.
+
+    Raises:
+        ValueError: A parameter can't be read.
+    """
+    at = parameters.get("at")
+    limit = int(parameters.get("limit", "50"))
+    window_s = float(parameters.get("window_s", "60"))
+    if not 1 <= limit <= _MAX_LIMIT or not 0 < window_s <= 7 * 86400:
+        raise ValueError(f"limit must be 1 to {_MAX_LIMIT}, window_s above 0 and at most a week")
+    moment = datetime.fromisoformat(at) if at else None
+    if moment is not None and moment.tzinfo is None:
+        raise ValueError("at needs a time zone, for instance 2026-11-22T10:30:00Z")
+    return TurnQuery(
+        household_id=parameters.get("household", ""),
+        device_id=parameters.get("device", ""),
+        at_ns=int(moment.timestamp() * 1e9) if moment else None,
+        window_s=window_s,
+        limit=limit,
+    )

@@ -1,0 +1,120 @@
+"""What the store keeps: spans as they came, and one row a turn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+KINDS = ("unspecified", "internal", "server", "client", "producer", "consumer")
+STATUSES = ("unset", "ok", "error")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """One span. Times are nanoseconds since the Unix epoch; ids are lower-case hex digits."""
+
+    trace_id: str
+    span_id: str
+    parent_span_id: str
+    name: str
+    kind: str
+    service: str
+    instance: str
+    start_ns: int
+    end_ns: int
+    status: str
+    status_message: str
+    attributes: Mapping[str, Any]
+    events: Sequence[Mapping[str, Any]]
+    links: Sequence[Mapping[str, str]]
+
+
+class TurnState(StrEnum):
+    """Where a turn is. The first four are outcomes."""
+
+    ANSWERED = "answered"
+    APOLOGISED = "apologised"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"
+    ABANDONED = "abandoned"
+    UNFINISHED = "unfinished"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnFact:
+    """What one event tells of a turn; what it does not tell is empty or None.
+
+    Attributes:
+        turn_id: The turn.
+        household_id: From the event's subject.
+        device_id: From the event's subject.
+        trace_id: From the event's headers.
+        locale: BCP-47.
+        started_ns: When its utterance began, or its first event was heard.
+        outcome: answered, apologised, cancelled or rejected.
+        decided_ns: When its outcome was decided.
+        intent: What was fulfilled.
+        error_code: Why it was not answered.
+        first_audio_ns: When the device began to play the answer.
+        finished_ns: When the device had played it.
+        abandoned: Why the device gave it up.
+    """
+
+    turn_id: str
+    household_id: str
+    device_id: str
+    trace_id: str = ""
+    locale: str = ""
+    started_ns: int | None = None
+    outcome: str = ""
+    decided_ns: int | None = None
+    intent: str = ""
+    error_code: str = ""
+    first_audio_ns: int | None = None
+    finished_ns: int | None = None
+    abandoned: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """A turn as the ledger knows it: the sum of its facts."""
+
+    fact: TurnFact
+    heard_ns: int
+
+    def state(self, now_ns: int, lost_after_s: float) -> TurnState:
+        """Tell where the turn is: one without an outcome is lost when it has had more than enough time for one."""
+        if self.fact.outcome:
+            return TurnState(self.fact.outcome)
+        if self.fact.abandoned:
+            return TurnState.ABANDONED
+        return TurnState.LOST if now_ns - self.heard_ns > lost_after_s * 1e9 else TurnState.UNFINISHED
+
+    @property
+    def duration_s(self) -> float | None:
+        """From the first event to the decision."""
+        began, decided = self.fact.started_ns, self.fact.decided_ns
+        return None if began is None or decided is None else max(0.0, (decided - began) / 1e9)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnQuery:
+    """Which turns to list, newest first; empty fields select everything."""
+
+    household_id: str = ""
+    device_id: str = ""
+    at_ns: int | None = None
+    window_s: float = 60.0
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """What one request or event adds to the store."""
+
+    spans: Sequence[Span] = ()
+    facts: Sequence[TurnFact] = ()
+    rejected: int = field(default=0, compare=False)
