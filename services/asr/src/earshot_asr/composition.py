@@ -1,0 +1,53 @@
+"""Puts the recogniser together from its settings."""
+
+from __future__ import annotations
+
+from earshot.asr.v1 import recognizer_pb2_grpc
+from earshot.device.v1 import upstream_pb2
+from earshot_asr import wire
+from earshot_asr.capture import Capture
+from earshot_asr.engines.base import Engine
+from earshot_asr.handlers import Handlers
+from earshot_asr.receiving import Receivers
+from earshot_asr.recognition import Recognizer
+from earshot_asr.servicer import RecognizerServicer
+from earshot_asr.settings import AsrSettings
+from earshot_asr.vad import VadPool
+from earshot_chassis.service import Service
+from earshot_topology.streams import ASR_STARTED
+
+_WARM_DETECTORS = 2
+
+
+async def assemble(service: Service, settings: AsrSettings, engine: Engine) -> None:
+    """Register everything that a recogniser does, on an engine that is started."""
+    bus = service.bus
+    capture = Capture(bus.client)
+    await capture.start()
+    service.on_stop(capture.stop)
+    recognizer = Recognizer(engine, await _detectors(settings), settings.endpointing())
+    receivers = Receivers(bus.client, capture, wire.read_frame, rules=settings.upload())
+    handlers = Handlers(bus, recognizer, receivers, capture, deadline_s=settings.deadline_s, attempts=settings.attempts)
+    bus.worker(
+        ASR_STARTED,
+        upstream_pb2.UtteranceStarted,
+        handlers.on_started,
+        concurrency=settings.utterances,
+        on_parked=handlers.on_parked,
+    )
+    await bus.responder("device.*.*.up.resume", upstream_pb2.UploadStatusRequest, handlers.on_resume, queue="asr")
+    service.grpc.add(
+        recognizer_pb2_grpc.add_RecognizerServicer_to_server,
+        RecognizerServicer(recognizer, calls=settings.calls),
+        "earshot.asr.v1.Recognizer",
+    )
+
+
+async def _detectors(settings: AsrSettings) -> VadPool | None:
+    if settings.vad == "none":
+        return None
+    from earshot_asr.silero import SileroPool  # noqa: PLC0415 - loads the model only where it is wanted
+
+    pool = SileroPool()
+    await pool.warm(_WARM_DETECTORS)
+    return pool

@@ -1,0 +1,24 @@
+"""What can go wrong with an utterance before an engine sees it; engines have `engines.errors`.
+
+InvalidInputError
+├── UtteranceRefusedError    unsupported_contract_version, invalid_turn_id, the codes of earshot_audio, …
+└── AudioLostError           audio_lost: no frame came
+"""
+
+from __future__ import annotations
+
+from earshot_chassis.errors import InvalidInputError
+
+
+class UtteranceRefusedError(InvalidInputError):
+    """The utterance can't be recognised, whoever tries."""
+
+    code = "utterance_refused"
+    stage = "asr"
+
+
+class AudioLostError(InvalidInputError):
+    """An utterance was announced, and not one frame of it came."""
+
+    code = "audio_lost"
+    stage = "asr"

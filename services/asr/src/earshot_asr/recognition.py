@@ -1,0 +1,211 @@
+"""One utterance from its first frame to its result, wherever the frames come from and whoever wants to know.
+
+    source ──frames──► front end ──pcm──► engine stream ──interim──► observer
+                           └──events──► observer, hints to the engine
+    endpoint ──► observer.ended ──► engine finishes ──► Result
+
+A frame is decoded, judged and fed in one step of one task; only interim results have a task of their own, because they
+come when the engine has them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Final, Protocol
+
+from earshot_asr.endpointing import (
+    Endpoint,
+    EndpointingRules,
+    EndpointReason,
+    SpeechPaused,
+    SpeechResumed,
+    SpeechStarted,
+)
+from earshot_asr.engines.base import Alternative, Engine, Locale, RecognitionStream, Rejection
+from earshot_asr.errors import AudioLostError, UtteranceRefusedError
+from earshot_asr.frontend import FrontEnd, Heard
+from earshot_asr.source import Ending, FrameSource
+from earshot_asr.stability import Stability
+from earshot_asr.vad import VadPool, VoiceActivityDetector
+from earshot_audio import AudioError, Format
+from earshot_chassis import telemetry
+from earshot_chassis.errors import EarshotError
+from earshot_topology import attributes
+
+# A backfill of many seconds is worked off in slices: other utterances want the loop, too.
+_FRAMES_IN_A_ROW: Final = 16
+_log = telemetry.logger("recognition")
+
+
+class Observer(Protocol):
+    """Hears what happens while an utterance is recognised; must not wait for anybody."""
+
+    async def started(self, offset: float) -> None:
+        """Speech began, `offset` seconds from the first sample."""
+        ...
+
+    async def interim(self, transcript: str, stability: float) -> None:
+        """Words so far, and how likely they are to stay, 0 to 1."""
+        ...
+
+    async def ended(self, endpoint: Endpoint) -> None:
+        """The utterance is over; its result comes next."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What to recognise.
+
+    Attributes:
+        locale: BCP-47.
+        audio_format: Of the frames.
+        skip_s: Seconds at the start that are not recognised.
+        interim_results: Whether anybody wants them.
+        endpointing: Whether silence ends the utterance, or the source alone.
+    """
+
+    locale: Locale
+    audio_format: Format
+    skip_s: float = 0.0
+    interim_results: bool = True
+    endpointing: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What became of an utterance.
+
+    Attributes:
+        endpoint: When and why it was over.
+        audio_duration: Seconds that were heard.
+        alternatives: Best first; empty when rejected. Offsets of words count from the first sample.
+        rejection: Why there are none.
+        engine: Name and revision, "pocketsphinx/5.1.1".
+        registry_revision: Of the vocabulary that was used.
+    """
+
+    endpoint: Endpoint
+    audio_duration: float
+    alternatives: tuple[Alternative, ...] = field(default=())
+    rejection: Rejection
+    engine: str
+    registry_revision: int = 0
+
+
+class Recognizer:
+    """Recognises utterances with one engine."""
+
+    def __init__(self, engine: Engine, vads: VadPool | None, rules: EndpointingRules) -> None:
+        """Take an engine that is started; without VAD only the source ends an utterance."""
+        self.engine = engine
+        self._vads = vads
+        self._rules = rules
+
+    async def recognize(self, request: Request, source: FrameSource, observer: Observer) -> Result:
+        """Recognise one utterance.
+
+        Raises:
+            AudioLostError: No frame came.
+            UtteranceRefusedError: A frame is not what the format says; with the code of earshot_audio.
+            EarshotError: What the engine raises; retryable where the same frames may succeed later.
+        """
+        stream = await self.engine.open(request.locale)
+        detector = await self._vads.acquire() if self._vads is not None and request.endpointing else None
+        try:
+            return await self._run(request, source, observer, stream, detector)
+        except AudioError as error:
+            raise UtteranceRefusedError(str(error), code=error.code) from error
+        finally:
+            if detector is not None and self._vads is not None:
+                self._vads.release(detector)
+            await stream.close()
+
+    async def _run(
+        self,
+        request: Request,
+        source: FrameSource,
+        observer: Observer,
+        stream: RecognitionStream,
+        detector: VoiceActivityDetector | None,
+    ) -> Result:
+        front_end = FrontEnd(request.audio_format, detector, self._rules, skip_s=request.skip_s)
+        capabilities = self.engine.capabilities
+        interim: asyncio.Task[None] | None = None
+        if request.interim_results and capabilities.interim_results:
+            interim = asyncio.get_running_loop().create_task(_pass_on(stream, observer))
+        try:
+            endpoint = await _listen(source, front_end, stream, observer)
+        finally:
+            # What comes now would arrive after the final result.
+            if interim is not None:
+                interim.cancel()
+        if endpoint.reason is EndpointReason.AUDIO_LOST and not front_end.audio_seconds:
+            raise AudioLostError("no frame of the utterance came")
+        await observer.ended(endpoint)
+        if not front_end.endpointer.heard_speech:
+            return Result(
+                endpoint=endpoint,
+                audio_duration=front_end.audio_seconds,
+                rejection=Rejection.NO_SPEECH,
+                engine=f"{capabilities.name}/{capabilities.revision}",
+            )
+        with telemetry.span("asr.decode"):
+            recognition = await stream.finish()
+        telemetry.annotate({attributes.REGISTRY_REVISION: recognition.registry_revision})
+        return Result(
+            endpoint=endpoint,
+            audio_duration=front_end.audio_seconds,
+            alternatives=tuple(_shifted(alternative, request.skip_s) for alternative in recognition.alternatives),
+            rejection=recognition.rejection,
+            engine=recognition.engine,
+            registry_revision=recognition.registry_revision,
+        )
+
+
+async def _listen(source: FrameSource, front_end: FrontEnd, stream: RecognitionStream, observer: Observer) -> Endpoint:
+    while True:
+        frames = await source.next()
+        if isinstance(frames, Ending):
+            endpointer = front_end.endpointer
+            return endpointer.device_ended() if frames is Ending.DEVICE else endpointer.audio_lost()
+        for number, frame in enumerate(frames, 1):
+            heard = front_end.hear(frame)
+            if heard.pcm:
+                await stream.feed(heard.pcm)
+            if heard.events:
+                await _act(heard, stream, observer)
+                if heard.endpoint is not None:
+                    return heard.endpoint
+            if number % _FRAMES_IN_A_ROW == 0:
+                await asyncio.sleep(0)
+
+
+async def _act(heard: Heard, stream: RecognitionStream, observer: Observer) -> None:
+    for event in heard.events:
+        if isinstance(event, SpeechStarted):
+            await observer.started(event.offset)
+        elif isinstance(event, SpeechPaused):
+            await stream.speech_paused()
+        elif isinstance(event, SpeechResumed):
+            await stream.speech_resumed()
+
+
+async def _pass_on(stream: RecognitionStream, observer: Observer) -> None:
+    stability = Stability()
+    # The task that feeds hears of the same failure and decides; an interim result is losable.
+    with suppress(EarshotError):
+        while (interim := await stream.interim()) is not None:
+            await observer.interim(interim.transcript, stability.of(interim.transcript))
+
+
+def _shifted(alternative: Alternative, seconds: float) -> Alternative:
+    if not seconds or not alternative.words:
+        return alternative
+    words = tuple(
+        replace(word, start_offset=word.start_offset + seconds, end_offset=word.end_offset + seconds)
+        for word in alternative.words
+    )
+    return replace(alternative, words=words)
