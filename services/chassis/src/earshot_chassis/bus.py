@@ -30,7 +30,7 @@ from nats.js.errors import APIError
 
 from earshot_chassis import telemetry
 from earshot_chassis.codec import CONTENT_TYPE, content_type, decode, encode
-from earshot_chassis.consuming import Consuming, Delivery, DurableConsumer, Handler
+from earshot_chassis.consuming import Consuming, Delivery, DurableConsumer, Handler, ParkedHook
 from earshot_chassis.errors import EarshotError, MalformedPayloadError
 from earshot_chassis.parking import Parking
 from earshot_chassis.publishing import Publisher
@@ -94,10 +94,16 @@ class Bus(Publisher):
         self._handlers.append((Consuming(consumer, message_type, function, self._parking.park), consumer, concurrency))
 
     def worker(
-        self, consumer: DurableConsumer, message_type: type[M], function: Handler[M], *, concurrency: int = 1
+        self,
+        consumer: DurableConsumer,
+        message_type: type[M],
+        function: Handler[M],
+        *,
+        concurrency: int = 1,
+        on_parked: ParkedHook | None = None,
     ) -> None:
-        """Consume through nats-py itself."""
-        consuming = Consuming(consumer, message_type, function, self._parking.park)
+        """Consume through nats-py itself; on_parked is told of messages that are given up."""
+        consuming = Consuming(consumer, message_type, function, self._parking.park, on_parked)
         self._workers.append(_Worker(self.jetstream, consumer, consuming, concurrency))
 
     async def subscribe(

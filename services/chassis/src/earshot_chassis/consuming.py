@@ -103,6 +103,13 @@ class ParkFunction(Protocol):
         """Park one message."""
 
 
+class ParkedHook(Protocol):
+    """Told of a message that is given up, so that its sender can be."""
+
+    async def __call__(self, error: EarshotError, delivery: Delivery) -> None:
+        """Tell the sender, losably; what it raises is logged."""
+
+
 def delivery_of(raw: Msg) -> Delivery:
     """Read a message's metadata."""
     metadata = raw.metadata
@@ -126,8 +133,14 @@ class Consuming:
     """Runs one consumer's handler over its messages."""
 
     def __init__(
-        self, consumer: DurableConsumer, message_type: type[M], handler: Handler[M], park: ParkFunction
+        self,
+        consumer: DurableConsumer,
+        message_type: type[M],
+        handler: Handler[M],
+        park: ParkFunction,
+        on_parked: ParkedHook | None = None,
     ) -> None:
+        self._on_parked = on_parked
         self._consumer = consumer
         self._type = message_type
         self._handler = handler
@@ -215,6 +228,11 @@ class Consuming:
         await self._park(raw, self._consumer, reason, delivery)
         _PARKED.add(1, self._labels | {"code": reason.code})
         await raw.term()
+        if self._on_parked is not None:
+            try:
+                await self._on_parked(reason, delivery)
+            except Exception as failure:  # noqa: BLE001 - the message is settled, whatever the hook does
+                _log.warning("parked_hook_failed", **fields, error=type(failure).__name__)
 
 
 class _Heartbeat:
