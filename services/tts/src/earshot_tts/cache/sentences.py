@@ -1,0 +1,109 @@
+"""Spoken sentences, looked up first here, then in the shared cache. Nothing that goes wrong here stops speech.
+
+    get ─► memory ─► shared (at most `patience_s`) ─► None: synthesise
+    keep ─► memory, and a queue whose writer puts them into the shared cache one after the other
+
+The queue is bounded: when the store is slow, new sentences are simply not written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from enum import StrEnum
+
+from earshot_chassis import telemetry
+from earshot_tts.cache.blob import CorruptBlobError, Frames, pack, unpack
+from earshot_tts.cache.memory import MemoryCache
+from earshot_tts.cache.shared import SharedCache, SharedCacheError
+
+_QUEUE_LENGTH = 64
+_log = telemetry.logger("tts.cache")
+_FAILURES = telemetry.counter("earshot.tts.cache.failures", "Cache operations that failed, by operation and reason.")
+
+
+class Source(StrEnum):
+    """Where a sentence came from."""
+
+    MEMORY = "memory"
+    SHARED = "shared"
+    ENGINE = "engine"
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A sentence that was found, and where."""
+
+    frames: Frames
+    source: Source
+
+
+class SentenceCache:
+    """Both caches as one.
+
+    Args:
+        memory: In front.
+        shared: Behind; None: there is none.
+        patience_s: How long a look into the shared cache may hold up speech.
+    """
+
+    def __init__(self, memory: MemoryCache, shared: SharedCache | None, patience_s: float) -> None:
+        self._memory = memory
+        self._shared = shared
+        self._patience_s = patience_s
+        self._queue: asyncio.Queue[tuple[str, Frames]] = asyncio.Queue(_QUEUE_LENGTH)
+
+    async def get(self, key: str) -> Hit | None:
+        """Return a sentence if either cache has it; whatever fails is a miss."""
+        frames = self._memory.get(key)
+        if frames is not None:
+            return Hit(frames, Source.MEMORY)
+        if self._shared is None:
+            return None
+        try:
+            async with asyncio.timeout(self._patience_s):
+                blob = await self._shared.get(key)
+            if blob is None:
+                return None
+            frames = unpack(blob)
+        except TimeoutError:
+            _count("get", "timeout")
+            return None
+        except (SharedCacheError, CorruptBlobError) as error:
+            _count("get", "corrupt" if isinstance(error, CorruptBlobError) else "unavailable")
+            return None
+        self._memory.put(key, frames)
+        return Hit(frames, Source.SHARED)
+
+    def keep(self, key: str, frames: Frames) -> None:
+        """Remember a sentence; returns at once."""
+        self._memory.put(key, frames)
+        if self._shared is None:
+            return
+        try:
+            self._queue.put_nowait((key, frames))
+        except asyncio.QueueFull:
+            _count("put", "queue_full")
+
+    async def write(self) -> None:
+        """Write what is kept into the shared cache, for as long as the service lives."""
+        if self._shared is None:
+            await asyncio.Event().wait()
+            return
+        while True:
+            key, frames = await self._queue.get()
+            try:
+                await self._shared.put(key, pack(frames))
+            except SharedCacheError as error:
+                _count("put", "unavailable")
+                _log.warning("cache_write_failed", reason=str(error))
+            finally:
+                self._queue.task_done()
+
+    async def written(self) -> None:
+        """Wait until the writer has nothing left to do."""
+        await self._queue.join()
+
+
+def _count(operation: str, reason: str) -> None:
+    _FAILURES.add(1, {"operation": operation, "reason": reason})

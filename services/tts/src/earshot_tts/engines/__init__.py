@@ -1,0 +1,1 @@
+"""Engines: what turns words into samples. One Protocol, adapters behind it."""

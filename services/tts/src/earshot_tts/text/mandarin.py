@@ -1,0 +1,83 @@
+"""zh-CN: what is written with digits, signs and foreign units, in characters.
+
+espeak-ng reads "%" and most signs in English whatever the language, so nothing of the kind is left. Words in Latin
+letters stay: the voice changes to English for them.
+"""
+
+from __future__ import annotations
+
+import re
+
+from earshot_tts.text import mandarin_dates as dates
+from earshot_tts.text import mandarin_quantities as quantities
+from earshot_tts.text.mandarin_numbers import cardinal, counted, dialled, spoken
+from earshot_tts.text.mandarin_units import MEASURES, SYMBOLS
+from earshot_tts.text.rules import rewrite, rule
+
+_NUMBER = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
+_SIGNED = rf"(?:(?<![A-Za-z\d.)])[-+])?(?:{_NUMBER})"
+_VULGAR = {"½": "二分之一", "⅓": "三分之一", "⅔": "三分之二", "¼": "四分之一", "¾": "四分之三"}
+_HOTLINES = "110|119|120|122|114|12306|12315|12345|10086|10010|10000"
+_FIRST_CHARACTER = "\u4e00-\u9fff"
+
+
+def _web(match: re.Match[str]) -> str:
+    return match["host"].removeprefix("www.").replace(".", "点").replace("-", " ")
+
+
+def _email(match: re.Match[str]) -> str:
+    return match[0].replace("@", " 艾特 ").replace(".", "点").replace("_", "下划线")
+
+
+def _fraction(match: re.Match[str]) -> str:
+    words = f"{cardinal(int(match['bottom']))}分之{cardinal(int(match['top']))}"
+    return f"{cardinal(int(match['whole']))}又{words}" if match["whole"] else words
+
+
+def _vulgar(match: re.Match[str]) -> str:
+    words = _VULGAR[match["sign"]]
+    return f"{spoken(match['whole'])}又{words}" if match["whole"] else words
+
+
+def _counted(match: re.Match[str]) -> str:
+    return counted(match["number"]) + match["measure"]
+
+
+_RULES = (
+    rule(r"\b(?:https?://)(?P<host>[\w.-]+\w)(?:[/?#][^\s\u4e00-\u9fff，。]*)?", _web, re.ASCII),
+    rule(r"\b(?P<host>www\.[\w.-]+\w)(?:/[^\s\u4e00-\u9fff，。]*)?", _web, re.ASCII),
+    rule(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b", _email, re.ASCII),
+    *dates.RULES,
+    *quantities.RULES,
+    rule(rf"(?:(?P<whole>\d+)\s?)?(?P<sign>[{''.join(_VULGAR)}])", _vulgar),
+    rule(r"(?<![\d/.])(?:(?P<whole>\d{1,3})(?:又|\s+))?(?P<top>\d{1,4})/(?P<bottom>[1-9]\d{0,3})(?![\d/])", _fraction),
+    rule(r"(?<![\d.])(?:\+?86[ -]?)?1[3-9]\d(?:[ -]?\d{4}){2}(?![\d.])", lambda m: dialled(m[0])),
+    rule(r"(?<![\d.])(?:0\d{2,3}-\d{7,8}|[48]00-\d{3}-?\d{4})(?![\d.])", lambda m: dialled(m[0])),
+    rule(
+        rf"(?<=[打拨叫])\s?(?P<number>{_HOTLINES})(?!\d)|(?<!\d)(?P<bare>{_HOTLINES})(?=电话|热线|急救|报警)",
+        lambda m: dialled(m[0]),
+    ),
+    rule(r"(?<=\d)[:：](?=\d(?!\d))", "比"),
+    rule(rf"(?<=\d)\s?[-–~～至]\s?(?=(?:{_NUMBER})(?![\d-]))", "到"),
+    rule(r"(?<=[A-Za-z])-(?=\d)", " "),
+    rule(r"(?<![\d.])\d+(?:\.\d+){2,}(?![\d.])", lambda m: "点".join(spoken(part) for part in m[0].split("."))),
+    rule(rf"(?<![\d.第])(?P<number>2)\s?(?P<measure>{MEASURES})", _counted),
+    rule(r"(?<![\d.,])(?P<thousands>2)(?P<rest>\d{3})(?![\d.,])", lambda m: "两" + cardinal(int(m[0]))[1:]),
+    rule(r"(?P<room>\d{3,4})(?=号?(?:房间|房|室|教室|航班|次列车|路))", lambda m: dialled(m["room"])),
+    rule(_SIGNED, lambda m: spoken(m[0])),
+    rule(rf"(?<=[{_FIRST_CHARACTER}])\s?×\s?(?=[{_FIRST_CHARACTER}])", "乘"),
+    rule(r"(?<=\w)/(?=\w)", "或", re.ASCII),
+    rule(rf"(?<=[{_FIRST_CHARACTER}])/(?=[{_FIRST_CHARACTER}])", "或"),
+    rule(rf"[{re.escape(''.join(SYMBOLS))}]", lambda m: SYMBOLS[m[0]]),
+    # Blanks part Latin words; between characters they have no meaning.
+    rule(rf"(?<=[{_FIRST_CHARACTER}，。！？；：、])\s+(?=[{_FIRST_CHARACTER}])", ""),
+    rule(r"\s{2,}", " "),
+)
+_PLAIN = re.compile(r"[\u4e00-\u9fff，。！？；：、“”‘’（）《》…]*")
+
+
+def normalise(sentence: str) -> str:
+    """Return one cleaned sentence in characters and Latin words."""
+    if _PLAIN.fullmatch(sentence):
+        return sentence
+    return rewrite(sentence, _RULES).strip()
