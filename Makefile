@@ -81,12 +81,12 @@ release-contracts: $(ENVIRONMENT) ## Make today's contracts the release that bre
 
 .PHONY: asyncapi
 asyncapi: $(ENVIRONMENT) ## Generate the AsyncAPI document from the running definitions
-	@$(PY) -m earshot_topology.asyncapi
+	@$(PY) -m earshot_topology.asyncapi docs/asyncapi.yaml
 
 .PHONY: asyncapi-check
 asyncapi-check: $(ENVIRONMENT) ## Check the AsyncAPI document for drift
 	@echo "==> asyncapi: drift" >&2
-	@$(PY) -m earshot_topology.asyncapi --check
+	@$(PY) -m earshot_topology.asyncapi --check docs/asyncapi.yaml
 
 ##@ Measure
 

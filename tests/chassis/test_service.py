@@ -1,0 +1,153 @@
+"""A service as a process: health, metrics, traces in its logs, drain."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from earshot.asr.v1 import events_pb2
+from support.nats import NatsServer, free_port, nats_server
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+
+
+@dataclass(slots=True)
+class Running:
+    """A service under test."""
+
+    process: subprocess.Popen[str]
+    http_port: int
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Return status and body of a page; 0 while nobody listens."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", timeout=2) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+        except OSError:
+            return 0, ""
+
+    async def until(self, path: str, status: int, timeout_s: float = 10) -> str:
+        """Wait for a page's status; return its body."""
+        async with asyncio.timeout(timeout_s):
+            while True:
+                found, body = await asyncio.to_thread(self.get, path)
+                if found == status:
+                    return body
+                await asyncio.sleep(0.05)
+
+
+@contextlib.contextmanager
+def running(server: NatsServer) -> Iterator[Running]:
+    """Run the small service."""
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("small_service.py"))],
+        env={"EARSHOT_NATS_URL": server.url, "EARSHOT_HTTP_PORT": str(port)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield Running(process, port)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+async def server(tmp_path: Path):
+    """Run a nats-server with every stream."""
+    async with nats_server(tmp_path) as started:
+        yield started
+
+
+async def publish(server: NatsServer, turn: str, delay: str = "0") -> None:
+    """Publish a turn's transcription, with a trace."""
+    event = events_pb2.TurnTranscribed()
+    event.turn.turn_id, event.turn.lane = turn, delay
+    client = await server.connect()
+    headers = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01"}
+    await client.jetstream().publish("turn.transcribed", event.SerializeToString(), headers=headers)
+    await client.close()
+
+
+async def interpreted(server: NatsServer) -> int:
+    """Return how many turns were answered."""
+    client = await server.connect()
+    info = await client.jetstream().stream_info("TURNS", subjects_filter="turn.interpreted")
+    await client.close()
+    return sum((info.state.subjects or {}).values())
+
+
+async def test_sigterm_finishes_the_turn_in_progress(server: NatsServer) -> None:
+    """SIGTERM: readiness goes, the turn in progress is finished, the process ends with 0 well within the grace time."""
+    with running(server) as service:
+        await service.until("/readyz", 200)
+        await publish(server, "t1", delay="2")
+        await asyncio.sleep(0.5)
+        service.process.send_signal(signal.SIGTERM)
+        assert "draining" in await service.until("/readyz", 503, 1)
+        began = time.monotonic()
+        code = await asyncio.to_thread(service.process.wait, 10)
+        assert (code, time.monotonic() - began < 6) == (0, True)
+        assert await interpreted(server) == 1
+
+
+async def test_metrics_and_logs_tell_what_happened(server: NatsServer) -> None:
+    """/metrics counts handled and parked messages; a log line of a turn carries its trace id and no payload."""
+    with running(server) as service:
+        await service.until("/readyz", 200)
+        assert (await asyncio.to_thread(service.get, "/nothing"))[0] == 404
+        assert (await asyncio.to_thread(service.get, "/livez"))[0] == 200
+        await publish(server, "t1")
+        await publish(server, "t2", delay="nonsense")
+        async with asyncio.timeout(30):
+            while "earshot_message_redeliveries_total" not in (metrics := (await service.until("/metrics", 200))):
+                await asyncio.sleep(0.1)
+        assert 'earshot_message_duration_seconds_count{consumer="nlu"' in metrics
+        service.process.send_signal(signal.SIGTERM)
+        output, _ = await asyncio.to_thread(service.process.communicate, timeout=15)
+    lines = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+    crashed = [line for line in lines if line["event"] == "handler_crashed"]
+    assert crashed
+    assert all(line["trace_id"] == TRACE for line in crashed)
+    assert {line["event"] for line in lines} >= {"started", "stopped"}
+
+
+async def test_service_waits_for_the_bus(server: NatsServer) -> None:
+    """A service that starts before the bus becomes ready when the bus is there; it ends on SIGTERM in either case."""
+    server.kill()
+    with running(server) as service:
+        await service.until("/readyz", 503)
+        server.start()
+        await server.ready()
+        await service.until("/readyz", 200, 15)
+    server.kill()
+    with running(server) as service:
+        await service.until("/readyz", 503)
+        service.process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(service.process.wait, 5) == 0
+
+
+async def test_readiness_follows_the_bus(server: NatsServer) -> None:
+    """A service without its bus is not ready, and is again when the bus is back."""
+    with running(server) as service:
+        await service.until("/readyz", 200)
+        server.kill()
+        await service.until("/readyz", 503, 8)
+        server.start()
+        await service.until("/readyz", 200, 10)
