@@ -1,6 +1,9 @@
 """What a skill says: Jinja templates by key, one file a locale.
 
 A key that begins with "ask." is a question: "ask.<intent>.<slot>" is what the user hears when that slot is missing.
+
+Besides Jinja's own filters there are `full_stop` ("9:30 p.m." keeps its one full stop, "noon" gets one) and
+`sentence_case` ("next friday" becomes "Next friday").
 """
 
 from __future__ import annotations
@@ -16,7 +19,19 @@ from earshot_skillkit.manifest import Manifest
 QUESTION = "ask."
 
 # Spoken text, not HTML: nothing is to be escaped.
+_STOPS = (".", "!", "?", "。", "！", "？")
 _ENVIRONMENT = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)  # noqa: S701
+
+
+def _full_stop(text: str) -> str:
+    return text if text.endswith(_STOPS) else f"{text}."
+
+
+def _sentence_case(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+_ENVIRONMENT.filters |= {"full_stop": _full_stop, "sentence_case": _sentence_case}
 
 
 class Responses:

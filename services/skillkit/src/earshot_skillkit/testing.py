@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from hassil import recognize
+from hassil import recognize_best
+from hassil.models import MatchEntity
 
 from earshot.common.v1 import turn_pb2
 from earshot.skill.v1 import skill_pb2
@@ -17,7 +18,7 @@ from earshot_skillkit import wire
 from earshot_skillkit.dispatch import Dispatcher
 from earshot_skillkit.package import SkillPackage
 from earshot_skillkit.replies import Answer, Question, Step
-from earshot_skillkit.request import SlotValue
+from earshot_skillkit.request import FilledSlot, SlotValue
 from earshot_skillkit.skill import Host, Skill, handlers_of
 from earshot_skillkit.states import MemoryStates, States
 
@@ -56,20 +57,16 @@ class SkillTester:
         )
         self._turns = 0
 
-    def understand(self, words: str, locale: str) -> tuple[str, dict[str, SlotValue]]:
+    def understand(self, words: str, locale: str) -> tuple[str, dict[str, FilledSlot]]:
         """Return the intent and the slots that the skill's sentences find in the words.
 
         Raises:
             NotUnderstoodError: None matches.
         """
-        result = recognize(words, self.package.words[locale].intents)
+        result = recognize_best(words, self.package.words[locale].intents)
         if result is None:
             raise NotUnderstoodError(f"{self.package.manifest.id} does not understand {words!r} in {locale}")
-        slots: dict[str, SlotValue] = {
-            name: float(entity.value) if isinstance(entity.value, int | float) else str(entity.value).strip()
-            for name, entity in result.entities.items()
-        }
-        return result.intent.name, slots
+        return result.intent.name, {name: _filled(entity) for name, entity in result.entities.items()}
 
     async def say(self, words: str, *, locale: str = "en-US", **normalised: SlotValue) -> str:
         """Return what the skill says to the words.
@@ -83,12 +80,18 @@ class SkillTester:
             NotUnderstoodError: None of the skill's sentences matches.
         """
         intent, slots = self.understand(words, locale)
-        return text_of(await self.call(intent, locale=locale, **(slots | normalised)))
+        for name, value in normalised.items():
+            slots[name] = FilledSlot(text=slots[name].text if name in slots else str(value), value=value)
+        return text_of(await self.call(intent, locale=locale, **slots))
 
-    async def call(
-        self, intent: str, *, locale: str = "en-US", device_state: object = None, **slots: SlotValue
-    ) -> list[Step]:
-        """Call an intent over the contract's own messages and return all steps of the answer."""
+    async def call(self, intent: str, *, locale: str = "en-US", **slots: FilledSlot | SlotValue) -> list[Step]:
+        """Call an intent over the contract's own messages and return all steps of the answer.
+
+        Args:
+            intent: Without the skill's id.
+            locale: BCP-47.
+            slots: A value alone was said in the words that it prints as.
+        """
         self._turns += 1
         message = skill_pb2.HandleRequest(
             turn=turn_pb2.TurnContext(
@@ -100,15 +103,23 @@ class SkillTester:
                 time_zone=self.time_zone,
             ),
             intent=intent,
-            slots=[wire.slot(name, str(value), value) for name, value in slots.items()],
+            slots=[
+                wire.slot(name, slot.text, slot.value)
+                if isinstance(slot, FilledSlot)
+                else wire.slot(name, str(slot), slot)
+                for name, slot in slots.items()
+            ],
             idempotency_key=f"turn-{self._turns}.0",
             attempt=1,
             deadline_time=wire.timestamp(self.now + timedelta(seconds=8)),
         )
-        if device_state is not None:
-            message.device_state.CopyFrom(device_state)  # type: ignore[arg-type]
         request = wire.request(message, self.package, now=self.now)
         return [step async for step in self._dispatcher.dispatch(request)]
+
+
+def _filled(entity: MatchEntity) -> FilledSlot:
+    value = float(entity.value) if isinstance(entity.value, int | float) else str(entity.value).strip()
+    return FilledSlot(text=entity.text.strip(), value=value)
 
 
 def text_of(steps: list[Step]) -> str:
