@@ -116,14 +116,16 @@ def _user(name: str, claims: dict[str, Any], *, account: bytes, signer: bytes) -
 
 
 def _permissions(permissions: Permissions) -> dict[str, Any]:
-    claims: dict[str, Any] = {
-        "pub": {"allow": list(permissions.publish)},
-        "sub": {"allow": list(permissions.subscribe)},
-    }
+    claims: dict[str, Any] = {"pub": _side(permissions.publish), "sub": _side(permissions.subscribe)}
     if permissions.answers_requests:
         # A responder may answer where it was asked, once for each request and within five seconds.
         claims["resp"] = {"max": 1, "ttl": 5_000_000_000}
     return claims
+
+
+def _side(subjects: tuple[str, ...]) -> dict[str, list[str]]:
+    """Allow these subjects and no others: the server takes an empty list of allowed ones to mean everything."""
+    return {"allow": list(subjects)} if subjects else {"deny": [">"]}
 
 
 def _sign(kind: str, name: str, subject: str, claims: Mapping[str, Any], signer: bytes) -> str:

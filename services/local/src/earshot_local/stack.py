@@ -56,6 +56,7 @@ class Stack:
         listener: Told of every process's states.
         tracestore: Whether to run the trace store.
         fixed_ports: Whether to try the well-known ports first; tests run on free ones alone.
+        grace_s: How long a process may take to end after SIGTERM.
 
     Raises (on entering):
         AlreadyRunningError: Another stack holds the folder.
@@ -74,6 +75,7 @@ class Stack:
         listener: Listener = nobody,
         tracestore: bool = True,
         fixed_ports: bool = False,
+        grace_s: float = 8.0,
     ) -> None:
         self.home = Home(home)
         self._scale = dict(scale or {})
@@ -82,6 +84,7 @@ class Stack:
         self._listener = listener
         self._with_tracestore = tracestore
         self._fixed_ports = fixed_ports
+        self._grace_s = grace_s
         self._lock = FolderLock(self.home.lock)
         self._ports = Ports()
         self._layout: tuple[Replica, ...] = ()
@@ -255,6 +258,7 @@ class Stack:
                 environment={**shared, **replica_environment(replica, credentials)},
                 log=self.home.logs / f"{replica.name}.log",
                 probe=probe,
+                grace_s=self._grace_s,
             ),
             self._heard,
         )

@@ -1,0 +1,36 @@
+"""A process that behaves like a service, for the supervisor's tests. Run by path, not imported.
+
+Arguments: any of `crash` (end by itself at once), `stubborn` (ignore SIGTERM), `family` (start a process of its own and
+write its id to $DUMMY_CHILD).
+"""
+
+import http.server
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+MODES = set(sys.argv[1:])
+
+
+class Ready(http.server.BaseHTTPRequestHandler):
+    """Answers every request with 200."""
+
+    def do_GET(self) -> None:
+        """Answer."""
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_arguments: object) -> None:
+        """Log nothing."""
+
+
+sys.stdout.write(f"dummy {os.environ['EARSHOT_INSTANCE_ID']}\n")
+if "crash" in MODES:
+    raise SystemExit("the reason of the crash")
+signal.signal(signal.SIGTERM, signal.SIG_IGN if "stubborn" in MODES else lambda *_: sys.exit(0))
+if "family" in MODES:
+    child = subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(1000)"])
+    Path(os.environ["DUMMY_CHILD"]).write_text(str(child.pid))
+http.server.HTTPServer(("127.0.0.1", int(os.environ["EARSHOT_HTTP_PORT"])), Ready).serve_forever()

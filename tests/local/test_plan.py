@@ -1,0 +1,65 @@
+"""What a stack consists of, without starting anything."""
+
+import socket
+
+import pytest
+
+from earshot_local.backoff import Backoff
+from earshot_local.errors import InvalidScaleError
+from earshot_local.plan import SERVICES, parse_scale, replica_environment, replicas, shared_environment, target
+from earshot_local.ports import Ports
+
+
+def test_a_scale_is_read_as_people_write_it():
+    """Spaces and an empty text are fine."""
+    assert parse_scale("asr=3, nlu=2") == {"asr": 3, "nlu": 2}
+    assert parse_scale("") == {}
+
+
+@pytest.mark.parametrize("text", ["asr", "asr=", "asr=two", "asr=-1", "=3"])
+def test_a_scale_that_can_not_be_read_is_named(text):
+    """The message shows the part that was not understood and an example."""
+    with pytest.raises(InvalidScaleError, match=r"asr=3,nlu=2|no service"):
+        replicas(SERVICES, parse_scale(text), Ports())
+
+
+def test_every_replica_has_ports_of_its_own():
+    """No two replicas share a port, and a target names all replicas of its service alone."""
+    layout = replicas(SERVICES, {"asr": 3, "tts": 0}, Ports())
+    ports = [port for replica in layout for port in (replica.grpc_port, replica.http_port)]
+    assert len(set(ports)) == len(ports)
+    assert target("asr", layout).count(",") == 2
+    with pytest.raises(KeyError):
+        target("tts", layout)
+
+
+def test_a_setting_of_the_user_is_kept_and_an_address_of_the_stack_is_not_overridden():
+    """The user's log level wins over ours; the user's bus does not win over the one that was started."""
+    layout = replicas(SERVICES, {}, Ports())
+    inherited = {"EARSHOT_LOG_LEVEL": "debug", "EARSHOT_NATS_URL": "nats://elsewhere"}
+    shared = shared_environment(inherited=inherited, nats_url="nats://here", otlp_endpoint="http://t", layout=layout)
+    assert shared["EARSHOT_LOG_LEVEL"] == "debug"
+    assert shared["EARSHOT_NATS_URL"] == "nats://here"
+    assert shared["EARSHOT_NLU_TARGET"] == target("nlu", layout)
+    own = replica_environment(layout[0], None)
+    assert own["EARSHOT_INSTANCE_ID"] == "asr-0"
+    assert "EARSHOT_NATS_CREDENTIALS" not in own
+
+
+def test_a_wanted_port_is_given_unless_it_is_taken():
+    """The wanted port where it is free, another where a stranger listens, never the same twice."""
+    ports = Ports()
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        taken = stranger.getsockname()[1]
+        assert ports.take(taken) != taken
+    free = ports.take()
+    assert ports.take(free) != free
+
+
+def test_backoff_grows_to_its_limit_and_forgets_after_a_healthy_life():
+    """Half a second, doubling, at most ten; a process that lived long begins anew."""
+    backoff = Backoff()
+    assert [backoff.crashed(0.1) for _ in range(7)] == [0.5, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0]
+    assert backoff.looping
+    assert backoff.crashed(31.0) == 0.5
+    assert not backoff.looping

@@ -1,0 +1,117 @@
+"""The supervisor, with a real nats-server and small dummy services."""
+
+import os
+import signal
+import socket
+import stat
+
+import psutil
+import pytest
+
+from earshot_local import Stack
+from earshot_local.errors import AlreadyRunningError, InvalidScaleError, NotRunningError, StartError
+from earshot_local.events import State
+from support.stacks import Watcher, alive, dummy, gone
+
+
+async def test_starts_every_replica_and_ends_all_of_them(tmp_path):
+    """Everything named by the scale runs and is ready; after the block no process is left."""
+    async with Stack(home=tmp_path, services=(dummy(),), scale={"asr": 2}, tracestore=False) as stack:
+        await stack.ready(10)
+        pids = {name: child.pid for name, child in stack.processes.items()}
+        assert set(pids) == {"nats-server", "asr-0", "asr-1"}
+        assert len(stack.grpc_target("asr").split(",")) == 2
+        assert stack.http("asr", 1) != stack.http("asr", 0)
+    assert await gone(*pids.values())
+
+
+async def test_a_crashed_process_is_restarted_and_said_so(tmp_path):
+    """A killed service comes back with another process id, and the listener hears why it ended."""
+    watcher = Watcher()
+    async with Stack(home=tmp_path, services=(dummy(),), listener=watcher, tracestore=False) as stack:
+        await stack.ready(10)
+        first = stack.processes["asr-0"].pid
+        os.kill(first, signal.SIGKILL)
+        crash = await watcher.until("asr-0", State.CRASHED)
+        assert "SIGKILL" in crash.text
+        assert "restarting in" in crash.text
+        await watcher.until("asr-0", State.READY, 2)
+        assert stack.processes["asr-0"].pid != first
+        assert stack.processes["asr-0"].restarts == 1
+
+
+async def test_a_killed_nats_server_comes_back_on_its_port(tmp_path):
+    """The bus keeps its address over a crash, so that services find it again."""
+    watcher = Watcher()
+    async with Stack(home=tmp_path, services=(), listener=watcher, tracestore=False) as stack:
+        url = stack.nats_url
+        os.kill(stack.processes["nats-server"].pid, signal.SIGKILL)
+        await watcher.until("nats-server", State.READY, 2)
+        assert stack.nats_url == url
+
+
+async def test_a_crash_loop_shows_the_last_log_lines(tmp_path):
+    """From the third crash in a row on, the listener is given the end of the log; waits grow meanwhile."""
+    watcher = Watcher()
+    async with Stack(home=tmp_path, services=(dummy("asr", "crash"),), listener=watcher, tracestore=False) as stack:
+        third = await watcher.until("asr-0", State.CRASHED, 3)
+        assert "the reason of the crash" in third.log_tail[-1]
+        assert not watcher.of("asr-0", State.CRASHED)[0].log_tail
+        assert "2.0 s" in third.text
+        with pytest.raises(StartError, match="the reason of the crash"):
+            await stack.ready(0.1)
+
+
+async def test_a_process_that_ignores_sigterm_is_ended_with_its_family(tmp_path):
+    """What does not stop in time is killed, and so is everything that it started."""
+    note = tmp_path / "child"
+    service = dummy("asr", "stubborn", "family")
+    async with Stack(
+        home=tmp_path / "home", services=(service,), env={"DUMMY_CHILD": str(note)}, tracestore=False, grace_s=0.3
+    ) as stack:
+        await stack.ready(10)
+        leader, member = stack.processes["asr-0"].pid, int(note.read_text())
+        assert alive(member)
+    assert await gone(leader, member)
+
+
+async def test_a_second_stack_of_the_same_folder_is_refused(tmp_path):
+    """One stack a folder: the second one says who holds it, and takes nothing from the first."""
+    async with Stack(home=tmp_path, services=(dummy(),), tracestore=False) as first:
+        await first.ready(10)
+        with pytest.raises(AlreadyRunningError, match=str(os.getpid())):
+            await Stack(home=tmp_path, services=(), tracestore=False).__aenter__()
+        assert first.home.running().nats_url == first.nats_url
+        assert all(child.state is State.READY for child in first.processes.values())
+    with pytest.raises(NotRunningError):
+        first.home.running()
+
+
+async def test_twice_in_a_row_is_safe(tmp_path):
+    """A folder can be used again: its keys, its streams and its logs of the time before are kept."""
+    for _ in range(2):
+        async with Stack(home=tmp_path, services=(dummy(),), tracestore=False) as stack:
+            await stack.ready(10)
+    assert (tmp_path / "logs" / "asr-0.previous.log").exists()
+    assert stat.S_IMODE((tmp_path / "keys.json").stat().st_mode) == 0o600
+
+
+async def test_a_port_in_use_is_stepped_around(tmp_path):
+    """A well-known port that somebody else has is not waited for: another one is taken."""
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            taken.bind(("127.0.0.1", 4222))
+            taken.listen()
+        except OSError:
+            pass  # somebody has it already: just what is wanted
+        async with Stack(home=tmp_path, services=(), tracestore=False, fixed_ports=True) as stack:
+            assert stack.nats_url != "nats://127.0.0.1:4222"
+
+
+@pytest.mark.parametrize("scale", [{"nobody": 1}, {"asr": 17}, {"asr": -1}])
+async def test_an_impossible_scale_is_refused_before_anything_starts(tmp_path, scale):
+    """A scale that names no service, or too many of one, starts nothing."""
+    with pytest.raises(InvalidScaleError):
+        await Stack(home=tmp_path, services=(dummy(),), scale=scale, tracestore=False).__aenter__()
+    assert not [child for child in psutil.Process().children() if child.name() == "nats-server"]
