@@ -92,15 +92,15 @@ asyncapi-check: $(ENVIRONMENT) ## Check the AsyncAPI document for drift
 
 .PHONY: bench-turn
 bench-turn: $(ENVIRONMENT) ## Platform overhead of a turn, with the floor of its raw hops
-	@$(PY) -m tests.bench.turn $(ARGS)
+	@PYTHONPATH=tests $(PY) -m bench.turn $(ARGS)
 
 .PHONY: bench-audio
 bench-audio: $(ENVIRONMENT) ## Concurrent audio streams through one ASR worker, without decoding
-	@$(PY) -m tests.bench.audio $(ARGS)
+	@PYTHONPATH=tests $(PY) -m bench.audio $(ARGS)
 
 .PHONY: bench-voice
 bench-voice: $(ENVIRONMENT) ## End of speech to first audio with the real engines, both locales
-	@$(PY) -m tests.bench.voice $(ARGS)
+	@PYTHONPATH=tests $(PY) -m bench.voice $(ARGS)
 
 ##@ Maintain
 
