@@ -9,10 +9,11 @@ leases (the endpoints bucket has a time to live); this module decides when to be
 
 Time while nobody could look (`blind`) does not count: the first listing after it starts all known leases anew.
 
-The revision is made from what every reader sees, so that replicas which see the same set give it the same number:
+The revision is a function of what every reader sees, so that readers which see the same have the same number:
 `1000 * (last sequence of the descriptions bucket) + (descriptions without a live replica)`. Registering and draining
-write to the descriptions bucket, which raises the first term; a crash raises the second. Where that would not rise
-(a bucket made anew starts counting at 1), the previous number plus one is taken.
+write to the descriptions bucket, which raises the first term; a crash raises the second. It never falls: where the
+function would (a bucket made anew counts from 1; a replica that was thought dead is back and about to write its
+description again), the previous number plus one stands in until the function has caught up.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ class RegistryState(Generic[D, E]):
             now: Monotonic time in seconds.
 
         Returns:
-            Whether `live` has changed.
+            Whether `live` or `revision` has changed.
         """
         if self._blind:
             self._blind = False
@@ -153,10 +154,14 @@ class RegistryState(Generic[D, E]):
             for skill, entry in sorted(self._descriptions.items(), key=lambda item: item[0])
             if entry.value is not None and skill in endpoints
         )
-        if live == self.live:
-            return False
-        if [(each.skill, each.digest) for each in live] != [(each.skill, each.digest) for each in self.live]:
-            silent = min(len(self._descriptions) - len(live), _REVISION_STEP - 1)
-            self.revision = max(self._last_sequence * _REVISION_STEP + silent, self.revision + 1)
-        self.live = live
-        return True
+        silent = min(len(self._descriptions) - len(live), _REVISION_STEP - 1)
+        revision = max(self._last_sequence * _REVISION_STEP + silent, self.revision)
+        if revision == self.revision and _said(live) != _said(self.live):
+            revision += 1
+        changed = live != self.live or revision != self.revision
+        self.live, self.revision = live, revision
+        return changed
+
+
+def _said(live: Iterable[LiveSkill[D, E]]) -> list[tuple[SkillKey, str]]:
+    return [(skill.skill, skill.digest) for skill in live]

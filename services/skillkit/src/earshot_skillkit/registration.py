@@ -1,14 +1,14 @@
 """Makes a running replica known, and unknown again.
 
-    start   SKILLS          put  <skill>.<version>              the description
-            SKILL_ENDPOINTS put  <skill>.<version>.<instance>   the lease, with the target
-    every third of the lease: both are checked and written again where they are missing
-    drain   SKILLS          delete, if no other replica of the version holds a lease and nobody has written it since
+    start   SKILL_ENDPOINTS put     <skill>.<version>.<instance>   the lease, with the target
+            SKILLS          put     <skill>.<version>              the description, unless the same one is there and in use
+    every third of the lease: the lease is written again, the description where it is missing
+    drain   SKILLS          delete  if no other replica of the version holds a lease and nobody has written it since
             SKILL_ENDPOINTS delete
 
-The order matters to readers, which count a version as live while both entries are there: a description is never seen
-live without a lease, and the sequence of SKILLS, which is their revision, has risen before the live set changes.
-A replica that stops without draining is gone when the bucket ends its lease.
+Readers count a version as live while both entries are there, and take the last sequence of SKILLS as their revision.
+The order lets the description be the last thing written at a start and the first thing deleted at a drain, so that all
+readers end at the same revision. A replica that stops without draining is gone when the bucket ends its lease.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Registration:
                     await self._register()
                 else:
                     await self._renew()
-            except (NatsError, JetStreamError, TimeoutError) as error:
+            except (NatsError, JetStreamError, RegistryUnavailableError, TimeoutError) as error:
                 _log.warning("registration_failed", reason=type(error).__name__)
                 await asyncio.sleep(_RETRY_S)
                 continue
@@ -91,38 +91,42 @@ class Registration:
 
     async def _register(self) -> None:
         skills, endpoints = await self._open()
-        await skills.put(self._description_key, self._description)
         await endpoints.put(self._endpoint_key, self._endpoint)
+        known = await self._current(skills)
+        if known is None or known.value != self._description or not await self._others():
+            await skills.put(self._description_key, self._description)
         _log.info("registered", skill=self._skill[0], version=self._skill[1])
 
     async def _renew(self) -> None:
         skills, endpoints = await self._open()
         await endpoints.put(self._endpoint_key, self._endpoint)
         # Another replica may have withdrawn the description while this one was registering.
-        if await self._description_revision(skills) is None:
+        if await self._current(skills) is None:
             await skills.put(self._description_key, self._description)
 
     async def _withdraw_description(self, skills: KeyValue) -> None:
-        revision = await self._description_revision(skills)
-        prefix = f"{self._description_key}."
-        leases = await list_bucket(self._bus.client, SKILL_ENDPOINTS.bucket)
-        others = [
-            entry
-            for entry in leases
-            if entry.value is not None and entry.key.startswith(prefix) and entry.key != self._endpoint_key
-        ]
-        if revision is None or others:
+        known = await self._current(skills)
+        if known is None or await self._others():
             return
         try:
-            await skills.delete(self._description_key, last=revision)
+            await skills.delete(self._description_key, last=known.revision)
         except APIError as error:
             # Somebody has registered the version in the meantime: the description is theirs now.
             if error.err_code != _WRONG_LAST_SEQUENCE:
                 raise
 
-    async def _description_revision(self, skills: KeyValue) -> int | None:
+    async def _others(self) -> bool:
+        """Whether another replica of this version holds a lease."""
+        prefix = f"{self._description_key}."
+        leases = await list_bucket(self._bus.client, SKILL_ENDPOINTS.bucket)
+        return any(
+            lease.value is not None and lease.key.startswith(prefix) and lease.key != self._endpoint_key
+            for lease in leases
+        )
+
+    async def _current(self, skills: KeyValue) -> KeyValue.Entry | None:
         try:
-            return (await skills.get(self._description_key)).revision
+            return await skills.get(self._description_key)
         except KeyNotFoundError:
             return None
 

@@ -21,6 +21,12 @@ class Clock(Skill):
         super().__init__(host)
         self._places = Places()
 
+    async def start(self) -> None:
+        """Load each locale's calendar, which would cost the first turn 40 ms."""
+        for locale in ("en-US", "zh-CN"):
+            spoken_date(self.host.now(), locale)
+            spoken_time(self.host.now(), locale)
+
     @intent("get_time")
     async def get_time(self, request: Request) -> Reply:
         """Say what time it is, with the weekday where it is not the user's own."""
