@@ -1,0 +1,40 @@
+"""Telling the cloud that an utterance has begun."""
+
+from __future__ import annotations
+
+import time
+
+from earshot_device import wire
+from earshot_device.parts import Parts, TurnRequest
+
+
+async def announce(request: TurnRequest, parts: Parts) -> None:
+    """Publish UtteranceStarted and repeat it until a stream has it; it carries the current trace.
+
+    Raises:
+        LinkLostError: No stream acknowledged in `publish_patience_s`.
+        PermanentError: The stream refuses it.
+    """
+    settings = parts.settings
+    pre_roll_s = request.source.pre_roll_s
+    utterance = wire.Utterance(
+        turn_id=request.turn_id,
+        boot_id=parts.boot_id,
+        session_id=request.session_id,
+        format=settings.capture_format,
+        playback_format=settings.playback_format,
+        # A microphone heard its pre-roll before this moment; of a file it is still to come.
+        started_at=time.time() - (pre_roll_s if request.source.live else 0.0),
+        clock_offset_s=0.0,
+        trigger=request.trigger,
+        pre_roll_s=pre_roll_s,
+        time_zone=settings.time_zone,
+        interrupted_outcome_id=request.interrupted_outcome_id,
+    )
+    await parts.link.store(
+        settings.identity.address.started(settings.locale, settings.lane),
+        wire.started(utterance),
+        msg_id=request.turn_id,
+        headers={},
+        patience_s=settings.publish_patience_s,
+    )

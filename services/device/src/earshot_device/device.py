@@ -1,0 +1,289 @@
+"""A device: microphone to loudspeaker.
+
+    async with Device(DeviceSettings(household_id="h1", device_id="d1", nats_url=url)) as device:
+        result = await device.say(samples, 16_000)
+
+It runs one turn at a time. A turn that begins while another is in progress interrupts it, as a user does who speaks over
+the answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earshot_device.carrying_out import DirectiveRunner
+from earshot_device.decisions import Decisions
+from earshot_device.directives import Directive, DirectiveLog, Listen, MediaItem
+from earshot_device.errors import NotConnectedError
+from earshot_device.events import Connected, MediaFinished, StateChanged, Trigger
+from earshot_device.ids import BootId, OutcomeId, SessionId, TurnId, uuid7
+from earshot_device.link import Link
+from earshot_device.media import MediaPlayer
+from earshot_device.outbox import Outbox
+from earshot_device.output import Output
+from earshot_device.parts import Parts, TurnRequest
+from earshot_device.result import TurnResult
+from earshot_device.ringing import Ringer
+from earshot_device.routing import Observer, Router
+from earshot_device.settings import DeviceSettings
+from earshot_device.sinks import NullSink, Sink
+from earshot_device.sources import AudioSource, NoiseFloor, SampleSource, file_source
+from earshot_device.turn_run import TurnRun
+
+CAPABILITIES = ("speech", "media", "ring")
+_FAREWELL_S = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowUp:
+    """The microphone is open again for a session until `until` (loop time)."""
+
+    session_id: SessionId
+    until: float
+
+
+class Device:
+    """A device, open within `async with`.
+
+    Args:
+        settings: Who it is and how it behaves.
+        sink: Where its sound goes; default: nowhere, at the same pace.
+        observe: Called with each recognition update and outcome segment as it comes.
+    """
+
+    def __init__(self, settings: DeviceSettings, *, sink: Sink | None = None, observe: Observer | None = None) -> None:
+        self.settings = settings
+        self.boot_id = BootId(uuid7())
+        self.follow_up: FollowUp | None = None
+        self._router = Router(directed=self._directed, observe=observe)
+        self._link = Link(
+            settings.identity, settings.servers, receive=self._router.receive, reconnected=self._reconnected
+        )
+        self._decisions = Decisions(settings.state_file)
+        self._directive_log = DirectiveLog(revision=self._decisions.directive_revision)
+        self._output = Output(sink or NullSink(), rate=settings.playback_rate, speed=settings.playback_speed)
+        self._outbox = Outbox(self._link, subject=settings.identity.address.event(), boot_id=self.boot_id)
+        self._media = MediaPlayer(self._output, changed=self._state_changed, finished=self._media_finished)
+        self._ringer = Ringer(self._output, changed=self._state_changed)
+        runner = DirectiveRunner(
+            output=self._output,
+            media=self._media,
+            ringer=self._ringer,
+            changed=self._state_changed,
+            listen=self._listen,
+            stop_speech=self._stop_speech,
+        )
+        self._parts = Parts(
+            settings=settings,
+            boot_id=self.boot_id,
+            link=self._link,
+            outbox=self._outbox,
+            output=self._output,
+            decisions=self._decisions,
+            directives=runner,
+        )
+        self._current: TurnRun | None = None
+        self._directives: asyncio.Queue[Directive] = asyncio.Queue()
+        self._stack = AsyncExitStack()
+        self._is_open = False
+
+    async def __aenter__(self) -> Self:
+        """Connect.
+
+        Raises:
+            LinkLostError: The bus can't be reached, or refuses the credential.
+            AudioOutputError: There is nothing to play on.
+        """
+        async with AsyncExitStack() as stack:
+            await self._output.open()
+            stack.push_async_callback(self._output.close)
+            await self._link.open()
+            stack.push_async_callback(self._link.close)
+            self._outbox.start()
+            stack.push_async_callback(self._outbox.stop, patience_s=_FAREWELL_S)
+            worker = asyncio.create_task(self._obey(), name="device-directives")
+            stack.push_async_callback(_cancelled, worker)
+            stack.push_async_callback(self._ringer.close)
+            stack.push_async_callback(self._media.close)
+            self._stack = stack.pop_all()
+        self._is_open = True
+        self._tell_connected()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop sounding, give waiting events two seconds, and disconnect."""
+        self._is_open = False
+        self.cancel()
+        await self._stack.aclose()
+
+    # Turns.
+
+    async def say(
+        self,
+        samples: NDArray[np.int16],
+        rate: int = 16_000,
+        *,
+        trigger: Trigger = Trigger.BUTTON,
+    ) -> TurnResult:
+        """Speak samples (mono int16, shape (n,)) as one utterance and return its turn when the answer has been heard.
+
+        Raises:
+            UtteranceRefusedError: The samples are not mono int16, or their rate is not 8,000 to 48,000 Hz.
+            NotConnectedError: The device is not open.
+        """
+        source = SampleSource(samples, rate, pre_roll_s=self.settings.pre_roll_s, noise=self._noise())
+        return await self.listen(source, trigger=trigger)
+
+    async def say_file(self, path: Path, *, trigger: Trigger = Trigger.BUTTON) -> TurnResult:
+        """Speak a WAV, FLAC or Ogg file.
+
+        Raises:
+            AudioInputError: The file can't be read.
+            UtteranceRefusedError: Its rate is out of range.
+            NotConnectedError: The device is not open.
+        """
+        source = file_source(path, pre_roll_s=self.settings.pre_roll_s, noise=self._noise())
+        return await self.listen(source, trigger=trigger)
+
+    async def listen(self, source: AudioSource, *, trigger: Trigger = Trigger.BUTTON) -> TurnResult:
+        """Run one turn from any source, for instance a `Microphone`.
+
+        A turn within a follow-up's time belongs to its session. Raises NotConnectedError when the device is not open.
+        """
+        if not self._is_open:
+            raise NotConnectedError("the device is not open: use it within `async with`")
+        turn_id = TurnId(uuid7())
+        previous, follow_up = self._current, self._take_follow_up()
+        interrupted = previous.outcome_id if previous is not None else None
+        if previous is not None:
+            previous.interrupt(turn_id)
+            trigger = Trigger.BARGE_IN
+        elif follow_up is not None:
+            trigger = Trigger.FOLLOW_UP
+        request = TurnRequest(
+            turn_id=turn_id,
+            source=source,
+            trigger=trigger,
+            session_id=follow_up.session_id if follow_up is not None else None,
+            interrupted_outcome_id=interrupted,
+        )
+        run = self._router.runs[turn_id] = self._current = TurnRun(request, self._parts)
+        try:
+            result = await run.run()
+        finally:
+            del self._router.runs[turn_id]
+            if self._current is run:
+                self._current = None
+        if result.expects_reply and result.session_id is not None and self._current is None:
+            self._open_microphone(result.session_id, self.settings.follow_up_timeout_s)
+        return result
+
+    def cancel(self) -> None:
+        """End the turn in progress, if there is one, as if its user had pressed a button."""
+        if self._current is not None:
+            self._current.interrupt()
+
+    # State.
+
+    @property
+    def state(self) -> StateChanged:
+        """What the device is doing now."""
+        item = self._media.item
+        return StateChanged(
+            volume_percent=self._output.volume_percent,
+            muted=self._output.muted,
+            media_item_id=item.item_id if item is not None else "",
+            media_playing=self._media.playing,
+            media_offset_s=self._media.offset_s,
+            ringing=self._ringer.occurrences,
+        )
+
+    @property
+    def connected(self) -> bool:
+        """Whether the bus can be reached at the moment."""
+        return self._link.connected
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """How many messages from the cloud were dropped, by reason."""
+        return dict(self._router.dropped)
+
+    async def media_idle(self) -> None:
+        """Wait until no media plays any more."""
+        await self._media.idle()
+
+    async def settled(self, timeout_s: float = 5.0) -> None:
+        """Wait until the cloud has every event of this device.
+
+        Raises:
+            TimeoutError: It does not, within `timeout_s`.
+        """
+        await self._outbox.drained(timeout_s)
+
+    # What the parts report.
+
+    def _noise(self) -> NoiseFloor | None:
+        level = self.settings.noise_floor_dbfs
+        return NoiseFloor(level) if level is not None else None
+
+    def _take_follow_up(self) -> FollowUp | None:
+        follow_up, self.follow_up = self.follow_up, None
+        if follow_up is None or asyncio.get_running_loop().time() > follow_up.until:
+            return None
+        return follow_up
+
+    def _open_microphone(self, session_id: SessionId, timeout_s: float) -> None:
+        self.follow_up = FollowUp(session_id=session_id, until=asyncio.get_running_loop().time() + timeout_s)
+
+    def _listen(self, listen: Listen) -> None:
+        self._open_microphone(listen.session_id, listen.timeout_s or self.settings.follow_up_timeout_s)
+
+    def _stop_speech(self, outcome_id: OutcomeId) -> None:
+        if self._current is not None and self._current.outcome_id == outcome_id:
+            self._current.interrupt()
+
+    def _state_changed(self) -> None:
+        self._outbox.put(self.state)
+
+    def _media_finished(self, item: MediaItem) -> None:
+        self._outbox.put(MediaFinished(media_item_id=item.item_id))
+
+    def _directed(self, directive: Directive) -> None:
+        if self._directive_log.admit(directive):
+            self._directives.put_nowait(directive)
+
+    async def _obey(self) -> None:
+        while True:
+            directive = await self._directives.get()
+            self._outbox.put(await self._parts.directives.run(directive))
+            self._decisions.note_revision(self._directive_log.revision)
+
+    def _tell_connected(self) -> None:
+        self._outbox.put(
+            Connected(
+                firmware_version=self.settings.firmware_version,
+                directive_revision=self._decisions.directive_revision,
+                capabilities=CAPABILITIES,
+            )
+        )
+
+    async def _reconnected(self) -> None:
+        self._tell_connected()
+        if self._current is not None:
+            self._current.reconnected()
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

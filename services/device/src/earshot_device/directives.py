@@ -1,0 +1,130 @@
+"""Commands that the cloud gives a device, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from earshot_device.ids import DirectiveId, OutcomeId, SessionId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speak:
+    """Speak the outcome's frames here; `text` is the same words."""
+
+    text: str = ""
+    locale: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaItem:
+    """One thing to play, by HTTP with range requests. Times in seconds; a duration of 0 is unknown."""
+
+    item_id: str
+    url: str
+    media_type: str = ""
+    title: str = ""
+    artist: str = ""
+    start_offset_s: float = 0.0
+    duration_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Play:
+    """Play items, instead of what is playing or behind it."""
+
+    items: tuple[MediaItem, ...]
+    enqueue: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """Pause media."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resume:
+    """Resume media."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """Stop media and forget it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetVolume:
+    """Set the volume to `percent`, or change it by `delta` (one of them is set)."""
+
+    percent: int | None = None
+    delta: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listen:
+    """Reopen the microphone for a turn of the same session, for at most `timeout_s`."""
+
+    session_id: SessionId
+    timeout_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ring:
+    """Ring until dismissed; `label` is what the timer is called."""
+
+    occurrence_id: str
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopRing:
+    """Stop one occurrence's ringing."""
+
+    occurrence_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopSpeech:
+    """Stop speaking an outcome at once."""
+
+    outcome_id: OutcomeId
+
+
+Command = Speak | Play | Pause | Resume | Stop | SetVolume | Listen | Ring | StopRing | StopSpeech
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Directive:
+    """A command with its identity.
+
+    `revision` rises by one for each directive outside an outcome and is 0 within one. `expire_at` is in seconds since
+    1970; None: no limit. `command` is None where the cloud speaks a newer contract than this device.
+    """
+
+    directive_id: DirectiveId
+    command: Command | None
+    revision: int = 0
+    expire_at: float | None = None
+
+
+class DirectiveLog:
+    """Which directives outside an outcome were carried out: each once.
+
+    Within a boot they are told apart by id, so that one that was lost and is sent again later is not refused. What an
+    earlier boot did is known by its highest revision alone.
+    """
+
+    def __init__(self, *, revision: int = 0, capacity: int = 256) -> None:
+        self.revision = revision
+        self._floor = revision
+        self._capacity = capacity
+        self._seen: dict[DirectiveId, None] = {}
+
+    def admit(self, directive: Directive) -> bool:
+        """Return whether the directive is new, and remember it."""
+        if directive.directive_id in self._seen or 0 < directive.revision <= self._floor:
+            return False
+        self._seen[directive.directive_id] = None
+        if len(self._seen) > self._capacity:
+            del self._seen[next(iter(self._seen))]
+        self.revision = max(self.revision, directive.revision)
+        return True

@@ -1,0 +1,80 @@
+"""What can go wrong on a device.
+
+EarshotError (stage "device")
+├── LinkLostError            network_lost             retryable: the bus did not acknowledge in time
+├── SpeechLostError          speech_lost              retryable: an answer's frames stopped coming
+├── AudioInputError          audio_input_unavailable  permanent: no microphone, unreadable file
+├── AudioOutputError         audio_output_unavailable permanent: no loudspeaker
+├── MediaError               media_unavailable | media_undecodable
+├── DirectiveError           unknown_directive | directive_expired | not_supported
+├── MalformedMessageError    malformed_message        permanent: bytes from the cloud that can't be read
+├── UtteranceRefusedError    invalid_utterance        permanent: an utterance that can't be sent
+└── NotConnectedError        not_connected            permanent: the device is not open
+"""
+
+from __future__ import annotations
+
+from earshot_chassis.errors import InvalidInputError, PermanentError, RetryableError
+
+
+class LinkLostError(RetryableError):
+    """The bus did not acknowledge within the time that was given."""
+
+    code = "network_lost"
+    stage = "device"
+
+
+class SpeechLostError(RetryableError):
+    """An answer's frames stopped coming before its last one."""
+
+    code = "speech_lost"
+    stage = "device"
+
+
+class AudioInputError(PermanentError):
+    """There is nothing to listen to."""
+
+    code = "audio_input_unavailable"
+    stage = "device"
+
+
+class AudioOutputError(PermanentError):
+    """There is nothing to play on."""
+
+    code = "audio_output_unavailable"
+    stage = "device"
+
+
+class MediaError(PermanentError):
+    """A media item can't be fetched (`media_unavailable`) or decoded (`media_undecodable`)."""
+
+    code = "media_unavailable"
+    stage = "device"
+
+
+class DirectiveError(PermanentError):
+    """A directive can't be carried out: `unknown_directive`, `directive_expired` or `not_supported`."""
+
+    code = "unknown_directive"
+    stage = "device"
+
+
+class MalformedMessageError(InvalidInputError):
+    """Bytes from the cloud are not the message that their subject promises."""
+
+    code = "malformed_message"
+    stage = "device"
+
+
+class UtteranceRefusedError(InvalidInputError):
+    """An utterance can't be sent: its samples are not mono int16, or its rate is not supported."""
+
+    code = "invalid_utterance"
+    stage = "device"
+
+
+class NotConnectedError(PermanentError):
+    """The device was used before `async with` opened it, or after it closed."""
+
+    code = "not_connected"
+    stage = "device"

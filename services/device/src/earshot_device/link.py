@@ -1,0 +1,172 @@
+"""The device's connection to the bus.
+
+Three ways up: `send` for what may be lost (audio frames: the ring buffer has them too), `store` for what may not
+(acknowledged by a stream, repeated until it is), `ask` for questions. One way down: everything under the device's own
+`down` subjects goes to one receiver, in order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from google.protobuf.message import Message
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import AuthorizationError
+from nats.errors import Error as NatsError
+from nats.errors import TimeoutError as NatsTimeoutError
+
+from earshot_chassis import telemetry
+from earshot_chassis.errors import RetryableError
+from earshot_chassis.publishing import Publisher
+from earshot_device.errors import LinkLostError, NotConnectedError
+from earshot_device.identity import Identity
+
+Receiver = Callable[[str, bytes], None]
+Reconnected = Callable[[], Awaitable[None]]
+
+_CONNECT_TIMEOUT_S = 5
+_PING_S = 5.0
+_RECONNECT_WAIT_S = 0.1
+
+_log = telemetry.logger("device.link")
+
+
+class Link:
+    """One connection with the device's own credential and inbox.
+
+    Args:
+        identity: Who connects.
+        servers: Addresses, "nats://127.0.0.1:4222".
+        receive: Called with subject and payload of everything sent to this device; must not block.
+        reconnected: Awaited after a connection that was lost is there again.
+    """
+
+    def __init__(
+        self, identity: Identity, servers: tuple[str, ...], *, receive: Receiver, reconnected: Reconnected
+    ) -> None:
+        self._identity = identity
+        self._servers = servers
+        self._receive = receive
+        self._reconnected = reconnected
+        self._client: Client | None = None
+        self._publisher: Publisher | None = None
+        self._refusal: asyncio.Future[Exception] | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether the connection stands at the moment."""
+        return self._client is not None and self._client.is_connected
+
+    async def open(self) -> None:
+        """Connect and listen.
+
+        Raises:
+            LinkLostError: No server answers, or it refuses the credential.
+        """
+        options: dict[str, Any] = {
+            "servers": list(self._servers),
+            "name": f"earshot-device/{self._identity.device_id}",
+            "inbox_prefix": self._identity.inbox_prefix,
+            "max_reconnect_attempts": -1,
+            "reconnect_time_wait": _RECONNECT_WAIT_S,
+            "connect_timeout": _CONNECT_TIMEOUT_S,
+            "ping_interval": _PING_S,
+            "error_cb": self._on_error,
+            "reconnected_cb": self._reconnected,
+        }
+        if self._identity.credentials is not None:
+            options["user_credentials"] = str(self._identity.credentials)
+        client = Client()
+        try:
+            await self._connect(client, options)
+            await client.subscribe(self._identity.down_subjects, cb=self._deliver)
+            await client.flush(timeout=_CONNECT_TIMEOUT_S)
+        except (NatsError, OSError) as error:
+            await _close(client)
+            raise LinkLostError(f"the bus can't be reached or refuses the device: {type(error).__name__}") from error
+        self._client = client
+        self._publisher = Publisher(client, client.jetstream())
+
+    async def close(self) -> None:
+        """Send what is buffered and disconnect."""
+        client, self._client, self._publisher = self._client, None, None
+        if client is None:
+            return
+        with suppress(NatsError, OSError):
+            if client.is_connected:
+                await client.flush(timeout=1)
+        await _close(client)
+
+    async def send(self, subject: str, payload: bytes) -> bool:
+        """Publish once, unacknowledged; False while the connection is down, in which case nothing is buffered."""
+        client = self._client
+        if client is None or not client.is_connected:
+            return False
+        try:
+            await client.publish(subject, payload)
+        except (NatsError, OSError):
+            return False
+        return True
+
+    async def store(
+        self, subject: str, message: Message, *, msg_id: str, headers: Mapping[str, str], patience_s: float
+    ) -> None:
+        """Publish to a stream and repeat until it acknowledges.
+
+        Raises:
+            LinkLostError: It did not within `patience_s`.
+            PermanentError: The stream refuses the message.
+            NotConnectedError: The link is not open.
+        """
+        if self._publisher is None:
+            raise NotConnectedError("the device is not open")
+        try:
+            await self._publisher.publish(subject, message, headers=headers, msg_id=msg_id, retry_for_s=patience_s)
+        except RetryableError as error:
+            raise LinkLostError(str(error)) from error
+
+    async def ask(self, subject: str, payload: bytes, *, timeout_s: float = 1.0) -> bytes | None:
+        """Send a request; None when nobody answers in time, or answers with an error."""
+        if self._client is None:
+            return None
+        try:
+            reply = await self._client.request(subject, payload, timeout=timeout_s)
+        except (NatsError, OSError):
+            return None
+        return None if (reply.headers or {}).get("error-code") else reply.data
+
+    async def _connect(self, client: Client, options: dict[str, Any]) -> None:
+        # With endless reconnecting, nats-py also tries the first connection for ever and keeps a refusal to itself.
+        self._refusal = asyncio.get_running_loop().create_future()
+        connecting: asyncio.Future[None] = asyncio.create_task(client.connect(**options))
+        try:
+            either: set[asyncio.Future[Any]] = {connecting, self._refusal}
+            await asyncio.wait(either, timeout=_CONNECT_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
+            if connecting.done():
+                await connecting
+            elif self._refusal.done():
+                raise self._refusal.result()
+            else:
+                raise NatsTimeoutError
+        finally:
+            connecting.cancel()
+            with suppress(asyncio.CancelledError, NatsError, OSError):
+                await connecting
+            self._refusal.cancel()
+
+    async def _deliver(self, message: Msg) -> None:
+        self._receive(message.subject, message.data)
+
+    async def _on_error(self, error: Exception) -> None:
+        if isinstance(error, AuthorizationError) and self._refusal is not None and not self._refusal.done():
+            self._refusal.set_result(error)
+        _log.warning("link_error", error=type(error).__name__)
+
+
+async def _close(client: Client) -> None:
+    with suppress(NatsError, OSError):
+        await client.close()

@@ -1,0 +1,114 @@
+"""Events on their way up: kept in order until a stream has acknowledged each."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from contextvars import Context
+from dataclasses import dataclass, field
+
+from earshot_chassis import telemetry
+from earshot_chassis.errors import PermanentError, RetryableError
+from earshot_device import wire
+from earshot_device.events import Event, Happening
+from earshot_device.ids import BootId, EventId, TurnId, uuid7
+from earshot_device.link import Link
+
+CAPACITY = 1000
+_PATIENCE_S = 5.0
+
+_log = telemetry.logger("device.outbox")
+
+
+@dataclass(slots=True)
+class _Entry:
+    event: Event
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class Outbox:
+    """Publishes events in the background; while the bus is away they wait, the oldest give way beyond CAPACITY.
+
+    Args:
+        link: The connection.
+        subject: device.<household>.<device>.up.event.
+        boot_id: This boot.
+        observe: Called with every event as it happens, before it is sent.
+    """
+
+    def __init__(
+        self, link: Link, *, subject: str, boot_id: BootId, observe: Callable[[Event], None] | None = None
+    ) -> None:
+        self._link = link
+        self._subject = subject
+        self._boot_id = boot_id
+        self._observe = observe
+        self._entries: deque[_Entry] = deque(maxlen=CAPACITY)
+        self._filled = asyncio.Event()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to send."""
+        # An empty context: an event's trace is the one it was put in, never the one that opened the device.
+        self._task = asyncio.create_task(self._run(), name="device-outbox", context=Context())
+
+    async def stop(self, *, patience_s: float) -> None:
+        """Give what is waiting a last chance, then stop."""
+        with suppress(TimeoutError):
+            await self.drained(patience_s)
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+
+    async def drained(self, timeout_s: float) -> None:
+        """Wait until every event is acknowledged.
+
+        Raises:
+            TimeoutError: They are not, within `timeout_s`.
+        """
+        await asyncio.wait_for(self._empty.wait(), timeout_s)
+
+    def put(self, happening: Happening, *, turn_id: TurnId | None = None) -> None:
+        """Take an event; it carries the trace that is current where this is called."""
+        event = Event(
+            event_id=EventId(uuid7()), boot_id=self._boot_id, at=time.time(), happening=happening, turn_id=turn_id
+        )
+        entry = _Entry(event)
+        telemetry.inject(entry.headers)
+        self._entries.append(entry)
+        self._empty.clear()
+        self._filled.set()
+        if self._observe is not None:
+            self._observe(event)
+
+    async def _run(self) -> None:
+        while True:
+            await self._filled.wait()
+            while self._entries:
+                entry = self._entries[0]
+                if await self._deliver(entry) and self._entries and self._entries[0] is entry:
+                    self._entries.popleft()
+            self._filled.clear()
+            self._empty.set()
+
+    async def _deliver(self, entry: _Entry) -> bool:
+        try:
+            await self._link.store(
+                self._subject,
+                wire.event(entry.event),
+                msg_id=entry.event.event_id,
+                headers=entry.headers,
+                patience_s=_PATIENCE_S,
+            )
+        except RetryableError:
+            return False
+        except PermanentError as error:
+            _log.error("event_refused", code=error.code)
+        return True

@@ -1,0 +1,45 @@
+"""What every turn of a device uses, and what one begins with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from earshot_device import wire
+from earshot_device.carrying_out import DirectiveRunner
+from earshot_device.decisions import Decisions
+from earshot_device.events import Trigger
+from earshot_device.ids import BootId, OutcomeId, SessionId, TurnId
+from earshot_device.link import Link
+from earshot_device.outbox import Outbox
+from earshot_device.output import Output
+from earshot_device.settings import DeviceSettings
+from earshot_device.sources import AudioSource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnRequest:
+    """What a turn begins with."""
+
+    turn_id: TurnId
+    source: AudioSource
+    trigger: Trigger
+    session_id: SessionId | None = None
+    interrupted_outcome_id: OutcomeId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The device's parts that every turn uses."""
+
+    settings: DeviceSettings
+    boot_id: BootId
+    link: Link
+    outbox: Outbox
+    output: Output
+    decisions: Decisions
+    directives: DirectiveRunner
+
+    async def ask_for_outcome(self, turn_id: TurnId) -> None:
+        """Ask what was decided about a turn. Whatever the reply says: an outcome comes on its own subject."""
+        subject = self.settings.identity.address.outcome_status()
+        await self.link.ask(subject, wire.outcome_status_request(turn_id))

@@ -1,0 +1,141 @@
+"""Where sound goes: nowhere, a WAV file, or a loudspeaker."""
+
+from __future__ import annotations
+
+import asyncio
+import wave
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earshot_device.errors import AudioOutputError
+from earshot_device.portaudio import sound_library
+
+Samples = NDArray[np.int16]
+
+
+class Sink(Protocol):
+    """Takes mono int16 sound at one rate. The output paces it; a sink need not."""
+
+    async def open(self, rate: int) -> None:
+        """Begin at `rate` Hz.
+
+        Raises:
+            AudioOutputError: There is nothing to play on.
+        """
+        ...
+
+    async def write(self, samples: Samples) -> None:
+        """Play samples, shape (n,)."""
+        ...
+
+    async def discard(self) -> None:
+        """Forget what was written and has not been heard."""
+        ...
+
+    async def close(self) -> None:
+        """End; idempotent."""
+        ...
+
+
+class NullSink:
+    """Hears everything and keeps nothing but the count of samples."""
+
+    def __init__(self) -> None:
+        self.sample_count = 0
+
+    async def open(self, rate: int) -> None:
+        """Begin."""
+
+    async def write(self, samples: Samples) -> None:
+        """Count."""
+        self.sample_count += len(samples)
+
+    async def discard(self) -> None:
+        """There is nothing to forget."""
+
+    async def close(self) -> None:
+        """End."""
+
+
+class WavSink:
+    """Writes what is heard into a WAV file, without the silence between sounds."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._writer: wave.Wave_write | None = None
+
+    async def open(self, rate: int) -> None:
+        """Create the file.
+
+        Raises:
+            AudioOutputError: It can't be written.
+        """
+        try:
+            writer = wave.open(str(self.path), "wb")  # noqa: SIM115 - closed in close()
+        except OSError as error:
+            raise AudioOutputError(f"{self.path} can't be written: {error.strerror}") from error
+        writer.setnchannels(1)
+        writer.setsampwidth(2)
+        writer.setframerate(rate)
+        self._writer = writer
+
+    async def write(self, samples: Samples) -> None:
+        """Append samples."""
+        if self._writer is not None:
+            self._writer.writeframes(samples.astype("<i2", copy=False).tobytes())
+
+    async def discard(self) -> None:
+        """What is in the file has been heard."""
+
+    async def close(self) -> None:
+        """Finish the file."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+
+class LoudspeakerSink:
+    """Plays through PortAudio.
+
+    Args:
+        device: PortAudio's name or number of the output; None: the default one.
+    """
+
+    def __init__(self, device: str | int | None = None) -> None:
+        self._device = device
+        self._stream: Any = None
+
+    async def open(self, rate: int) -> None:
+        """Open the output.
+
+        Raises:
+            AudioOutputError: There is no PortAudio, or no such loudspeaker.
+        """
+        library = sound_library(AudioOutputError)
+        try:
+            self._stream = library.RawOutputStream(
+                samplerate=rate, device=self._device, channels=1, dtype="int16", latency="low"
+            )
+            self._stream.start()
+        except library.PortAudioError as error:
+            raise AudioOutputError(f"the loudspeaker can't be opened: {error}") from error
+
+    async def write(self, samples: Samples) -> None:
+        """Hand samples to PortAudio, waiting in a thread while its buffer is full."""
+        if self._stream is not None:
+            await asyncio.to_thread(self._stream.write, samples.tobytes())
+
+    async def discard(self) -> None:
+        """Drop what PortAudio holds."""
+        if self._stream is not None:
+            self._stream.abort()
+            self._stream.start()
+
+    async def close(self) -> None:
+        """Close the output."""
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
