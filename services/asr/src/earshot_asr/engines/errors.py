@@ -15,6 +15,8 @@
         └── InvalidInputError
             ├── UnsupportedLocaleError   unsupported_locale
             └── OddByteCountError        odd_byte_count: PCM that ends within a sample
+
+The stage of all is "asr".
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""How words are said: English letters, IPA and pinyin to the phones of the acoustic models."""

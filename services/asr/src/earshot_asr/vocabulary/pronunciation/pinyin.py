@@ -1,0 +1,102 @@
+"""Pinyin syllables to the phones of the English and of CMU's Mandarin acoustic model; tones are not told apart."""
+
+from __future__ import annotations
+
+import re
+from itertools import product
+from typing import Final
+
+from earshot_asr.vocabulary.dictionary import Phones
+
+_SYLLABLE: Final = re.compile(r"^(zh|ch|sh|[bpmfdtnlgkhjqxrzcsyw])?([a-zü]*)$")
+# Two readings where English has no such sound and speakers of Mandarin come out as one or the other.
+_INITIALS: Final[dict[str, str]] = {
+    "b": "B", "p": "P", "m": "M", "f": "F", "d": "D", "t": "T", "n": "N", "l": "L", "g": "G", "k": "K", "h": "HH",
+    "j": "JH", "q": "CH", "x": "SH", "zh": "JH", "ch": "CH", "sh": "SH", "r": "R", "z": "D Z", "c": "T S", "s": "S",
+    "y": "Y", "w": "W", "": "",
+}  # fmt: skip
+_FINALS: Final[dict[str, tuple[str, ...]]] = {
+    "a": ("AA",), "o": ("AO",), "e": ("AH", "ER"), "ai": ("AY",), "ei": ("EY",), "ao": ("AW",), "ou": ("OW",),
+    "an": ("AE N", "AA N"), "en": ("AH N",), "ang": ("AA NG",), "eng": ("AH NG",), "ong": ("UH NG",), "er": ("AA R",),
+    "i": ("IY",), "ia": ("Y AA",), "ie": ("Y EH",), "iao": ("Y AW",), "iu": ("Y OW",), "ian": ("Y EH N",),
+    "in": ("IH N",), "iang": ("Y AA NG",), "ing": ("IH NG",), "iong": ("Y UH NG",), "u": ("UW",), "ua": ("W AA",),
+    "uo": ("W AO",), "uai": ("W AY",), "ui": ("W EY",), "uan": ("W AA N",), "un": ("W AH N",), "uang": ("W AA NG",),
+    "v": ("UW", "Y UW"), "ve": ("Y EH",), "van": ("Y EH N",), "vn": ("Y UW N", "Y IH N"),
+}  # fmt: skip
+_BUZZING: Final[dict[str, tuple[str, ...]]] = {
+    "zh": ("JH ER", "JH IH"), "ch": ("CH ER", "CH IH"), "sh": ("SH ER", "SH IH"), "r": ("R ER", "R IH"),
+    "z": ("D Z AH", "D Z IH"), "c": ("T S AH", "T S IH"), "s": ("S AH", "S IH"),
+}  # fmt: skip
+MOST_WAYS: Final = 4
+
+
+def _split(syllable: str) -> tuple[str, str]:
+    found = _SYLLABLE.match(syllable.replace("ü", "v"))
+    if found is None:
+        return "", ""
+    initial, final = found[1] or "", found[2]
+    if initial in {"j", "q", "x", "y"} and final.startswith("u"):
+        final = "v" + final[1:]
+    return initial, final
+
+
+def to_arpabet(syllable: str) -> tuple[Phones, ...]:
+    """Return the ways in which the English model may hear a syllable, the likelier first; none for no syllable.
+
+    Example:
+        "shi" gives SH ER and SH IH.
+    """
+    initial, final = _split(syllable)
+    if final == "i" and initial in _BUZZING:
+        return tuple(tuple(way.split()) for way in _BUZZING[initial])
+    if final not in _FINALS:
+        return ()
+    ways = (f"{_INITIALS[initial]} {way}".split() for way in _FINALS[final])
+    return tuple(tuple(_without_glide(way)) for way in ways)
+
+
+def _without_glide(phones: list[str]) -> list[str]:
+    """Drop the glide that pinyin writes before its own vowel: "yi" is IY, "wu" is UW, "yue" has one Y."""
+    if phones[:1] == ["Y"] and phones[1] in {"Y", "IY", "IH"}:
+        return phones[1:]
+    if phones[:1] == ["W"] and phones[1] in {"W", "UW"}:
+        return phones[1:]
+    return phones
+
+
+def word_to_arpabet(syllables: list[str]) -> tuple[Phones, ...]:
+    """Return the ways to hear a word of several syllables, at most `MOST_WAYS`; none if a syllable is unknown."""
+    ways = [to_arpabet(syllable) for syllable in syllables]
+    if not ways or not all(ways):
+        return ()
+    combined: list[Phones] = []
+    for choice in product(*ways):
+        combined.append(tuple(phone for part in choice for phone in part))
+        if len(combined) == MOST_WAYS:
+            break
+    return tuple(combined)
+
+
+_OWN_INITIAL: Final = {"a": "as", "o": "os", "e": "es"}
+_ROUNDED: Final = {"v": "ux", "ve": "uxe", "van": "uxan", "vn": "uxn"}
+
+
+def to_cmu_mandarin(syllable: str) -> Phones:
+    """Return a syllable in the notation of CMU's Mandarin model, for characters that its dictionary lacks.
+
+    Example:
+        "shi" gives sh ib, "yuan" uxs an, "an" as an.
+    """
+    initial, final = _split(syllable)
+    if not final:
+        return ()
+    if initial == "" and final[0] in _OWN_INITIAL:
+        return (_OWN_INITIAL[final[0]], final)
+    if initial == "y" and final.startswith("v"):
+        after = {"v": "ux", "ve": "uxe", "van": "an", "vn": "en"}
+        return ("uxs", after[final]) if final in after else ()
+    if final == "i" and initial in {"zh", "ch", "sh", "r"}:
+        return (initial, "ib")
+    if final == "i" and initial in {"z", "c", "s"}:
+        return (initial, "if")
+    return (initial, _ROUNDED.get(final, final))

@@ -1,0 +1,64 @@
+"""What may stand where a template has a wildcard, for an engine that only hears words which it was told.
+
+A wildcard of a known kind (dates, times, durations, numbers, by the list's name) takes the phrases of that kind. Any
+other takes the values of lists of the same name in other skills, or else the values of every list of its own skill.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import yaml
+from hassil.intents import SlotList, TextSlotList, WildcardSlotList
+from hassil.parse_expression import parse_sentence
+
+from earshot_asr.vocabulary.templates import Scope, Template
+
+
+class Wildcards:
+    """Phrases for the wildcards of one skill."""
+
+    def __init__(self, own: Mapping[str, SlotList], others: Sequence[Mapping[str, SlotList]], locale: str) -> None:
+        """Make a table.
+
+        Args:
+            own: The skill's lists.
+            others: The lists of all skills of the locale.
+            locale: BCP-47; one without phrases of its own has no known kinds.
+        """
+        self._own = own
+        self._others = others
+        self._locale = locale
+
+    def __call__(self, name: str) -> tuple[Template, ...]:
+        """Return weighted phrases for the wildcard list of a name; none if there is nothing to say."""
+        kinds = known_kinds(self._locale)
+        kind = kinds.get(name) or kinds.get(name.rpartition("_")[2])
+        if kind is not None:
+            return (kind,)
+        namesakes = [lists[name] for lists in self._others if isinstance(lists.get(name), TextSlotList)]
+        candidates = namesakes or [values for values in self._own.values() if not isinstance(values, WildcardSlotList)]
+        return tuple(
+            Template(expression=value.text_in, scope=Scope(rules={}, lists=self._own), weight=1.0 / len(values.values))
+            for values in candidates
+            if isinstance(values, TextSlotList)
+            for value in values.values
+        )
+
+
+@cache
+def known_kinds(locale: str) -> Mapping[str, Template]:
+    """Return the kinds of wildcard that a locale has phrases for, by list name."""
+    resource = files(__package__) / "phrases" / f"{locale}.yaml"
+    if not resource.is_file():
+        return {}
+    document: dict[str, Any] = yaml.safe_load(resource.read_text(encoding="utf-8"))
+    rules = {name: parse_sentence(body, keep_text=True) for name, body in document["expansion_rules"].items()}
+    scope = Scope(rules=rules, lists={})
+    return {
+        name: Template(expression=parse_sentence(body).expression, scope=scope, weight=1.0)
+        for name, body in document["slots"].items()
+    }
