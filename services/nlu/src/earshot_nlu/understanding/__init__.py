@@ -1,0 +1,1 @@
+"""From words to ranked meanings: no I/O and no protobuf."""

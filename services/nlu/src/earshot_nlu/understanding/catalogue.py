@@ -1,0 +1,105 @@
+"""What can be understood at one moment: the registered skills' sentences, compiled, for every locale.
+
+A catalogue is never changed. A new one is built beside the old one (`CatalogueBuilder`, any thread) and takes its place
+in one assignment (`Interpreter.use`), so an utterance is read by one catalogue from beginning to end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from hassil.intents import Intent, IntentData, Intents, RangeSlotList
+from hassil.recognize import recognize
+
+from earshot_nlu.understanding.errors import MalformedSentencesError
+from earshot_nlu.understanding.fuzzy.index import FuzzyIndex
+from earshot_nlu.understanding.language import Language, Languages
+from earshot_nlu.understanding.model import SkillWords
+from earshot_nlu.understanding.templates.compile import CompiledSkill, compile_skill
+from earshot_nlu.understanding.templates.index import TemplateIndex
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grammar:
+    """Sentences of one locale, and the fuzzy parts of each skill's that are tried when none matches."""
+
+    templates: TemplateIndex
+    fuzzy: tuple[FuzzyIndex, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalogue:
+    """Grammars by locale, made from one revision of the registry.
+
+    `problems` says what could not be compiled, one sentence each.
+    """
+
+    revision: int
+    grammars: Mapping[str, Grammar]
+    problems: tuple[str, ...] = ()
+
+
+EMPTY = Catalogue(revision=0, grammars={})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Built:
+    words: SkillWords
+    skill: CompiledSkill | None
+    fuzzy: FuzzyIndex | None
+    problems: tuple[str, ...]
+
+
+class CatalogueBuilder:
+    """Builds catalogues; what has not changed since the last one is taken over. One build at a time."""
+
+    def __init__(self, languages: Languages) -> None:
+        self._languages = languages
+        self._built: dict[tuple[str, str, str], _Built] = {}
+
+    def build(self, skills: Iterable[SkillWords], revision: int) -> Catalogue:
+        """Return the catalogue of these skills. One that can't be read is left out, with its problem told."""
+        built = [self._one(words) for words in skills if words.locale in self._languages.locales]
+        self._built = {(one.words.skill_id, one.words.version, one.words.locale): one for one in built}
+        by_locale: dict[str, list[_Built]] = {locale: [] for locale in self._languages.locales}
+        for one in built:
+            by_locale[one.words.locale].append(one)
+        return Catalogue(
+            revision=revision,
+            grammars={locale: _grammar(group) for locale, group in by_locale.items()},
+            problems=tuple(problem for one in built for problem in one.problems),
+        )
+
+    def _one(self, words: SkillWords) -> _Built:
+        known = self._built.get((words.skill_id, words.version, words.locale))
+        if known is not None and known.words == words:
+            return known
+        language = self._languages.of(words.locale)
+        try:
+            skill = compile_skill(words, language)
+        except MalformedSentencesError as error:
+            problem = f"{words.skill_id} {words.version} {words.locale}: {error}"
+            return _Built(words=words, skill=None, fuzzy=None, problems=(problem,))
+        _warm(skill, language)
+        return _Built(
+            words=words, skill=skill, fuzzy=FuzzyIndex(skill.units, language), problems=tuple(skill.problems)
+        )
+
+
+def _grammar(group: list[_Built]) -> Grammar:
+    return Grammar(
+        templates=TemplateIndex(unit for one in group if one.skill for unit in one.skill.units),
+        fuzzy=tuple(one.fuzzy for one in group if one.fuzzy),
+    )
+
+
+def _warm(skill: CompiledSkill, language: Language) -> None:
+    """Make hassil write out the number words of every range now: up to a second that no utterance should wait."""
+    lists = {id(value): value for unit in skill.units for value in unit.data.slot_lists.values()}
+    for number_range in lists.values():
+        if isinstance(number_range, RangeSlotList):
+            data = IntentData(sentence_texts=["{range}"], slot_lists={"range": number_range})
+            recognize(
+                "-", Intents(language=language.template_language, intents={"warm": Intent(name="warm", data=[data])})
+            )

@@ -1,0 +1,95 @@
+"""Normalisation that every language shares, character by character.
+
+Full-width forms become half-width, letters lower case, typographic apostrophes plain; emoji and other symbols become
+spaces. Digits keep the separators that mean something ("3.5", "15:30"); "1,000" becomes "1000".
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import lru_cache
+
+from earshot_nlu.understanding.tracked import Tracked, TrackedBuilder
+
+_APOSTROPHES = frozenset("'’‘ʼ＇`´")
+_SPOKEN = {"%": "%", "&": " & ", "+": " + ", "$": " $", "€": " €", "£": " £", "¥": " ¥"}
+
+
+@lru_cache(maxsize=4096)
+def _plain(character: str) -> str:
+    """Return what stands for one character: a space for what is not said."""
+    if character in _APOSTROPHES:
+        return "'"
+    if character == "℃":
+        return "°c"
+    plain = unicodedata.normalize("NFKC", character).lower()
+    kept: list[str] = []
+    for part in plain:
+        category = unicodedata.category(part)
+        if category[0] in "LN":
+            kept.append(part)
+        elif category in {"Mn", "Mc"}:
+            # Accents that did not compose; emoji modifiers are of the same category and say nothing.
+            kept.append("" if part in "\ufe0e\ufe0f\u20e3" else part)
+        elif category == "Cf" or part in "\u200d\u200b":
+            continue
+        elif part in ".,:-°":
+            kept.append(part)
+        else:
+            kept.append(_SPOKEN.get(part, " "))
+    return "".join(kept)
+
+
+def normalised(text: str) -> Tracked:
+    """Return the text in plain characters; words apart by single or several spaces.
+
+    Accents are composed first, so that "é" is one character however it was typed.
+    """
+    composed = _composed(text)
+    source = composed.text
+    builder = TrackedBuilder()
+    last = len(source) - 1
+    for position, character in enumerate(source):
+        plain = character if character in _LETTERS else _plain(character)
+        if plain in _BOUND:
+            before = source[position - 1] if position else " "
+            after = source[position + 1] if position < last else " "
+            initial = position < 2 or not source[position - 2].isalnum()
+            plain = _bound(plain, before, after, initial=initial)
+        builder.add(plain, composed.starts[position], composed.ends[position])
+    return builder.build()
+
+
+_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz ")
+_BOUND = frozenset("'.,:-°")
+
+
+def _bound(mark: str, before: str, after: str, *, initial: bool) -> str:
+    """Return a mark if its neighbours give it a meaning; `initial`: one character stands before it."""
+    if mark == "'":
+        return "'" if before.isalpha() and after.isalpha() else ""
+    digits = before.isdigit() and after.isdigit()
+    if mark == ",":
+        return "" if digits else " "
+    if mark == "-":
+        return "-" if after.isdigit() and not before.isalnum() else " "
+    if mark == ".":
+        # "a.m." loses its dots without being torn apart; a full stop is a space.
+        return "." if digits else "" if initial and before.isalpha() else " "
+    if mark == "°":
+        return "°"
+    return ":" if digits else " "
+
+
+def _composed(text: str) -> Tracked:
+    composed = text if text.isascii() else unicodedata.normalize("NFC", text)
+    if len(composed) == len(text):
+        return Tracked.whole(composed)
+    builder = TrackedBuilder()
+    start = 0
+    for position in range(1, len(text) + 1):
+        if position < len(text) and unicodedata.combining(text[position]):
+            continue
+        builder.add(unicodedata.normalize("NFC", text[start:position]), start, position)
+        start = position
+    return builder.build()

@@ -1,0 +1,132 @@
+"""Finds the plain sentences that an utterance may be a slip of, and lays it along them.
+
+First look: how many letters of a sentence stand in the utterance in order, over all sentences at once in rapidfuzz's
+C++, sentences of one length at a time so that what falls short costs nothing. The few best are aligned word by word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rapidfuzz import fuzz, process
+from rapidfuzz.distance import LCSseq
+
+from earshot_nlu.understanding.fuzzy.align import Alignment, Filling, align
+from earshot_nlu.understanding.fuzzy.skeletons import OpenSlot, Skeleton, skeletons
+from earshot_nlu.understanding.language import Language, Token
+from earshot_nlu.understanding.model import SlotKind
+from earshot_nlu.understanding.templates.compile import Unit
+
+# Commands are short; what is longer is not a slip of one.
+MAX_WORDS = 24
+_FIRST_LOOK = 0.72
+_ALIGNED = 12
+_LEAST_CHOICE = 80.0
+_LONG_LIST = 1500
+# Fewer words than this sound like too much.
+_LEAST_SOUNDS = 3
+_LONGEST_SOUND = 80
+
+
+def least_likeness(words: int) -> float:
+    """Return how alike a sentence of so many words has to be: the shorter, the more."""
+    return {1: 0.93, 2: 0.88, 3: 0.84}.get(words, 0.80)
+
+
+class FuzzyIndex:
+    """Plain sentences of one locale. Immutable once made."""
+
+    def __init__(self, units: Iterable[Unit], language: Language) -> None:
+        self._language = language
+        by_length: dict[int, list[Skeleton]] = {}
+        self._by_sound: dict[str, Skeleton] = {}
+        for unit in units:
+            for skeleton in skeletons(unit, language):
+                by_length.setdefault(len(skeleton.spelling), []).append(skeleton)
+                if skeleton.words == len(skeleton.pieces) >= _LEAST_SOUNDS:
+                    self._by_sound.setdefault(language.sounds(skeleton.text), skeleton)
+        self._groups = [
+            (length, [skeleton.spelling for skeleton in group], group) for length, group in sorted(by_length.items())
+        ]
+
+    @property
+    def size(self) -> int:
+        """How many plain sentences it holds."""
+        return sum(len(group) for _, _, group in self._groups)
+
+    def search(self, text: str) -> list[tuple[Skeleton, Alignment]]:
+        """Return the sentences that a normalised text may be a slip of, most alike first."""
+        heard = self._language.tokens(text)
+        if not heard or len(heard) > MAX_WORDS:
+            return []
+        return self._aligned(text, heard, self._first_look(self._language.spelling(text)))
+
+    def sound_alikes(self, text: str) -> list[tuple[Skeleton, Alignment]]:
+        """Return the sentence without slots, if there is one, that sounds like the whole of a normalised text."""
+        skeleton = self._by_sound.get(self._language.sounds(text)) if len(text) <= _LONGEST_SOUND else None
+        return [] if skeleton is None else self._aligned(text, self._language.tokens(text), [skeleton])
+
+    def _aligned(
+        self, text: str, heard: Sequence[Token], candidates: Iterable[Skeleton]
+    ) -> list[tuple[Skeleton, Alignment]]:
+        filler = _Filler(text, heard, self._language)
+        found: list[tuple[Skeleton, Alignment]] = []
+        for skeleton in candidates:
+            budget = (1.0 - least_likeness(skeleton.words)) * skeleton.weight
+            aligned = align(skeleton, heard, self._language.likeness, filler.fill, budget=budget)
+            if aligned is not None:
+                found.append((skeleton, aligned))
+        return sorted(found, key=lambda one: -one[1].likeness)
+
+    def _first_look(self, spelling: str) -> list[Skeleton]:
+        best: list[tuple[float, Skeleton]] = []
+        for length, spellings, group in self._groups:
+            least = int(length * _FIRST_LOOK)
+            if least > len(spelling):
+                break
+            hits = process.extract(spelling, spellings, scorer=LCSseq.similarity, score_cutoff=least, limit=_ALIGNED)
+            # Of two sentences whose letters all stand there the longer one explains more.
+            best.extend((score / length + score / 100.0, group[index]) for _, score, index in hits)
+        best.sort(key=lambda one: -one[0])
+        return [skeleton for _, skeleton in best[:_ALIGNED]]
+
+
+class _Filler:
+    """Fills open slots with words of one utterance; remembers what it found."""
+
+    def __init__(self, text: str, heard: Sequence[Token], language: Language) -> None:
+        self._text = text
+        self._heard = heard
+        self._language = language
+        self._values: dict[SlotKind, frozenset[tuple[int, int]]] = {}
+        self._choices: dict[tuple[int, int, int], Filling | None] = {}
+
+    def fill(self, slot: OpenSlot, start: int, end: int) -> Filling | None:
+        """Return what words [start, end) mean in a slot; None where they can't stand in it."""
+        first, last = self._heard[start].start, self._heard[end - 1].end
+        text = self._text[first:last]
+        if slot.kind is not None:
+            return Filling(text, 0.0) if (first, last) in self._stretches(slot.kind) else None
+        if slot.choices is None:
+            return Filling(text, 0.0)
+        key = (id(slot), start, end)
+        if key not in self._choices:
+            self._choices[key] = self._choice(slot, text, end - start)
+        return self._choices[key]
+
+    def _stretches(self, kind: SlotKind) -> frozenset[tuple[int, int]]:
+        if kind not in self._values:
+            spans = self._language.values.find(self._text, kind)
+            self._values[kind] = frozenset((span.start, span.end) for span in spans)
+        return self._values[kind]
+
+    def _choice(self, slot: OpenSlot, text: str, words: int) -> Filling | None:
+        if slot.choices is None or (len(slot.choices) > _LONG_LIST and words > 3):
+            return None
+        spelling = self._language.spelling(text)
+        least = _LEAST_CHOICE if len(spelling) > 4 else 90.0
+        hit = process.extractOne(spelling, slot.spellings, scorer=fuzz.ratio, score_cutoff=least)
+        if hit is None:
+            return None
+        _, score, index = hit
+        return Filling(slot.choices[index], (1.0 - score / 100.0) * len(slot.choices[index]))

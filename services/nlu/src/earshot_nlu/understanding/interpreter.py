@@ -1,0 +1,139 @@
+"""Reads an utterance: every alternative by template, then, if none is sure, by likeness; ranks what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from earshot_nlu.understanding.catalogue import EMPTY, Catalogue, Grammar
+from earshot_nlu.understanding.errors import (
+    EmptyTextError,
+    InvalidReferenceTimeError,
+    TextTooLongError,
+    UnknownTimeZoneError,
+)
+from earshot_nlu.understanding.fuzzy.recognise import recognise
+from earshot_nlu.understanding.language import Language, Languages
+from earshot_nlu.understanding.model import Alternative, Interpretation, Recognizer, Utterance
+from earshot_nlu.understanding.ranking import SURE, Reading, confidence, ranked
+from earshot_nlu.understanding.templates.match import Said, match
+from earshot_nlu.understanding.values.calendar import Moment
+
+MAX_CHARACTERS = 1000
+MAX_ALTERNATIVES = 5
+
+
+class Interpreter:
+    """Understands utterances with the catalogue it was given last.
+
+    Args:
+        languages: Those it serves.
+        max_characters: Longest text that is looked at.
+    """
+
+    def __init__(self, languages: Languages, *, max_characters: int = MAX_CHARACTERS) -> None:
+        self._languages = languages
+        self._max_characters = max_characters
+        self._catalogue = EMPTY
+
+    @property
+    def revision(self) -> int:
+        """Revision of the registry that is understood now."""
+        return self._catalogue.revision
+
+    def use(self, catalogue: Catalogue) -> None:
+        """Understand with another catalogue from the next utterance on."""
+        self._catalogue = catalogue
+
+    def interpret(self, utterance: Utterance) -> Interpretation:
+        """Return what an utterance may mean, best first; nothing is an answer.
+
+        Raises:
+            EmptyTextError: No alternative holds a word.
+            TextTooLongError: One is longer than max_characters.
+            UnknownLocaleError: Its locale is not served.
+            UnknownTimeZoneError: Its time zone does not exist.
+            InvalidReferenceTimeError: Its reference time is outside the calendar.
+        """
+        catalogue = self._catalogue
+        alternatives = utterance.alternatives[:MAX_ALTERNATIVES]
+        if any(len(one.transcript) > self._max_characters for one in alternatives):
+            raise TextTooLongError(f"longer than {self._max_characters} characters")
+        language = self._languages.of(utterance.locale)
+        moment = _moment(utterance)
+        said = [
+            (index, Said(text=text, source=one.transcript, moment=moment))
+            for index, one in enumerate(alternatives)
+            if (text := language.normalise(one.transcript)).text
+        ]
+        if not said:
+            raise EmptyTextError("there are no words in it")
+        grammar = catalogue.grammars.get(utterance.locale)
+        readings = _readings(grammar, said, language, alternatives) if grammar else []
+        hypotheses = ranked(readings, alternatives)
+        chosen = hypotheses[0].alternative_index if hypotheses else said[0][0]
+        return Interpretation(
+            hypotheses=hypotheses,
+            transcript=alternatives[chosen].transcript,
+            registry_revision=catalogue.revision,
+        )
+
+
+def _readings(
+    grammar: Grammar,
+    said: Sequence[tuple[int, Said]],
+    language: Language,
+    alternatives: Sequence[Alternative],
+) -> list[Reading]:
+    readings: list[Reading] = []
+    for index, one in said:
+        for form in _forms(one, language):
+            found = [
+                Reading(match=found, recognizer=Recognizer.TEMPLATE, likeness=1.0, alternative_index=index)
+                for found in match(grammar.templates.candidates(form.text.text), form, language)
+            ]
+            readings.extend(found)
+            if any(confidence(reading, alternatives) >= SURE for reading in found):
+                return readings
+    if readings and any(not reading.match.wildcards for reading in readings):
+        return readings
+    # A wildcard takes anything, a misheard word as well: a whole sentence that sounds the same is the better reading.
+    sound_alikes_only = bool(readings)
+    for index, one in said:
+        *_, form = _forms(one, language)
+        readings.extend(
+            Reading(match=found, recognizer=Recognizer.FUZZY, likeness=likeness, alternative_index=index)
+            for fuzzy in grammar.fuzzy
+            for found, likeness in recognise(fuzzy, form, language, sound_alikes_only=sound_alikes_only)
+        )
+    return readings
+
+
+def _forms(said: Said, language: Language) -> Iterator[Said]:
+    """Yield a text as it is and, where that differs, without its fillers."""
+    yield said
+    bare = language.without_fillers(said.text)
+    if bare is not said.text and bare.text:
+        yield Said(text=bare, source=said.source, moment=said.moment)
+
+
+def _moment(utterance: Utterance) -> Moment:
+    zone = _zone(utterance.time_zone or "UTC")
+    try:
+        # A day's room on both sides, so that no zone leads outside.
+        instant = utterance.reference_time.astimezone(UTC)
+        if not 1971 <= instant.year <= 9000:
+            raise InvalidReferenceTimeError("the reference time is outside the years 1971 to 9000")
+    except (OverflowError, ValueError) as error:
+        raise InvalidReferenceTimeError("the reference time is outside the calendar") from error
+    return Moment(instant, zone)
+
+
+@lru_cache(maxsize=1024)
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise UnknownTimeZoneError(f"no time zone {name[:60]!r}") from error

@@ -1,0 +1,87 @@
+"""How sure a reading is, and which comes first.
+
+    template, every word accounted for            1.00
+    template with wildcards                       0.60 to 0.95, by the share of the text that is not in them
+    fuzzy                                         0.50 to 0.85, by the likeness of what was heard and what is meant
+    a wildcard and nothing else                   0.30
+    read from the second alternative and later    less by what the recogniser believed in it less, and by 0.02 a place
+
+Below 0.5 a caller should ask instead of act.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from earshot_nlu.understanding.model import Alternative, Hypothesis, Recognizer
+from earshot_nlu.understanding.templates.match import Match
+
+MAX_HYPOTHESES = 5
+# A reading this sure ends the search.
+SURE = 0.99
+FUZZY_FLOOR = 0.80
+_BELIEF_LOST = 0.5
+_PLACE_LOST = 0.02
+_FIGURES = re.compile(r"\d+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A match with what it was found by and where."""
+
+    match: Match
+    recognizer: Recognizer
+    likeness: float
+    alternative_index: int
+
+
+def confidence(reading: Reading, alternatives: Sequence[Alternative]) -> float:
+    """Return how sure a reading is, 0 to 1."""
+    match = reading.match
+    sure = _certainty(match)
+    if reading.recognizer is Recognizer.FUZZY:
+        sure = (0.5 + 0.35 * (reading.likeness - FUZZY_FLOOR) / (1.0 - FUZZY_FLOOR)) * (0.5 + 0.5 * sure)
+    if reading.alternative_index:
+        lost = alternatives[0].confidence - alternatives[reading.alternative_index].confidence
+        sure -= _PLACE_LOST * reading.alternative_index + _BELIEF_LOST * max(0.0, lost)
+    return round(min(1.0, max(0.0, sure)), 4)
+
+
+def ranked(readings: Iterable[Reading], alternatives: Sequence[Alternative]) -> tuple[Hypothesis, ...]:
+    """Return the hypotheses, best first, each meaning once."""
+    scored = sorted(
+        ((confidence(reading, alternatives), reading) for reading in readings), key=_order
+    )
+    best: dict[object, Hypothesis] = {}
+    for sure, reading in scored:
+        match = reading.match
+        meaning = (match.unit.intent, tuple(sorted((slot.name, repr(slot.value)) for slot in match.slots)))
+        if sure > 0 and meaning not in best:
+            best[meaning] = Hypothesis(
+                intent=match.unit.intent,
+                confidence=sure,
+                slots=match.slots,
+                recognizer=reading.recognizer,
+                alternative_index=reading.alternative_index,
+                skill_version=match.unit.skill.version,
+            )
+    return tuple(best.values())[:MAX_HYPOTHESES]
+
+
+def _certainty(match: Match) -> float:
+    if match.wildcards == 0:
+        return 1.0
+    if not match.unit.clauses and match.literal <= match.wildcards:
+        return 0.3
+    share = match.literal / match.length if match.length else 0.0
+    return 0.6 + 0.35 * share - 0.03 * (match.wildcards - 1)
+
+
+def _order(scored: tuple[float, Reading]) -> tuple[float, int, int, int, tuple[int, ...], str]:
+    """Most certain first; then fewer wildcards, more slots, the newer version, and at last the name."""
+    sure, reading = scored
+    match = reading.match
+    version = tuple(-int(figure) for figure in _FIGURES.findall(match.unit.skill.version)[:3])
+    return (-sure, match.wildcards, -len(match.slots), reading.alternative_index, version, match.unit.intent)

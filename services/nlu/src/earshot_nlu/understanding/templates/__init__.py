@@ -1,0 +1,1 @@
+"""Sentence templates in hassil's language: read, compiled, indexed and matched."""
