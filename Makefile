@@ -38,7 +38,7 @@ test: $(ENVIRONMENT) ## Run the tests (ARGS="-k name -x")
 	@$(PY) -m pytest $(ARGS)
 
 .PHONY: check
-check: lint types layers protos-check asyncapi-check ## Run every check: lint, types, layers, contracts, AsyncAPI
+check: lint types layers protos-check asyncapi-check licences-check ## Run every check: lint, types, layers, contracts, AsyncAPI
 
 .PHONY: lint
 lint: $(ENVIRONMENT) ## Check style and format
@@ -87,6 +87,14 @@ asyncapi: $(ENVIRONMENT) ## Generate the AsyncAPI document from the running defi
 asyncapi-check: $(ENVIRONMENT) ## Check the AsyncAPI document for drift
 	@echo "==> asyncapi: drift" >&2
 	@$(PY) -m earshot_topology.asyncapi --check docs/asyncapi.yaml
+
+.PHONY: licences
+licences: $(ENVIRONMENT) ## List third-party software with its licences
+	@$(PY) deploy/local/licences.py
+
+.PHONY: licences-check
+licences-check: $(ENVIRONMENT) ## Check that every dependency's licence is listed
+	@$(PY) deploy/local/licences.py --check
 
 ##@ Measure
 
