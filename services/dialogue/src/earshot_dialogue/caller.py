@@ -1,0 +1,140 @@
+"""Calls skills: one stream of events from whichever replica answers, every failure as a SkillError."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+import grpc
+
+from earshot.skill.v1 import skill_pb2, skill_pb2_grpc
+from earshot_chassis import telemetry
+from earshot_chassis.rpc_errors import from_rpc_error
+from earshot_dialogue.catalogue import Effect
+from earshot_dialogue.channels import SkillChannels
+from earshot_dialogue.errors import SkillError
+from earshot_dialogue.routing import Route
+from earshot_dialogue.skillwire import SkillAnswer, SkillEvent, SkillQuestion, to_event
+
+# A redelivered turn counts its attempts on from here, so that no two attempts of a call have one number.
+ATTEMPTS_PER_DELIVERY = 2
+
+_CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_DURATION = telemetry.histogram("earshot.skill.duration", "Time from a call to the skill's last word.")
+_RETRIES = telemetry.counter("earshot.skill.retries", "Calls that were repeated at another replica.")
+
+
+class SkillCaller:
+    """Makes calls."""
+
+    def __init__(self, channels: SkillChannels) -> None:
+        self._channels = channels
+        self._draining: set[asyncio.Task[None]] = set()
+
+    async def call(
+        self, route: Route, request: skill_pb2.HandleRequest, *, timeout_s: float, delivery: int
+    ) -> AsyncGenerator[SkillEvent, None]:
+        """Yield what a skill says, up to its final answer or its question.
+
+        A replica that can't be reached before it said anything is left for another one, once, unless the skill's effect
+        must not happen twice.
+
+        Args:
+            route: The version to call.
+            request: The call; its attempt is filled in here.
+            timeout_s: For all attempts together.
+            delivery: Which delivery of the turn this is.
+
+        Raises:
+            SkillError: The call failed, or what came is no answer.
+        """
+        give_up = time.monotonic() + timeout_s
+        started, code, tried = time.monotonic(), "", ""
+        repeatable = route.intent.effect is not Effect.AT_MOST_ONCE
+        try:
+            for attempt in range(1, ATTEMPTS_PER_DELIVERY + 1):
+                tried, stub = self._pick(route, tried)
+                request.attempt = (delivery - 1) * ATTEMPTS_PER_DELIVERY + attempt
+                silent = True
+                try:
+                    async with aclosing(self._stream(stub, request, give_up - time.monotonic())) as events:
+                        async for event in events:
+                            silent = False
+                            yield event
+                except SkillError as error:
+                    if error.unavailable:
+                        self._channels.avoid(tried)
+                    if not (error.unavailable and silent and repeatable and attempt < ATTEMPTS_PER_DELIVERY):
+                        raise
+                    _RETRIES.add(1, {"skill": route.skill.skill_id})
+                else:
+                    return
+        except SkillError as error:
+            code = error.code
+            raise
+        finally:
+            labels = {"skill": route.skill.skill_id, "version": route.skill.version, "code": code or "ok"}
+            _DURATION.record(time.monotonic() - started, labels)
+
+    async def close(self) -> None:
+        """Wait for streams that have said their last word to end."""
+        await asyncio.gather(*self._draining)
+
+    def _pick(self, route: Route, tried: str) -> tuple[str, skill_pb2_grpc.SkillAsyncStub]:
+        picked = self._channels.pick(route.skill, tried=tried)
+        if picked is None:
+            raise SkillError(f"{route.skill.skill_id} has no replica", code="skill_unavailable")
+        return picked
+
+    async def _stream(
+        self, stub: skill_pb2_grpc.SkillAsyncStub, request: skill_pb2.HandleRequest, timeout_s: float
+    ) -> AsyncGenerator[SkillEvent, None]:
+        call = stub.Handle(request, timeout=max(timeout_s, 0.001))
+        done = False
+        try:
+            async for response in call:
+                event = to_event(response, request.turn.locale)
+                done = isinstance(event, SkillQuestion) or (isinstance(event, SkillAnswer) and event.final)
+                if done:
+                    # The user need not wait for the stream's own end, and the skill must not be cancelled before it.
+                    self._drain(call)
+                yield event
+                if done:
+                    return
+        except grpc.aio.AioRpcError as error:
+            raise _skill_error(error) from error
+        finally:
+            if not done:
+                call.cancel()
+        raise SkillError("the stream ended without a final answer", code="incomplete_skill_answer")
+
+    def _drain(self, call: grpc.aio.UnaryStreamCall[skill_pb2.HandleRequest, skill_pb2.HandleResponse]) -> None:
+        task = asyncio.get_running_loop().create_task(_read_out(call))
+        self._draining.add(task)
+        task.add_done_callback(self._draining.discard)
+
+
+async def _read_out(call: grpc.aio.UnaryStreamCall[skill_pb2.HandleRequest, skill_pb2.HandleResponse]) -> None:
+    try:
+        async for _ in call:
+            pass
+    except grpc.aio.AioRpcError:
+        # The answer stands, whatever becomes of the stream.
+        return
+
+
+def _skill_error(error: grpc.aio.AioRpcError) -> SkillError:
+    status = error.code()
+    told = from_rpc_error(error).code
+    if told.startswith("rpc_") or _CODE.fullmatch(told) is None:
+        told = {
+            grpc.StatusCode.UNAVAILABLE: "skill_unavailable",
+            grpc.StatusCode.DEADLINE_EXCEEDED: "skill_timeout",
+        }.get(status, "skill_failed")
+    # The status's own words may hold what the user said: they stay in the skill's log.
+    return SkillError(
+        f"the call ended with {status.name}", code=told, unavailable=status is grpc.StatusCode.UNAVAILABLE
+    )

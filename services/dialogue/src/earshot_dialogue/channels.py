@@ -1,0 +1,86 @@
+"""gRPC channels to the replicas of skills, opened and closed as replicas come and go."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import grpc
+
+from earshot.skill.v1 import skill_pb2_grpc
+from earshot_dialogue.catalogue import Catalogue, SkillVersion
+
+_AVOID_S = 2.0
+_GRACE_S = 30.0
+
+Connect = Callable[[str], grpc.aio.Channel]
+
+
+class SkillChannels:
+    """One channel a replica, taken in turns within a skill's version.
+
+    A replica that could not be reached goes to the back of the queue for two seconds: it may have crashed, and its lease
+    is still running. A target that stands for several replicas ("dns:///…") is balanced inside its channel.
+
+    Args:
+        connect: Opens a channel: `earshot_chassis.rpc_client.connect`.
+    """
+
+    def __init__(self, connect: Connect) -> None:
+        self._connect = connect
+        self._channels: dict[str, grpc.aio.Channel] = {}
+        self._stubs: dict[str, skill_pb2_grpc.SkillAsyncStub] = {}
+        self._taken: dict[tuple[str, str], int] = {}
+        self._avoided: dict[str, float] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+
+    def follow(self, catalogue: Catalogue) -> None:
+        """Open channels to new replicas before they are called, and close those of replicas that are gone.
+
+        Calls in progress on a channel that is closed may end first.
+        """
+        wanted = {
+            target for versions in catalogue.skills.values() for version in versions for target in version.targets
+        }
+        for target in wanted - self._channels.keys():
+            channel = self._connect(target)
+            channel.get_state(try_to_connect=True)
+            self._channels[target] = channel
+            # The stub is typed as the asynchronous one; grpc generates a single class for both.
+            self._stubs[target] = skill_pb2_grpc.SkillStub(channel)
+        for target in self._channels.keys() - wanted:
+            del self._stubs[target]
+            self._avoided.pop(target, None)
+            self._close(self._channels.pop(target))
+
+    def pick(self, version: SkillVersion, *, tried: str = "") -> tuple[str, skill_pb2_grpc.SkillAsyncStub] | None:
+        """Return the next replica of a version; not one that was tried just now, if there is another."""
+        able = [target for target in version.targets if target in self._stubs]
+        if not able:
+            return None
+        now = time.monotonic()
+        key = (version.skill_id, version.version)
+        turn = self._taken.get(key, -1) + 1
+        self._taken[key] = turn
+        first = turn % len(able)
+        queue = able[first:] + able[:first]
+        target = min(queue, key=lambda one: (one == tried, self._avoided.get(one, 0.0) > now))
+        return target, self._stubs[target]
+
+    def avoid(self, target: str) -> None:
+        """Put a replica at the back of the queue for a while."""
+        self._avoided[target] = time.monotonic() + _AVOID_S
+
+    async def close(self) -> None:
+        """Close every channel."""
+        for channel in self._channels.values():
+            self._close(channel, grace_s=0.0)
+        self._channels.clear()
+        self._stubs.clear()
+        await asyncio.gather(*self._closing)
+
+    def _close(self, channel: grpc.aio.Channel, grace_s: float = _GRACE_S) -> None:
+        task = asyncio.get_running_loop().create_task(channel.close(grace_s))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)

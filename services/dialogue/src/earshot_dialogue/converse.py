@@ -1,0 +1,186 @@
+"""Typed turns: a text goes onto the bus as an utterance's transcript would, and its outcome comes back.
+
+    subscribe to the turn's outcome ► arm its deadline and publish turn.transcribed ► wait ► read back, if nothing came
+
+What is listened to is the device's copy of the outcome, which the server makes of what it stored: a claim that is
+refused passes by on the subject where it was tried.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import unicodedata
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from nats.aio.msg import Msg
+
+from earshot.asr.v1 import events_pb2
+from earshot.common.v1 import audio_pb2, turn_pb2
+from earshot.dialogue.v1 import assistant_pb2, outcome_pb2
+from earshot_chassis.bus import Bus
+from earshot_chassis.codec import decode
+from earshot_chassis.errors import MalformedPayloadError
+from earshot_dialogue import deadlines
+from earshot_dialogue.errors import InvalidRequestError, NoOutcomeError
+from earshot_dialogue.ids import uuid7
+from earshot_dialogue.languages import Languages
+from earshot_dialogue.ledger import OutcomeLedger
+from earshot_topology.subjects import TURN_TRANSCRIBED, DeviceAddress, InvalidTokenError, token
+
+TEXT_CHARACTERS = 1000
+_LANE = "stable"
+_ENGINE = "text"
+# What is spoken on behalf of a typed turn, whose device has not said what it wants to hear.
+_PLAYBACK_HERTZ = 16_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TypedTurn:
+    """A Converse request that was found good."""
+
+    address: DeviceAddress
+    turn_id: str
+    given: bool
+    text: str
+    locale: str
+    time_zone: str
+    spoken: bool
+
+
+def checked(request: assistant_pb2.ConverseRequest, languages: Languages) -> TypedTurn:
+    """Return the request's turn.
+
+    Raises:
+        InvalidRequestError: empty_text, text_too_long, unreadable_text, unsupported_locale or invalid_id.
+    """
+    text = request.text.strip()
+    if not text:
+        raise InvalidRequestError("the text is empty", code="empty_text")
+    if len(text) > TEXT_CHARACTERS:
+        raise InvalidRequestError(f"the text is longer than {TEXT_CHARACTERS} characters", code="text_too_long")
+    if any(unicodedata.category(character) == "Cc" and not character.isspace() for character in text):
+        raise InvalidRequestError("the text holds control characters", code="unreadable_text")
+    if languages.find(request.locale) is None:
+        known = ", ".join(languages.locales)
+        raise InvalidRequestError(f"the locale is not one of {known}", code="unsupported_locale")
+    try:
+        address = DeviceAddress(token(request.household_id), token(request.device_id))
+        turn_id = token(request.turn_id) if request.turn_id else uuid7()
+    except InvalidTokenError as error:
+        raise InvalidRequestError(str(error), code="invalid_id") from error
+    return TypedTurn(
+        address=address,
+        turn_id=turn_id,
+        given=bool(request.turn_id),
+        text=text,
+        locale=request.locale,
+        time_zone=request.time_zone,
+        spoken=request.speak,
+    )
+
+
+class Conversation:
+    """Takes typed turns through the pipeline.
+
+    Args:
+        bus: The bus.
+        ledger: Where outcomes are read back.
+        answer_within: A turn's deadline, from its text on.
+        grace: How much longer its outcome is waited for.
+    """
+
+    def __init__(self, bus: Bus, ledger: OutcomeLedger, *, answer_within: timedelta, grace: timedelta) -> None:
+        self._bus = bus
+        self._ledger = ledger
+        self._answer_within = answer_within
+        self._grace = grace
+
+    async def take(self, turn: TypedTurn) -> Sequence[outcome_pb2.Outcome]:
+        """Return the turn's segments, in order.
+
+        Raises:
+            NoOutcomeError: There is none, although its deadline has passed.
+            RetryableError: The bus did not answer.
+        """
+        claimed = turn.address.turn_outcome(turn.turn_id)
+        async with self._listening(turn) as segments:
+            now = datetime.now(UTC)
+            context = _context(turn, now, now + self._answer_within)
+            if turn.given:
+                decided = await self._ledger.all(claimed)
+                if decided and decided[-1].outcome.final:
+                    return [each.outcome for each in decided]
+            await asyncio.gather(
+                deadlines.arm(self._bus, context, now + self._answer_within, "answer"),
+                self._bus.publish(TURN_TRANSCRIBED, _transcribed(turn, context), msg_id=f"{turn.turn_id}.transcribed"),
+            )
+            try:
+                async with asyncio.timeout((self._answer_within + self._grace).total_seconds()):
+                    return await segments.complete()
+            except TimeoutError:
+                decided = await self._ledger.all(claimed)
+                if decided and decided[-1].outcome.final:
+                    return [each.outcome for each in decided]
+        raise NoOutcomeError("the turn has no outcome yet")
+
+    @asynccontextmanager
+    async def _listening(self, turn: TypedTurn) -> AsyncIterator[_Segments]:
+        segments = _Segments()
+        subscription = await self._bus.client.subscribe(turn.address.outcome(turn.turn_id), cb=segments.receive)
+        try:
+            yield segments
+        finally:
+            await subscription.unsubscribe()
+
+
+class _Segments:
+    """Collects the segments of one outcome."""
+
+    def __init__(self) -> None:
+        self._segments: dict[int, outcome_pb2.Outcome] = {}
+        self._last: int | None = None
+        self._complete: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def receive(self, message: Msg) -> None:
+        try:
+            segment = decode(message.data, message.headers, outcome_pb2.Outcome)
+        except MalformedPayloadError:
+            return
+        self._segments.setdefault(segment.segment_index, segment)
+        if segment.final:
+            self._last = segment.segment_index
+        if self._last is not None and len(self._segments) > self._last and not self._complete.done():
+            self._complete.set_result(None)
+
+    async def complete(self) -> Sequence[outcome_pb2.Outcome]:
+        await self._complete
+        return [self._segments[index] for index in sorted(self._segments)]
+
+
+def _context(turn: TypedTurn, now: datetime, deadline: datetime) -> turn_pb2.TurnContext:
+    context = turn_pb2.TurnContext(
+        turn_id=turn.turn_id,
+        household_id=turn.address.household,
+        device_id=turn.address.device,
+        locale=turn.locale,
+        time_zone=turn.time_zone,
+        lane=_LANE,
+        modality=turn_pb2.MODALITY_VOICE if turn.spoken else turn_pb2.MODALITY_TEXT,
+    )
+    context.start_time.FromDatetime(now)
+    context.end_of_speech_time.FromDatetime(now)
+    context.deadline_time.FromDatetime(deadline)
+    if turn.spoken:
+        context.playback_format.encoding = audio_pb2.AUDIO_ENCODING_LINEAR16
+        context.playback_format.sample_rate_hertz = _PLAYBACK_HERTZ
+        context.playback_format.channel_count = 1
+    return context
+
+
+def _transcribed(turn: TypedTurn, context: turn_pb2.TurnContext) -> events_pb2.TurnTranscribed:
+    return events_pb2.TurnTranscribed(
+        turn=context, alternatives=[events_pb2.Alternative(transcript=turn.text, confidence=1.0)], engine=_ENGINE
+    )

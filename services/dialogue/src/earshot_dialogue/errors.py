@@ -1,0 +1,67 @@
+"""What can go wrong in the dialogue.
+
+EarshotError
+├── InvalidInputError
+│   ├── InvalidTurnError      a turn event that lacks what a turn needs: parked
+│   └── InvalidRequestError   a Converse request: INVALID_ARGUMENT
+├── RetryableError
+│   └── SessionContendedError other turns of the device kept writing its session: delivered again
+└── SkillError                never leaves the dialogue: it becomes an apology
+
+A turn that nobody decided by its deadline, for Converse: NoOutcomeError, DEADLINE_EXCEEDED.
+"""
+
+from __future__ import annotations
+
+from earshot_chassis.errors import EarshotError, InvalidInputError, RetryableError
+from earshot_dialogue.values import Fault
+
+STAGE = "dialogue"
+
+
+class InvalidTurnError(InvalidInputError):
+    """A turn event lacks what a turn needs."""
+
+    code = "invalid_turn"
+    stage = STAGE
+
+
+class InvalidRequestError(InvalidInputError):
+    """A Converse request can't be taken; the code says why."""
+
+    code = "invalid_request"
+    stage = STAGE
+
+
+class SessionContendedError(RetryableError):
+    """The session could not be written: other turns of the device kept changing it."""
+
+    code = "session_contended"
+    stage = STAGE
+
+
+class NoOutcomeError(RetryableError):
+    """A turn has no outcome, although its deadline has passed."""
+
+    code = "no_outcome"
+    stage = STAGE
+
+
+class SkillError(EarshotError):
+    """A skill call failed.
+
+    Attributes:
+        unavailable: The replica could not be reached; another one may do.
+    """
+
+    code = "skill_failed"
+    stage = "skill"
+
+    def __init__(self, message: str, *, code: str | None = None, unavailable: bool = False) -> None:
+        super().__init__(message, code=code)
+        self.unavailable = unavailable
+
+    @property
+    def fault(self) -> Fault:
+        """The error as an outcome tells it."""
+        return Fault(code=self.code, message=str(self), stage=self.stage, retryable=self.unavailable)

@@ -1,0 +1,111 @@
+"""Carries out decisions: calls the skill, asks, does what is built in, and claims what comes of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from earshot.dialogue.v1 import outcome_pb2
+from earshot_chassis.bus import Bus
+from earshot_dialogue import builtin, wire
+from earshot_dialogue.catalogue import Catalogue
+from earshot_dialogue.chain import Claimed, OutcomeChain, UnfinishedAnswerError
+from earshot_dialogue.fulfilment import Ending, Fulfilment, Scene
+from earshot_dialogue.outcome import Kind, Segment, apology, broken_off, for_device, question, silent
+from earshot_dialogue.policy import Apologise, AskSlot, BuiltIn, BuiltInIntent, CallSkill, Decision, Reject
+from earshot_dialogue.session import PendingQuestion, TurnEffect
+from earshot_dialogue.shadows import DeviceShadows
+from earshot_topology.subjects import TURN_SPEECH_CANCELLED
+
+
+class Performer:
+    """Carries out decisions.
+
+    Args:
+        bus: For what is said beside the outcome.
+        shadows: Where device states are kept.
+        fulfilment: Calls skills.
+        listen: How long the microphone stays open for a reply.
+    """
+
+    def __init__(self, bus: Bus, shadows: DeviceShadows, fulfilment: Fulfilment, *, listen: timedelta) -> None:
+        self._bus = bus
+        self._shadows = shadows
+        self._fulfilment = fulfilment
+        self._listen = listen
+
+    async def carry_out(self, decision: Decision, scene: Scene, chain: OutcomeChain, catalogue: Catalogue) -> Ending:
+        """Do what was decided; claim every segment but the last, and return that.
+
+        Raises:
+            TurnDecidedError: The turn has another outcome by now.
+            RetryableError: The bus did not answer.
+        """
+        if isinstance(decision, CallSkill):
+            state = await self._shadows.read(wire.address_of(scene.turn))
+            return await self._fulfilment.answer(decision, scene, chain, state)
+        if isinstance(decision, AskSlot):
+            return _ask(decision, scene)
+        if isinstance(decision, BuiltIn):
+            return await self._built_in(decision, scene, catalogue)
+        if isinstance(decision, Reject):
+            return Ending(segment=silent(Kind.REJECTED, decision.fault), effect=None)
+        if isinstance(decision, Apologise):
+            segment = apology(decision.fault, scene.language)
+        else:
+            segment = Segment(kind=Kind.ANSWERED, prompts=(scene.language.say("not_understood"),))
+        return Ending(segment=segment, effect=TurnEffect(prompts=_texts(segment)))
+
+    async def _built_in(self, decision: BuiltIn, scene: Scene, catalogue: Catalogue) -> Ending:
+        state = None
+        if decision.intent is BuiltInIntent.STOP:
+            state = await self._shadows.read(wire.address_of(scene.turn))
+            cancelled = outcome_pb2.SpeechCancelled(
+                household_id=scene.turn.household,
+                device_id=scene.turn.device,
+                outcome_id=scene.session.last_outcome_id or "",
+            )
+            await self._bus.send(TURN_SPEECH_CANCELLED, cancelled)
+        performance = builtin.perform(decision, scene.session, scene.language, catalogue, wire.to_shadow(state))
+        return Ending(segment=performance.segment, effect=performance.effect)
+
+    async def claim(self, ending: Ending, scene: Scene, chain: OutcomeChain) -> Claimed:
+        """Claim the last segment of a turn.
+
+        Raises:
+            RetryableError: The bus did not answer.
+        """
+        segment = for_device(
+            ending.segment, spoken=scene.turn.spoken, session_id=scene.session.session_id, listen=self._listen
+        )
+        try:
+            return await chain.append(segment)
+        except UnfinishedAnswerError:
+            fault = ending.segment.fault
+            if fault is None:
+                raise
+            closing = broken_off(fault, scene.language)
+            return await chain.append(
+                for_device(closing, spoken=scene.turn.spoken, session_id=scene.session.session_id, listen=self._listen)
+            )
+
+
+def _ask(decision: AskSlot, scene: Scene) -> Ending:
+    skill = decision.route.skill
+    hypothesis = replace(decision.hypothesis, skill_version=skill.version)
+    words = skill.question(scene.turn.locale, hypothesis.intent_name, decision.slot_name)
+    prompt = question(words, scene.language, hypothesis, slot_name=decision.slot_name)
+    segment = Segment(
+        kind=Kind.ANSWERED,
+        prompts=(prompt,),
+        expects_reply=True,
+        hypothesis=hypothesis,
+        skill_id=skill.skill_id,
+        skill_version=skill.version,
+    )
+    pending = PendingQuestion(hypothesis=hypothesis, slot_name=decision.slot_name, ask_count=decision.ask_count)
+    return Ending(segment=segment, effect=TurnEffect(pending_question=pending, prompts=(prompt.text,)))
+
+
+def _texts(segment: Segment) -> tuple[str, ...]:
+    return tuple(prompt.text for prompt in segment.prompts)

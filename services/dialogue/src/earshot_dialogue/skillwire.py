@@ -1,0 +1,121 @@
+"""Maps between the dialogue's values and earshot.skill.v1, and refuses what no skill may answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from earshot.common.v1 import turn_pb2
+from earshot.device.v1 import directive_pb2, upstream_pb2
+from earshot.dialogue.v1 import outcome_pb2
+from earshot.skill.v1 import skill_pb2
+from earshot_dialogue import wire
+from earshot_dialogue.errors import SkillError
+from earshot_dialogue.session import Session
+from earshot_dialogue.values import Hypothesis, Prompt, SkillContext, SkillDirective, SkillId
+
+# One segment is a few sentences; a longer answer is several segments.
+_PROMPT_CHARACTERS = 4000
+_PROMPTS = 50
+_DIRECTIVES = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkillFiller:
+    """Words that bridge a wait."""
+
+    prompt: Prompt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkillAnswer:
+    """A segment of the answer; context is None unless the final segment brings one."""
+
+    prompts: tuple[Prompt, ...]
+    directives: tuple[SkillDirective, ...]
+    final: bool
+    expects_reply: bool
+    context: SkillContext | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkillQuestion:
+    """A slot is missing; prompt is None when the skill left the words to its description."""
+
+    slot_name: str
+    prompt: Prompt | None
+
+
+SkillEvent = SkillFiller | SkillAnswer | SkillQuestion
+
+
+def to_request(
+    *,
+    context: turn_pb2.TurnContext,
+    hypothesis: Hypothesis,
+    session: Session,
+    transcript: str,
+    deadline: datetime,
+    device_state: upstream_pb2.StateChanged | None,
+) -> skill_pb2.HandleRequest:
+    """Write a call, but for its attempt. A turn makes one call: its index is 0."""
+    request = skill_pb2.HandleRequest(
+        turn=context,
+        intent=hypothesis.intent_name,
+        slots=[wire.from_slot(slot) for slot in hypothesis.slots],
+        idempotency_key=f"{context.turn_id}.0",
+        deadline_time=wire.to_timestamp(deadline),
+        session_revision=session.revision,
+        transcript=transcript,
+    )
+    kept = session.skill_contexts.get(SkillId(hypothesis.skill))
+    if kept is not None:
+        request.context.ParseFromString(kept)
+    if device_state is not None:
+        request.device_state.CopyFrom(device_state)
+    return request
+
+
+def to_event(response: skill_pb2.HandleResponse, locale: str) -> SkillEvent:
+    """Read one step of an answer.
+
+    Raises:
+        SkillError: It is none: nothing set, a directive without a command, a question without a slot, too many words.
+    """
+    kind = response.WhichOneof("response")
+    if kind == "filler":
+        return SkillFiller(prompt=_prompts([response.filler], locale)[0])
+    if kind == "answer":
+        answer = response.answer
+        return SkillAnswer(
+            prompts=_prompts((prompt for prompt in answer.prompts if prompt.text), locale),
+            directives=tuple(_directive(directive) for directive in answer.directives[: _DIRECTIVES + 1]),
+            final=answer.final,
+            expects_reply=answer.expects_reply,
+            context=SkillContext(answer.context.SerializeToString()) if answer.HasField("context") else None,
+        )
+    if kind == "question" and response.question.slot_name:
+        prompt = response.question.prompt
+        return SkillQuestion(
+            slot_name=response.question.slot_name, prompt=_prompts([prompt], locale)[0] if prompt.text else None
+        )
+    raise _malformed(f"a response with {kind or 'nothing'} in it")
+
+
+def _prompts(messages: Iterable[outcome_pb2.Prompt], locale: str) -> tuple[Prompt, ...]:
+    prompts = tuple(wire.to_prompt(message, locale) for message in messages)
+    if len(prompts) > _PROMPTS or any(len(prompt.text) > _PROMPT_CHARACTERS for prompt in prompts):
+        raise _malformed("more words than a segment may have")
+    return prompts
+
+
+def _directive(message: directive_pb2.Directive) -> SkillDirective:
+    command = message.WhichOneof("command")
+    if command is None:
+        raise _malformed("a directive without a command")
+    return SkillDirective(payload=message.SerializeToString(), speaks=command == "speak")
+
+
+def _malformed(what: str) -> SkillError:
+    return SkillError(f"the skill sent {what}", code="malformed_skill_response")

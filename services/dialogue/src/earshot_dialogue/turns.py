@@ -1,0 +1,202 @@
+"""Decides turns: one interpretation in, one outcome claimed, the session moved on.
+
+The order is: read the session, decide, call the skill, claim the outcome, write the session, acknowledge.
+
+The outcome is claimed before the session is written, for three reasons. The user hears the answer one round trip
+earlier. A session never tells of an answer that nobody heard, because a lost claim writes nothing. And a turn that is
+delivered again finds the session either without the turn, and then decides from the same state as before, or with it,
+and then there is nothing left to do: a session that holds the turn proves that its outcome stands.
+
+    stopped before the claim          redelivered: decided anew, from the same session
+    stopped between claim and write   redelivered: decided anew, the claim is refused, what stands is the same decision
+                                      (kind, intent, session revision), and the session is written from it
+    stopped after the write           redelivered: the session holds the turn; acknowledged
+    the deadline or the device won    what stands is another decision: the session stays as it was
+
+Two turns of one device at the same time both decide from the session they read; the later write is repeated on top of
+the earlier one. The next utterance of a dialogue comes seconds after the answer was heard, so it finds the session written.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from earshot.common.v1 import turn_pb2
+from earshot.dialogue.v1 import outcome_pb2
+from earshot.nlu.v1 import interpreter_pb2
+from earshot_chassis import telemetry
+from earshot_chassis.bus import Delivery
+from earshot_dialogue import metrics, wire
+from earshot_dialogue.catalogue import Catalogue
+from earshot_dialogue.chain import OutcomeChain
+from earshot_dialogue.decided import DecidedTurns
+from earshot_dialogue.fulfilment import Scene, TurnDecidedError
+from earshot_dialogue.ids import uuid7
+from earshot_dialogue.languages import Languages
+from earshot_dialogue.ledger import OutcomeLedger
+from earshot_dialogue.outcome import Segment
+from earshot_dialogue.performing import Performer
+from earshot_dialogue.policy import (
+    Apologise,
+    AskSlot,
+    BuiltIn,
+    CallSkill,
+    Decision,
+    Limits,
+    Reject,
+    decide,
+)
+from earshot_dialogue.session import Session, TurnEffect, advance, current
+from earshot_dialogue.sessions import SessionStore, StoredSession
+from earshot_dialogue.values import OutcomeId, SessionId
+from earshot_topology import attributes as names
+
+
+class TurnDecider:
+    """Handles turn.interpreted.
+
+    Args:
+        ledger: Where outcomes are claimed.
+        sessions: Where sessions are kept.
+        performer: Carries decisions out.
+        languages: The assistant's own words.
+        decided: Remembers decided turns.
+        limits: How sure is sure enough.
+        idle: How long a session outlives its last turn.
+        answer_within: The deadline of a turn that brings none, from its event on.
+    """
+
+    def __init__(
+        self,
+        *,
+        ledger: OutcomeLedger,
+        sessions: SessionStore,
+        performer: Performer,
+        languages: Languages,
+        decided: DecidedTurns,
+        limits: Limits,
+        idle: timedelta,
+        answer_within: timedelta,
+    ) -> None:
+        self.catalogue = Catalogue()
+        self._ledger = ledger
+        self._sessions = sessions
+        self._performer = performer
+        self._languages = languages
+        self._decided = decided
+        self._limits = limits
+        self._idle = idle
+        self._answer_within = answer_within
+
+    async def interpreted(self, event: interpreter_pb2.TurnInterpreted, delivery: Delivery) -> None:
+        """Decide one turn.
+
+        Raises:
+            InvalidTurnError: The event can't be a turn's.
+            RetryableError: The bus did not answer.
+        """
+        turn = wire.to_turn(event.turn, default_deadline=delivery.timestamp + self._answer_within)
+        address = wire.address_of(turn)
+        stored = await self._sessions.read(address)
+        if stored.session is not None and stored.session.last_turn_id == turn.turn_id:
+            return
+        session = current(stored.session, datetime.now(UTC), SessionId(uuid7()))
+        heard = wire.to_heard(event)
+        with telemetry.span("dialogue.decide") as span:
+            decision = decide(session, heard, self.catalogue, self._languages.find(turn.locale), self._limits)
+            if span.is_recording():
+                span.set_attributes(_described(event.turn, session, decision))
+        scene = Scene(
+            turn=turn,
+            context=_in_session(event.turn, session),
+            session=session,
+            language=self._languages.or_fallback(turn.locale),
+            transcript=heard.transcript,
+            delivery=delivery.num_delivered,
+        )
+        chain = OutcomeChain(
+            self._ledger, address.turn_outcome(turn.turn_id), scene.context, session_revision=session.revision + 1
+        )
+        try:
+            ending = await self._performer.carry_out(decision, scene, chain, self.catalogue)
+            claimed = await self._performer.claim(ending, scene, chain)
+        except TurnDecidedError:
+            metrics.LOST_CLAIMS.add(1)
+            return
+        self._decided.add(turn.turn_id)
+        if claimed.ours:
+            elapsed_s = (time.monotonic_ns() - delivery.received_ns) / 1e9
+            kind = ending.segment.kind.value
+            code = ending.segment.fault.code if ending.segment.fault else ""
+            metrics.TURN_DURATION.record(elapsed_s, {"kind": kind})
+            metrics.TURNS.add(1, {"kind": kind, "code": code})
+        else:
+            metrics.LOST_CLAIMS.add(1)
+            if not _same_decision(claimed.outcome, ending.segment, session):
+                return
+        if ending.effect is not None:
+            await self._remember(scene, stored, ending.effect, claimed.outcome)
+
+    async def _remember(
+        self, scene: Scene, stored: StoredSession, effect: TurnEffect, outcome: outcome_pb2.Outcome
+    ) -> None:
+        # A session that began with this turn has the id that the outcome tells, also when an earlier delivery claimed it.
+        session_id = SessionId(outcome.turn.session_id)
+
+        def change(before: Session | None) -> Session | None:
+            now = datetime.now(UTC)
+            base = scene.session if before is stored.session else current(before, now, session_id)
+            if base.next_turn_index == 0:
+                base = replace(base, session_id=session_id)
+            after = advance(
+                base,
+                scene.turn.turn_id,
+                locale=scene.language.locale,
+                outcome_id=OutcomeId(outcome.outcome_id),
+                effect=effect,
+                now=now,
+                idle=self._idle,
+            )
+            return None if after is base else after
+
+        await self._sessions.update(wire.address_of(scene.turn), stored, change)
+
+
+def _in_session(context: turn_pb2.TurnContext, session: Session) -> turn_pb2.TurnContext:
+    placed = turn_pb2.TurnContext()
+    placed.CopyFrom(context)
+    placed.session_id = session.session_id
+    placed.turn_index = session.next_turn_index
+    return placed
+
+
+def _same_decision(standing: outcome_pb2.Outcome, segment: Segment, session: Session) -> bool:
+    """Tell whether what stands was decided from the same session and means the same: our own, from an earlier delivery."""
+    return (
+        standing.session_revision == session.revision + 1
+        and standing.kind == wire.KINDS[segment.kind]
+        and standing.intent == (segment.hypothesis.intent if segment.hypothesis else "")
+        and standing.expects_reply == segment.expects_reply
+    )
+
+
+def _described(context: turn_pb2.TurnContext, session: Session, decision: Decision) -> dict[str, str | int]:
+    described: dict[str, str | int] = {
+        names.TURN_ID: context.turn_id,
+        names.HOUSEHOLD_ID: context.household_id,
+        names.DEVICE_ID: context.device_id,
+        names.SESSION_ID: session.session_id,
+        names.TURN_INDEX: session.next_turn_index,
+        names.LOCALE: context.locale,
+    }
+    if isinstance(decision, CallSkill | AskSlot):
+        described[names.INTENT] = decision.hypothesis.intent
+        described[names.SKILL_ID] = decision.route.skill.skill_id
+        described[names.SKILL_VERSION] = decision.route.skill.version
+    elif isinstance(decision, BuiltIn):
+        described[names.INTENT] = decision.intent.value
+    elif isinstance(decision, Reject | Apologise):
+        described[names.ERROR_CODE] = decision.fault.code
+    return described
