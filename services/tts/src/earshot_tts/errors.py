@@ -2,7 +2,8 @@
 
 InvalidInputError (chassis)
 └── SpeechError         empty_text, text_too_long, unknown_locale, unknown_voice, unsupported_encoding,
-                        unsupported_sample_rate, unsupported_channel_count, too_many_words
+                        unsupported_sample_rate, unsupported_channel_count, too_many_words,
+                            word_too_long, phonemes_unsupported, invalid_subject, invalid_id, malformed_frame
 RetryableError (chassis)
 └── EngineError         engine_failed: the engine broke while it spoke
 PermanentError (chassis)

@@ -15,7 +15,7 @@ from enum import StrEnum
 from earshot_chassis import telemetry
 from earshot_tts.cache.blob import CorruptBlobError, Frames, pack, unpack
 from earshot_tts.cache.memory import MemoryCache
-from earshot_tts.cache.shared import SharedCache, SharedCacheError
+from earshot_tts.cache.shared import SharedCache
 
 _QUEUE_LENGTH = 64
 _log = telemetry.logger("tts.cache")
@@ -69,7 +69,7 @@ class SentenceCache:
         except TimeoutError:
             _count("get", "timeout")
             return None
-        except (SharedCacheError, CorruptBlobError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with a cache, the words are spoken
             _count("get", "corrupt" if isinstance(error, CorruptBlobError) else "unavailable")
             return None
         self._memory.put(key, frames)
@@ -94,9 +94,9 @@ class SentenceCache:
             key, frames = await self._queue.get()
             try:
                 await self._shared.put(key, pack(frames))
-            except SharedCacheError as error:
+            except Exception as error:  # noqa: BLE001 - the writer lives as long as the service
                 _count("put", "unavailable")
-                _log.warning("cache_write_failed", reason=str(error))
+                _log.warning("cache_write_failed", error=type(error).__name__)
             finally:
                 self._queue.task_done()
 

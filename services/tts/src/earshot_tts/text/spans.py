@@ -63,3 +63,9 @@ def normalise(sentence: str, locale: str) -> str:
     """Return one cleaned sentence as it is read aloud; unchanged in a locale without rules."""
     normaliser = _NORMALISERS.get(locale)
     return normaliser(sentence) if normaliser is not None else sentence
+
+
+def warm() -> None:
+    """Load what the rules load when they first need it, so that no user waits for it."""
+    normalise("5 USD on 2026-01-31, the 2nd", "en-US")
+    normalise("5 USD", "zh-CN")
