@@ -1,0 +1,116 @@
+"""earshot device say | play | mic: a device of the running stack."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from earshot_cli import lifetime, report
+from earshot_cli.errors import BadArgumentError
+from earshot_cli.options import (
+    DEFAULT_DEVICE,
+    DEFAULT_HOUSEHOLD,
+    DeviceId,
+    Household,
+    Json,
+    Locale,
+    Loud,
+    Out,
+    locale_of,
+)
+from earshot_cli.output import Output
+from earshot_cli.stackfinder import running_stack
+
+app = typer.Typer(help="Be a device: speak to the running stack.", no_args_is_help=True)
+
+_MAX_TEXT = 1000
+
+
+@app.command()
+def say(
+    text: Annotated[str, typer.Argument(help="What to say; it is synthesised.")],
+    *,
+    locale: Locale = None,
+    household: Household = DEFAULT_HOUSEHOLD,
+    device: DeviceId = DEFAULT_DEVICE,
+    out: Out = None,
+    loud: Loud = False,
+    as_json: Json = False,
+) -> None:
+    """Speak TEXT with a synthesised voice and wait for the answer."""
+    if not text.strip() or len(text) > _MAX_TEXT:
+        raise BadArgumentError(f"say something of 1 to {_MAX_TEXT} characters")
+    from earshot_cli.spoken import Speaker, speaking  # noqa: PLC0415 - a second of imports that other commands don't need
+
+    speaker = Speaker(household=household, device=device, locale=locale_of(text, locale), out=out, loud=loud)
+    output = Output(as_json=as_json)
+
+    async def turn() -> dict[str, Any]:
+        async with speaking(running_stack(), speaker, _interim(output)) as spoken:
+            return await spoken.say(text)
+
+    _finish(output, lifetime.run(turn()))
+
+
+@app.command()
+def play(
+    file: Annotated[Path, typer.Argument(help="WAV, FLAC or Ogg.", exists=True, dir_okay=False, readable=True)],
+    *,
+    locale: Locale = None,
+    household: Household = DEFAULT_HOUSEHOLD,
+    device: DeviceId = DEFAULT_DEVICE,
+    out: Out = None,
+    loud: Loud = False,
+    as_json: Json = False,
+) -> None:
+    """Speak a recording and wait for the answer."""
+    from earshot_cli.spoken import Speaker, speaking  # noqa: PLC0415
+
+    speaker = Speaker(household=household, device=device, locale=locale or "en-US", out=out, loud=loud)
+    output = Output(as_json=as_json)
+
+    async def turn() -> dict[str, Any]:
+        async with speaking(running_stack(), speaker, _interim(output)) as spoken:
+            return await spoken.play(file)
+
+    _finish(output, lifetime.run(turn()))
+
+
+@app.command()
+def mic(
+    *,
+    locale: Locale = None,
+    household: Household = DEFAULT_HOUSEHOLD,
+    device: DeviceId = DEFAULT_DEVICE,
+    out: Out = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Don't play the answer on the loudspeaker.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Listen to the microphone for one utterance, and to follow-ups while the answer asks for one."""
+    from earshot_cli.spoken import Speaker, microphone, speaking  # noqa: PLC0415
+
+    speaker = Speaker(household=household, device=device, locale=locale or "en-US", out=out, loud=not quiet)
+    output = Output(as_json=as_json)
+
+    async def turns() -> list[dict[str, Any]]:
+        target = running_stack()
+        documents: list[dict[str, Any]] = []
+        async with speaking(target, speaker, _interim(output)) as spoken, microphone() as source:
+            while not documents or documents[-1]["expects_reply"]:
+                output.progress.print("listening …")
+                documents.append(await spoken.listen(source))
+                output.show(report.turn(documents[-1]))
+        return documents
+
+    output.document({"turns": lifetime.run(turns())})
+
+
+def _interim(output: Output) -> Any:
+    return lambda transcript: output.show(f"[dim]    interim[/dim]  {transcript}")
+
+
+def _finish(output: Output, document: dict[str, Any]) -> None:
+    output.show(report.turn(document))
+    output.document(document)

@@ -1,0 +1,86 @@
+"""earshot turns and earshot trace: what happened."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import typer
+
+from earshot_cli import lifetime, report
+from earshot_cli.errors import BadArgumentError, UnreachableError
+from earshot_cli.options import Json
+from earshot_cli.output import Output
+from earshot_cli.stackfinder import running_stack
+from earshot_cli.traces import TraceClient, Traced
+
+
+def turns(
+    *,
+    device: Annotated[str, typer.Option("--device", help="Only this device, by its serial number.")] = "",
+    household: Annotated[str, typer.Option("--household", help="Only this household.")] = "",
+    at: Annotated[str, typer.Option("--at", help="Around this time: 10:32, or 2026-11-22T10:32:00.")] = "",
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most so many, newest first.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """List turns, newest first: also those that were lost, abandoned, or are not finished."""
+    query: dict[str, str | float] = {"limit": limit, "device": device, "household": household}
+    if at:
+        query["at"] = moment(at, datetime.now().astimezone()).isoformat()
+    found = lifetime.run(_list({name: value for name, value in query.items() if value}))
+    output = Output(as_json=as_json)
+    output.show(report.turns(found) if found else "no turns")
+    output.document({"turns": found})
+
+
+def trace(
+    turn: Annotated[str, typer.Argument(help="A turn's id, or the beginning or end of it.")], *, as_json: Json = False
+) -> None:
+    """Show one turn's trace as a waterfall."""
+    found = lifetime.run(_one(turn))
+    output = Output(as_json=as_json)
+    output.show(report.turns([found.turn]), report.trace(found.spans) if found.spans else "no spans were recorded")
+    output.document({"turn": found.turn, "spans": found.spans})
+
+
+def moment(text: str, now: datetime) -> datetime:
+    """Read a time of day (the latest one that is not in the future) or a full time; without a zone it is local.
+
+    Raises:
+        BadArgumentError: It is neither.
+    """
+    for form in ("%H:%M", "%H:%M:%S"):
+        try:
+            clock = datetime.strptime(text, form).replace(tzinfo=UTC).time()
+        except ValueError:
+            continue
+        today = datetime.combine(now.date(), clock, tzinfo=now.tzinfo)
+        return today if today <= now else today - timedelta(days=1)
+    try:
+        given = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise BadArgumentError(f"can't read the time {text!r}: give 10:32 or 2026-11-22T10:32:00") from error
+    return given if given.tzinfo else given.replace(tzinfo=now.tzinfo)
+
+
+def _client() -> TraceClient:
+    url = running_stack().running.traces_url
+    if not url:
+        raise UnreachableError("the running stack has no trace store")
+    return TraceClient(url)
+
+
+async def _list(query: dict[str, str | float]) -> list[dict[str, Any]]:
+    client = _client()
+    try:
+        return await client.turns(**query)
+    finally:
+        await client.close()
+
+
+async def _one(turn: str) -> Traced:
+    client = _client()
+    try:
+        return await client.turn(turn)
+    finally:
+        await client.close()

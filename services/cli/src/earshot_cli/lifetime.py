@@ -1,0 +1,44 @@
+"""Running something until it ends or somebody presses Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class Interrupted(Exception):  # noqa: N818 - not an error: somebody wanted it to end
+    """Ctrl-C or SIGTERM ended it, and it was cleaned up."""
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine; the first SIGINT or SIGTERM cancels it, and its clean-up is not disturbed by further ones.
+
+    Raises:
+        Interrupted: A signal ended it.
+    """
+
+    async def main() -> T:
+        task = asyncio.ensure_future(work)
+        interrupted = False
+
+        def interrupt() -> None:
+            nonlocal interrupted
+            if not interrupted:
+                interrupted = True
+                task.cancel()
+
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, interrupt)
+        try:
+            return await task
+        except asyncio.CancelledError:
+            if interrupted:
+                raise Interrupted from None
+            raise
+
+    return asyncio.run(main())

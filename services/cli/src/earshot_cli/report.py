@@ -1,0 +1,96 @@
+"""Turns and traces for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from earshot_cli import waterfall
+
+_STATES = {
+    "answered": "green",
+    "apologised": "yellow",
+    "cancelled": "cyan",
+    "rejected": "cyan",
+    "abandoned": "yellow",
+    "unfinished": "blue",
+    "lost": "bold red",
+}
+_SERVICES = ("cyan", "magenta", "green", "yellow", "blue", "red")
+_BAR = 40
+
+
+def turn(document: Mapping[str, Any]) -> RenderableType:
+    """Show a spoken or typed turn; its interim transcripts have been shown as they came."""
+    lines = Table.grid(padding=(0, 2))
+    lines.add_column(style="dim", justify="right")
+    lines.add_column(overflow="fold")
+    for name, value in _facts(document):
+        lines.add_row(name, value)
+    parts: list[RenderableType] = [lines]
+    if document.get("spans"):
+        parts += [Text(""), trace(document["spans"])]
+    return Group(*parts)
+
+
+def _facts(document: Mapping[str, Any]) -> Iterator[tuple[str, RenderableType]]:
+    if document.get("transcript"):
+        yield "final", f"{document['transcript']}  ({document['confidence']:.2f})"
+    if document["intent"]:
+        slots = "  ".join(f"{name}={value}" for name, value in document["slots"].items())
+        yield "intent", f"{document['intent']}  {slots}".rstrip()
+    kind = document["kind"] or f"abandoned ({document.get('abandoned')})"
+    yield "outcome", Text(kind, style=_STATES.get(kind, "yellow"))
+    if document["answer"]:
+        yield "answer", Text(document["answer"], style="bold")
+    if document.get("first_audio_s") is not None:
+        yield "first audio", f"{document['first_audio_s'] * 1000:.0f} ms after the end of speech"
+    if document.get("answer_wav"):
+        yield "WAV", document["answer_wav"]
+    for error in document.get("errors", ()):
+        yield "error", Text(f"{error['code']}: {error['message']}", style="red")
+    yield "turn", document["turn_id"]
+
+
+def trace(spans: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """Show a trace as a waterfall."""
+    rows = waterfall.rows(spans)
+    total = max((row.offset_ms + row.duration_ms for row in rows), default=0.0)
+    colours: dict[str, str] = {}
+    table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="dim")
+    table.add_column("span", no_wrap=True)
+    table.add_column("service", no_wrap=True)
+    table.add_column("ms", justify="right", no_wrap=True)
+    table.add_column(f"0 to {total:.0f} ms", no_wrap=True)
+    for row in rows:
+        colour = colours.setdefault(row.service, _SERVICES[len(colours) % len(_SERVICES)])
+        name = Text("  " * row.depth + row.name)
+        if row.failed:
+            name.append(f"  {row.failed}", style="bold red")
+        bar = Text(waterfall.bar(row, total, _BAR), style="red" if row.failed else colour)
+        table.add_row(name, Text(row.service, style=colour), f"{row.duration_ms:.1f}", bar)
+    return table
+
+
+def turns(found: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """Show a list of turns."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("started", "device", "turn", "outcome", "intent", "seconds", "note"):
+        table.add_column(name, no_wrap=name != "note", justify="right" if name == "seconds" else "left")
+    for one in found:
+        began = datetime.fromtimestamp((one["started_ns"] or one["heard_ns"]) / 1e9, tz=UTC).astimezone()
+        table.add_row(
+            began.strftime("%Y-%m-%d %H:%M:%S"),
+            f"{one['household_id']}/{one['device_id']}",
+            one["turn_id"],
+            Text(one["state"], style=_STATES.get(one["state"], "")),
+            one["intent"],
+            "" if one["duration_s"] is None else f"{one['duration_s']:.2f}",
+            one["error_code"] or one["abandoned"],
+        )
+    return table

@@ -1,0 +1,133 @@
+"""Spoken turns: a device of the running stack says something, and what came of it is put together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earshot_audio import write_wav
+from earshot_cli.services import synthesize
+from earshot_cli.stackfinder import Target
+from earshot_cli.telemetry import exported_to, flush
+from earshot_cli.timezone import local_time_zone
+from earshot_cli.traces import TraceClient
+from earshot_cli.turn_document import describe
+from earshot_device.device import Device
+from earshot_device.microphone import Microphone
+from earshot_device.recognition import Interim, RecognitionUpdate
+from earshot_device.result import TurnResult
+from earshot_device.settings import DeviceSettings
+from earshot_device.sinks import LoudspeakerSink, NullSink
+
+CAPTURE_RATE = 16_000
+
+Heard = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speaker:
+    """Who speaks, in which locale, and where the answer goes."""
+
+    household: str
+    device: str
+    locale: str
+    out: Path | None = None
+    loud: bool = False
+
+
+class Spoken:
+    """An open device and what is needed around it; made by `speaking`."""
+
+    def __init__(self, target: Target, speaker: Speaker, device: Device, traces: TraceClient | None) -> None:
+        self._target = target
+        self._speaker = speaker
+        self._device = device
+        self._traces = traces
+
+    async def say(self, text: str) -> dict[str, Any]:
+        """Speak words with a synthesised voice; return the turn's document (see `describe`)."""
+        samples = await synthesize(self._target.grpc("tts"), text, self._speaker.locale, CAPTURE_RATE)
+        return await self._described(text, await self._device.say(samples, CAPTURE_RATE))
+
+    async def play(self, path: Path) -> dict[str, Any]:
+        """Speak a recording; return the turn's document."""
+        return await self._described(path.name, await self._device.say_file(path))
+
+    async def listen(self, microphone: Microphone) -> dict[str, Any]:
+        """Take one utterance from a microphone; return the turn's document."""
+        return await self._described("", await self._device.listen(microphone))
+
+    async def _described(self, said: str, result: TurnResult) -> dict[str, Any]:
+        wav = self._speaker.out or self._target.home.answers / f"{result.turn_id}.wav"
+        if len(result.answer):
+            await asyncio.to_thread(_write, result.answer, result.answer_rate, wav)
+        spans: list[Any] = []
+        if self._traces is not None:
+            await asyncio.to_thread(flush)
+            traced = await self._traces.whole(result.turn_id)
+            spans = list(traced.spans) if traced else []
+        return describe(said, self._speaker, result, str(wav) if len(result.answer) else "", spans)
+
+
+@asynccontextmanager
+async def speaking(target: Target, speaker: Speaker, heard: Heard) -> AsyncIterator[Spoken]:
+    """Open a device of the running stack.
+
+    Args:
+        target: The stack.
+        speaker: The device.
+        heard: Called with each interim transcript as it comes.
+
+    Raises:
+        LinkLostError: The bus can't be reached.
+        AudioOutputError: There is no loudspeaker.
+    """
+
+    def observe(update: object) -> None:
+        if isinstance(update, RecognitionUpdate) and isinstance(update.update, Interim):
+            heard(update.update.transcript)
+
+    settings = DeviceSettings(
+        nats_url=target.running.nats_url,
+        household_id=speaker.household,
+        device_id=speaker.device,
+        credentials=target.device_credentials(speaker.household, speaker.device),
+        locale=speaker.locale,
+        time_zone=local_time_zone(),
+    )
+    traces = TraceClient(target.running.traces_url) if target.running.traces_url else None
+    with exported_to(target.running.otlp_endpoint):
+        try:
+            sink = LoudspeakerSink() if speaker.loud else NullSink()
+            async with Device(settings, sink=sink, observe=observe) as device:
+                yield Spoken(target, speaker, device, traces)
+        finally:
+            if traces is not None:
+                await traces.close()
+
+
+def _write(samples: NDArray[np.int16], rate: int, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_wav(samples, rate, path)
+
+
+@asynccontextmanager
+async def microphone() -> AsyncIterator[Microphone]:
+    """Open the default microphone.
+
+    Raises:
+        AudioInputError: There is none.
+    """
+    opened = Microphone(CAPTURE_RATE)
+    opened.open()
+    try:
+        yield opened
+    finally:
+        opened.close()

@@ -1,0 +1,93 @@
+"""The trace store's API, as a client."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from earshot_cli.errors import NotFoundError, UnreachableError
+
+_TIMEOUT_S = 5.0
+# Exporters flush every half second: a trace is whole when nothing came for longer than that.
+_QUIET_S = 0.8
+_POLL_S = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traced:
+    """A turn as the ledger knows it, and the spans of its trace."""
+
+    turn: Mapping[str, Any]
+    spans: Sequence[Mapping[str, Any]]
+
+
+class TraceClient:
+    """Asks the trace store.
+
+    Args:
+        url: Where its API is.
+        transport: For tests.
+    """
+
+    def __init__(self, url: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self._url = url
+        self._http = httpx.AsyncClient(base_url=url, timeout=_TIMEOUT_S, transport=transport)
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._http.aclose()
+
+    async def turns(self, **query: str | float) -> list[dict[str, Any]]:
+        """List turns; the query is that of GET /api/turns.
+
+        Raises:
+            UnreachableError: The trace store does not answer.
+        """
+        found: list[dict[str, Any]] = (await self._get("/api/turns", query))["turns"]
+        return found
+
+    async def turn(self, turn_id: str) -> Traced:
+        """Return one turn.
+
+        Raises:
+            NotFoundError: It is unknown.
+            UnreachableError: The trace store does not answer.
+        """
+        found = await self._get(f"/api/turns/{turn_id}", {})
+        return Traced(turn=found["turn"], spans=found["spans"])
+
+    async def whole(self, turn_id: str, patience_s: float = 5.0) -> Traced | None:
+        """Wait until a turn's trace has its root and has stopped growing; None if it is not known in time."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + patience_s
+        latest: Traced | None = None
+        grew = loop.time()
+        while loop.time() < until:
+            try:
+                found = await self.turn(turn_id)
+            except NotFoundError:
+                await asyncio.sleep(_POLL_S)
+                continue
+            if latest is None or len(found.spans) != len(latest.spans):
+                grew = loop.time()
+            latest = found
+            rooted = any(not span["parent_span_id"] for span in found.spans)
+            if rooted and loop.time() - grew > _QUIET_S:
+                break
+            await asyncio.sleep(_POLL_S)
+        return latest
+
+    async def _get(self, path: str, query: Mapping[str, str | float]) -> Any:
+        try:
+            answer = await self._http.get(path, params=dict(query))
+        except httpx.TransportError as error:
+            raise UnreachableError(f"the trace store at {self._url} does not answer; is the stack running?") from error
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            raise NotFoundError(f"{path.rsplit('/', 1)[-1]}: {answer.json()['message']}")
+        if answer.is_error:
+            raise UnreachableError(f"the trace store refused the question: {answer.json().get('message', 'no reason')}")
+        return answer.json()
