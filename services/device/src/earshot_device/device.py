@@ -65,7 +65,11 @@ class Device:
         self.follow_up: FollowUp | None = None
         self._router = Router(directed=self._directed, observe=observe)
         self._link = Link(
-            settings.identity, settings.servers, receive=self._router.receive, reconnected=self._reconnected
+            settings.identity,
+            settings.servers,
+            timeout_s=settings.connect_timeout_s,
+            receive=self._router.receive,
+            reconnected=self._reconnected,
         )
         self._decisions = Decisions(settings.state_file)
         self._directive_log = DirectiveLog(revision=self._decisions.directive_revision)

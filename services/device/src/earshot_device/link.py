@@ -28,7 +28,7 @@ from earshot_device.identity import Identity
 Receiver = Callable[[str, bytes], None]
 Reconnected = Callable[[], Awaitable[None]]
 
-_CONNECT_TIMEOUT_S = 5
+_FLUSH_TIMEOUT_S = 5
 _PING_S = 5.0
 _RECONNECT_WAIT_S = 0.1
 
@@ -42,14 +42,22 @@ class Link:
         identity: Who connects.
         servers: Addresses, "nats://127.0.0.1:4222".
         receive: Called with subject and payload of everything sent to this device; must not block.
+        timeout_s: How long the first connection may take.
         reconnected: Awaited after a connection that was lost is there again.
     """
 
     def __init__(
-        self, identity: Identity, servers: tuple[str, ...], *, receive: Receiver, reconnected: Reconnected
+        self,
+        identity: Identity,
+        servers: tuple[str, ...],
+        *,
+        timeout_s: float,
+        receive: Receiver,
+        reconnected: Reconnected,
     ) -> None:
         self._identity = identity
         self._servers = servers
+        self._timeout_s = timeout_s
         self._receive = receive
         self._reconnected = reconnected
         self._client: Client | None = None
@@ -73,7 +81,7 @@ class Link:
             "inbox_prefix": self._identity.inbox_prefix,
             "max_reconnect_attempts": -1,
             "reconnect_time_wait": _RECONNECT_WAIT_S,
-            "connect_timeout": _CONNECT_TIMEOUT_S,
+            "connect_timeout": self._timeout_s,
             "ping_interval": _PING_S,
             "error_cb": self._on_error,
             "reconnected_cb": self._reconnected,
@@ -84,7 +92,7 @@ class Link:
         try:
             await self._connect(client, options)
             await client.subscribe(self._identity.down_subjects, cb=self._deliver)
-            await client.flush(timeout=_CONNECT_TIMEOUT_S)
+            await client.flush(timeout=_FLUSH_TIMEOUT_S)
         except (NatsError, OSError) as error:
             await _close(client)
             raise LinkLostError(f"the bus can't be reached or refuses the device: {type(error).__name__}") from error
@@ -145,7 +153,7 @@ class Link:
         connecting: asyncio.Future[None] = asyncio.create_task(client.connect(**options))
         try:
             either: set[asyncio.Future[Any]] = {connecting, self._refusal}
-            await asyncio.wait(either, timeout=_CONNECT_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(either, timeout=self._timeout_s, return_when=asyncio.FIRST_COMPLETED)
             if connecting.done():
                 await connecting
             elif self._refusal.done():

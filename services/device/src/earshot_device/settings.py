@@ -25,6 +25,7 @@ class DeviceSettings(BaseSettings):
     device_id: str
     credentials: Path | None = None
     """NATS credentials file; None only for a server without authentication."""
+    connect_timeout_s: float = Field(default=5.0, gt=0)
     locale: str = "en-US"
     lane: str = "stable"
     time_zone: str = "UTC"
