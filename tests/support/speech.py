@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import shutil
+import tempfile
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,7 +26,10 @@ class _Espeak:
     def __init__(self) -> None:
         import espeakng_loader  # noqa: PLC0415 - loads a shared library
 
-        self._library: Any = ctypes.CDLL(espeakng_loader.get_library_path())
+        # A copy of the file is a library of its own: the speech service's engine, which tests start in the same
+        # process, keeps its voice and its callback.
+        with tempfile.TemporaryDirectory(prefix="earshot-espeak-") as folder:
+            self._library: Any = ctypes.CDLL(shutil.copy(Path(espeakng_loader.get_library_path()), folder))
         self.rate: int = self._library.espeak_Initialize(_SYNCHRONOUS, 0, espeakng_loader.get_data_path().encode(), 0)
         self._chunks: list[npt.NDArray[np.int16]] = []
         # The library keeps only the address: this reference keeps the function alive.
