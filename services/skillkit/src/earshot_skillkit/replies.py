@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
@@ -133,6 +133,10 @@ class Answer:
     expects_reply: bool = False
     context: Mapping[str, Any] | None = field(default=None, hash=False)
     effect: Effect = Effect.NONE
+
+    def followed_by(self, *prompts: Prompt) -> Answer:
+        """Return the same answer with more to say at its end."""
+        return replace(self, prompts=(*self.prompts, *prompts))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

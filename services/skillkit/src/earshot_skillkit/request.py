@@ -187,6 +187,14 @@ class Request:
             effect=self._effect(effect, final=final),
         )
 
+    def prompt(self, key: str, /, **values: Any) -> Prompt:
+        """Return the words of a response, to be added to an answer.
+
+        Raises:
+            BrokenResponseError: There is no such response, or a value is missing.
+        """
+        return self.voice.prompt(key, values)
+
     def act(
         self,
         *directives: Directive,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Self
 
 from hassil import recognize_best
 from hassil.models import MatchEntity
@@ -28,7 +29,7 @@ class NotUnderstoodError(AssertionError):
 
 
 class SkillTester:
-    """One skill, held by a test.
+    """One skill, held by a test; `async with` starts and stops it.
 
     Args:
         package: From `load_package` or `load_folder`.
@@ -56,6 +57,13 @@ class SkillTester:
             handlers_of(self.skill, package.manifest), timeout_s=package.manifest.timeout_s, now=lambda: self.now
         )
         self._turns = 0
+
+    async def __aenter__(self) -> Self:
+        await self.skill.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.skill.stop()
 
     def understand(self, words: str, locale: str) -> tuple[str, dict[str, FilledSlot]]:
         """Return the intent and the slots that the skill's sentences find in the words.
