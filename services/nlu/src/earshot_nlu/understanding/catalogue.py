@@ -82,9 +82,7 @@ class CatalogueBuilder:
             problem = f"{words.skill_id} {words.version} {words.locale}: {error}"
             return _Built(words=words, skill=None, fuzzy=None, problems=(problem,))
         _warm(skill, language)
-        return _Built(
-            words=words, skill=skill, fuzzy=FuzzyIndex(skill.units, language), problems=tuple(skill.problems)
-        )
+        return _Built(words=words, skill=skill, fuzzy=FuzzyIndex(skill.units, language), problems=tuple(skill.problems))
 
 
 def _grammar(group: list[_Built]) -> Grammar:

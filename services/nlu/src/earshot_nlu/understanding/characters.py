@@ -22,16 +22,14 @@ def _plain(character: str) -> str:
         return "'"
     if character == "℃":
         return "°c"
-    plain = unicodedata.normalize("NFKC", character).lower()
+    # Decomposed, so that accents fall off: nobody's keyboard or recogniser is sure to write them.
+    plain = unicodedata.normalize("NFKD", character).lower()
     kept: list[str] = []
     for part in plain:
         category = unicodedata.category(part)
-        if category[0] in "LN":
+        if category[0] in "LN" or category == "Mc":
             kept.append(part)
-        elif category in {"Mn", "Mc"}:
-            # Accents that did not compose; emoji modifiers are of the same category and say nothing.
-            kept.append("" if part in "\ufe0e\ufe0f\u20e3" else part)
-        elif category == "Cf" or part in "\u200d\u200b":
+        elif category in {"Mn", "Me", "Cf"}:
             continue
         elif part in ".,:-°":
             kept.append(part)

@@ -1,12 +1,12 @@
 """What NLU refuses.
 
-    InvalidInputError                  earshot_chassis
-    ├── EmptyTextError                 empty_text: nothing in it can be understood as words
-    ├── TextTooLongError               text_too_long
-    ├── UnknownLocaleError             unknown_locale: this build has no language for it
-    ├── UnknownTimeZoneError           unknown_time_zone
-    ├── InvalidReferenceTimeError      invalid_reference_time
-    └── MalformedSentencesError        malformed_sentences: a skill's templates can't be read
+InvalidInputError                  earshot_chassis
+├── EmptyTextError                 empty_text: nothing in it can be understood as words
+├── TextTooLongError               text_too_long
+├── UnknownLocaleError             unknown_locale: this build has no language for it
+├── UnknownTimeZoneError           unknown_time_zone
+├── InvalidReferenceTimeError      invalid_reference_time
+└── MalformedSentencesError        malformed_sentences: a skill's templates can't be read
 """
 
 from __future__ import annotations

@@ -51,9 +51,7 @@ def confidence(reading: Reading, alternatives: Sequence[Alternative]) -> float:
 
 def ranked(readings: Iterable[Reading], alternatives: Sequence[Alternative]) -> tuple[Hypothesis, ...]:
     """Return the hypotheses, best first, each meaning once."""
-    scored = sorted(
-        ((confidence(reading, alternatives), reading) for reading in readings), key=_order
-    )
+    scored = sorted(((confidence(reading, alternatives), reading) for reading in readings), key=_order)
     best: dict[object, Hypothesis] = {}
     for sure, reading in scored:
         match = reading.match
@@ -73,15 +71,15 @@ def ranked(readings: Iterable[Reading], alternatives: Sequence[Alternative]) -> 
 def _certainty(match: Match) -> float:
     if match.wildcards == 0:
         return 1.0
-    if not match.unit.clauses and match.literal <= match.wildcards:
+    if not match.unit.clauses and match.covered <= match.wildcards:
         return 0.3
-    share = match.literal / match.length if match.length else 0.0
+    share = match.covered / match.length if match.length else 0.0
     return 0.6 + 0.35 * share - 0.03 * (match.wildcards - 1)
 
 
 def _order(scored: tuple[float, Reading]) -> tuple[float, int, int, int, tuple[int, ...], str]:
-    """Most certain first; then fewer wildcards, more slots, the newer version, and at last the name."""
+    """Most certain first; then fewer wildcards, more of the template's own words, the newer version, the name."""
     sure, reading = scored
     match = reading.match
     version = tuple(-int(figure) for figure in _FIGURES.findall(match.unit.skill.version)[:3])
-    return (-sure, match.wildcards, -len(match.slots), reading.alternative_index, version, match.unit.intent)
+    return (-sure, match.wildcards, -match.literal, reading.alternative_index, version, match.unit.intent)

@@ -26,7 +26,9 @@ _READ = re.compile(
 
 def find(text: str) -> list[tuple[int, int]]:
     """Return the spans of durations, longest first at each place."""
-    return [match.span() for match in _WHOLE.finditer(text) if match.start() == 0 or not text[match.start() - 1].isalnum()]
+    return [
+        match.span() for match in _WHOLE.finditer(text) if match.start() == 0 or not text[match.start() - 1].isalnum()
+    ]
 
 
 def duration(text: str) -> timedelta | None:

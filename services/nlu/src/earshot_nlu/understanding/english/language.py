@@ -64,9 +64,7 @@ class English:
 
     def tokens(self, words: str) -> Sequence[Token]:
         """Return the words with their metaphone keys."""
-        return tuple(
-            Token(match[0], match.start(), match.end(), _sound(match[0])) for match in _WORD.finditer(words)
-        )
+        return tuple(Token(match[0], match.start(), match.end(), _sound(match[0])) for match in _WORD.finditer(words))
 
     def likeness(self, heard: Token, meant: Token) -> float:
         """Return how easily one word is taken for another, by its letters and by its sound."""

@@ -14,7 +14,9 @@ _MAYBE = re.compile(
     r"\b(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thir|four|fif|six|seven|eigh|nine"
     r"|twen|for|hundred|thousand|million|billion|first|second|third|ninth)"
 )
-_NUMBER = re.compile(r"(?:a )?(minus |negative )?(\d+(?:\.\d+)?)(?:st|nd|rd|th)?( and a half)?(?: percent| degrees(?: celsius| fahrenheit)?)?")
+_NUMBER = re.compile(
+    r"(?:a )?(minus |negative )?(\d+(?:\.\d+)?)(?:st|nd|rd|th)?( and a half)?(?: percent| degrees(?: celsius| fahrenheit)?)?"
+)
 _HALF = re.compile(r"(?:a |1 )?half")
 
 

@@ -13,7 +13,12 @@ from earshot_nlu.understanding.values.library import days_in_words
 from earshot_nlu.understanding.values.scanner import Scanner, pattern
 
 _WEEKDAYS = {"mon": 0, "tue": 1, "wed": 2, "thu": 3, "fri": 4, "sat": 5, "sun": 6}
-_MONTHS = {name: number for number, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
+_MONTHS = {
+    name: number
+    for number, name in enumerate(
+        ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], 1
+    )
+}
 _WEEKDAY = r"(?:mon|tues|wednes|thurs|fri|satur|sun)day"
 _MONTH = (
     r"(?:january|february|march|april|may|june|july|august|september|october|november|december"
@@ -153,7 +158,11 @@ SCANNER = Scanner(
         pattern("day", rf"\b(?:{_COUNTED})\ from\ (?:today|tomorrow)\b", _library),
         pattern("distance", rf"\bin\ (?P<length>{durations.DURATION})(?:(?:'s)?\ time)?\b", _distance),
         pattern("distance", rf"\b(?P<length>{durations.DURATION})\ (?:from\ now|later|ago)\b", _distance),
-        pattern("day", r"\b(?:the\ )?day\ (?:after\ tomorrow|before\ yesterday)\b|\b(?:today|tomorrow|yesterday)\b", _library),
+        pattern(
+            "day",
+            r"\b(?:the\ )?day\ (?:after\ tomorrow|before\ yesterday)\b|\b(?:today|tomorrow|yesterday)\b",
+            _library,
+        ),
         pattern("day part", r"\btonight\b", _tonight),
         pattern("day part", r"\blast\ night\b", _last_night),
         pattern(
@@ -175,7 +184,9 @@ SCANNER = Scanner(
         pattern("day", rf"\b(?P<month>{_MONTH})\ (?P<year>20\d\d)\b", _named_month),
         pattern("day", r"\b(?:on\ )?the\ (?P<day>\d{1,2})(?:st|nd|rd|th)\b(?!\ \w+day)", _ordinal),
         pattern("day", r"\b20\d\d\ ?-\d\d?\ ?-\d\d?\b", _library),
-        pattern("part", r"\b(?:in\ the\ |this\ |at\ |during\ the\ )?(?P<part>morning|afternoon|evening|night)\b", _part),
+        pattern(
+            "part", r"\b(?:in\ the\ |this\ |at\ |during\ the\ )?(?P<part>morning|afternoon|evening|night)\b", _part
+        ),
         pattern("clock", r"\b(?:at\ )?(?:12\ )?(?:noon|midday|midnight)\b", _noon),
         pattern(
             "clock",

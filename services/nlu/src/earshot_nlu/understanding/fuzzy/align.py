@@ -17,8 +17,10 @@ from earshot_nlu.understanding.fuzzy.skeletons import OpenSlot, Skeleton
 from earshot_nlu.understanding.language import Token
 
 # Words that are less alike than this are not heard as one another.
-MIN_LIKENESS = 0.72
+_MIN_LIKENESS = 0.72
 _MIN_JOINED_LIKENESS = 0.88
+# Hearing one word as two, or two as one, costs half a letter.
+_JOINING = 0.5
 _MAX_SLOT_WORDS = 8
 _ENDLESS = 1e9
 
@@ -56,68 +58,98 @@ def align(
     skeleton: Skeleton, heard: Sequence[Token], likeness: Likeness, fill: Fill, *, budget: float
 ) -> Alignment | None:
     """Return the cheapest alignment; None where it costs more than the budget, in letters."""
-    pieces = skeleton.pieces
-    width = len(heard) + 1
-    costs = [[_ENDLESS] * width for _ in range(len(pieces) + 1)]
-    back: list[list[tuple[int, int, str] | None]] = [[None] * width for _ in range(len(pieces) + 1)]
-    costs[0][0] = 0.0
-
-    def reach(row: int, column: int, cost: float, came: tuple[int, int, str]) -> None:
-        if cost < costs[row][column] and cost <= budget:
-            costs[row][column] = cost
-            back[row][column] = came
-
-    for row in range(len(pieces) + 1):
-        piece = pieces[row] if row < len(pieces) else None
-        for column in range(width):
-            cost = costs[row][column]
-            if cost > budget:
-                continue
-            if column + 1 < width:
-                reach(row, column + 1, cost + len(heard[column].text), (row, column, ""))
-            if isinstance(piece, OpenSlot):
-                for end in range(column + 1, min(width, column + 1 + _MAX_SLOT_WORDS)):
-                    filling = fill(piece, column, end)
-                    if filling is not None:
-                        reach(row + 1, end, cost + filling.cost, (row, column, filling.text))
-            elif piece is not None:
-                following = pieces[row + 1] if row + 1 < len(pieces) else None
-                _words(piece, following, heard, likeness, reach, row, column, cost)
-    total = costs[len(pieces)][width - 1]
+    table = _Table(skeleton, heard, likeness, fill, budget)
+    for row in range(len(skeleton.pieces) + 1):
+        for column in range(len(heard) + 1):
+            if table.cost(row, column) <= budget:
+                table.go_on(row, column)
+    total = table.cost(len(skeleton.pieces), len(heard))
     if total > budget:
         return None
-    steps = _steps(back, len(pieces), width - 1)
-    return Alignment(1.0 - total / max(1.0, float(skeleton.weight)), steps)
+    return Alignment(1.0 - total / max(1.0, float(skeleton.weight)), table.steps())
 
 
-def _words(
-    meant: Token,
-    following: Token | OpenSlot | None,
-    heard: Sequence[Token],
-    likeness: Likeness,
-    reach: Callable[[int, int, float, tuple[int, int, str]], None],
-    row: int,
-    column: int,
-    cost: float,
-) -> None:
-    reach(row + 1, column, cost + len(meant.text), (row, column, meant.text))
-    if column >= len(heard):
-        return
-    word = heard[column]
-    alike = likeness(word, meant)
-    if alike >= MIN_LIKENESS:
-        reach(row + 1, column + 1, cost + (1 - alike) * _letters(word, meant), (row, column, meant.text))
-    if column + 1 < len(heard):
-        both = _joined(word, heard[column + 1])
-        alike = likeness(both, meant) if both.text[0] == meant.text[0] else 0.0
+class _Table:
+    """Cheapest costs of the first `row` pieces against the first `column` words, and how each was reached."""
+
+    def __init__(
+        self, skeleton: Skeleton, heard: Sequence[Token], likeness: Likeness, fill: Fill, budget: float
+    ) -> None:
+        self._pieces = skeleton.pieces
+        self._heard = heard
+        self._likeness = likeness
+        self._fill = fill
+        self._width = len(heard) + 1
+        self._budget = budget
+        self._reached: dict[tuple[int, int], tuple[float, int, int, str]] = {(0, 0): (0.0, 0, 0, "")}
+
+    def cost(self, row: int, column: int) -> float:
+        """Return the cheapest cost of a place; endless where it was not reached within the budget."""
+        reached = self._reached.get((row, column))
+        return _ENDLESS if reached is None else reached[0]
+
+    def go_on(self, row: int, column: int) -> None:
+        """Take every step from a place."""
+        cost = self.cost(row, column)
+        if column + 1 < self._width:
+            self._reach(row, column + 1, cost + len(self._heard[column].text), (row, column, ""))
+        if row == len(self._pieces):
+            return
+        piece = self._pieces[row]
+        if isinstance(piece, OpenSlot):
+            self._fill_slot(piece, row, column, cost)
+            return
+        self._reach(row + 1, column, cost + len(piece.text), (row, column, piece.text))
+        if column < len(self._heard):
+            self._one_word(piece, row, column, cost)
+            self._two_heard(piece, row, column, cost)
+            self._two_meant(piece, row, column, cost)
+
+    def steps(self) -> tuple[Step, ...]:
+        """Return the way to the last place."""
+        steps: list[Step] = []
+        row, column = len(self._pieces), self._width - 1
+        while row or column:
+            _, before_row, before_column, text = self._reached[row, column]
+            steps.append(Step(before_column, column, text))
+            row, column = before_row, before_column
+        return tuple(reversed(steps))
+
+    def _reach(self, row: int, column: int, cost: float, came: tuple[int, int, str]) -> None:
+        if cost <= self._budget and cost < self.cost(row, column):
+            self._reached[row, column] = (cost, *came)
+
+    def _fill_slot(self, slot: OpenSlot, row: int, column: int, cost: float) -> None:
+        for end in range(column + 1, min(self._width, column + 1 + _MAX_SLOT_WORDS)):
+            filling = self._fill(slot, column, end)
+            if filling is not None:
+                self._reach(row + 1, end, cost + filling.cost, (row, column, filling.text))
+
+    def _one_word(self, meant: Token, row: int, column: int, cost: float) -> None:
+        heard = self._heard[column]
+        alike = self._likeness(heard, meant)
+        if alike >= _MIN_LIKENESS:
+            self._reach(row + 1, column + 1, cost + (1 - alike) * _letters(heard, meant), (row, column, meant.text))
+
+    def _two_heard(self, meant: Token, row: int, column: int, cost: float) -> None:
+        if column + 1 >= len(self._heard) or self._heard[column].text[0] != meant.text[0]:
+            return
+        heard = _joined(self._heard[column], self._heard[column + 1])
+        alike = self._likeness(heard, meant)
         if alike >= _MIN_JOINED_LIKENESS:
-            reach(row + 1, column + 2, cost + (1 - alike) * _letters(both, meant) + 0.5, (row, column, meant.text))
-    if isinstance(following, Token) and word.text[0] == meant.text[0]:
+            lost = (1 - alike) * _letters(heard, meant) + _JOINING
+            self._reach(row + 1, column + 2, cost + lost, (row, column, meant.text))
+
+    def _two_meant(self, meant: Token, row: int, column: int, cost: float) -> None:
+        following = self._pieces[row + 1] if row + 1 < len(self._pieces) else None
+        heard = self._heard[column]
+        if not isinstance(following, Token) or heard.text[0] != meant.text[0]:
+            return
         both = _joined(meant, following)
-        alike = likeness(word, both)
+        alike = self._likeness(heard, both)
         if alike >= _MIN_JOINED_LIKENESS:
-            text = f"{meant.text} {following.text}"
-            reach(row + 2, column + 1, cost + (1 - alike) * _letters(word, both) + 0.5, (row, column, text))
+            lost = (1 - alike) * _letters(heard, both) + _JOINING
+            self._reach(row + 2, column + 1, cost + lost, (row, column, f"{meant.text} {following.text}"))
 
 
 def _letters(one: Token, other: Token) -> int:
@@ -126,14 +158,3 @@ def _letters(one: Token, other: Token) -> int:
 
 def _joined(one: Token, other: Token) -> Token:
     return Token(one.text + other.text, one.start, other.end, one.sound + other.sound)
-
-
-def _steps(back: list[list[tuple[int, int, str] | None]], row: int, column: int) -> tuple[Step, ...]:
-    steps: list[Step] = []
-    while row or column:
-        came = back[row][column]
-        if came is None:
-            break
-        steps.append(Step(came[1], column, came[2]))
-        row, column = came[0], came[1]
-    return tuple(reversed(steps))

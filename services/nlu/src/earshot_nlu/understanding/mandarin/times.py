@@ -31,7 +31,16 @@ _PARTS = {
 }
 _SHORT_PARTS = {"早": "早上", "晚": "晚上", "午": "中午"}
 _NEAR = {"今": 0, "明": 1, "后": 2, "昨": -1}
-_PLAIN_DAY = {"今日": "今天", "今儿": "今天", "明日": "明天", "明儿": "明天", "昨日": "昨天", "昨儿": "昨天", "后日": "后天", "后儿": "后天"}
+_PLAIN_DAY = {
+    "今日": "今天",
+    "今儿": "今天",
+    "明日": "明天",
+    "明儿": "明天",
+    "昨日": "昨天",
+    "昨儿": "昨天",
+    "后日": "后天",
+    "后儿": "后天",
+}
 
 
 def _weeks(match: re.Match[str]) -> int:
@@ -47,8 +56,7 @@ def _counted(match: re.Match[str], today: date) -> Days | None:
     count = int(match["count"])
     if unit is None:
         return calendar.one_day(today + timedelta(weeks=count if match["after"] else -count))
-    days = days_in_words(f"{count}{unit}{'后' if match['after'] else '前'}", "zh", today)
-    return days
+    return days_in_words(f"{count}{unit}{'后' if match['after'] else '前'}", "zh", today)
 
 
 def _weekday(match: re.Match[str], today: date) -> Days | None:
@@ -159,7 +167,9 @@ SCANNER = Scanner(
     [
         pattern("distance", "现在|此刻|眼下|马上", _now),
         pattern("day", rf"(?<!\d){_COUNTED}(?:(?P<after>{_AFTER})|{_BEFORE})", _counted),
-        pattern("distance", rf"(?:过|再过)?(?P<length>{durations.DURATION})(?:(?P<after>{_AFTER})|{_BEFORE})", _distance),
+        pattern(
+            "distance", rf"(?:过|再过)?(?P<length>{durations.DURATION})(?:(?P<after>{_AFTER})|{_BEFORE})", _distance
+        ),
         pattern("distance", rf"(?P<after>再过|过){_SHORT_TIME}(?P<length>{durations.DURATION})", _distance),
         pattern("day", "大后天|大前天|[今明后昨前]天|[今明昨后][日儿]", _library),
         pattern("day part", "(?P<near>[今明后昨])(?P<part>[早晚午])", _near_part),

@@ -1,19 +1,18 @@
 """Compiles one skill's sentences in one locale.
 
 Each sentence becomes a unit of its own, so that an utterance is matched against the few that it may be. A slot that
-the skill declares as a number, duration or date and that its sentences take from a wildcard (or from no list at all)
-is bound to a list that is made for each utterance: the stretches of it that read as such a value. That lets
-"{city} {date}" stand side by side, which two wildcards can't.
+the skill declares as a number, duration or date is bound to a list that is made for each utterance: the stretches of it
+that read as such a value. It takes the place of a wildcard, which lets "{city} {date}" stand side by side as two
+wildcards can't, and stands beside a list that the skill gives.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
-from hassil.expression import Expression, Group, ListReference, RuleReference, Sentence
-from hassil.intents import IntentData, Intents, SlotList, WildcardSlotList
+from hassil.expression import Alternative, Expression, Group, ListReference, RuleReference, Sentence
+from hassil.intents import IntentData, Intents, RangeSlotList, SlotList, TextSlotList
 from hassil.parser import ParseError
 
 from earshot_nlu.understanding.errors import MalformedSentencesError
@@ -114,10 +113,7 @@ def _compile_block(
             (sentence,) = single.sentences
             _bind(sentence.expression, lists, kinds)
             references = list(_references(sentence.expression, rules))
-            missing = sorted({item.list_name for item in references} - lists.keys() - _BOUND.keys())
-            missing = [item for item in missing if not _is_range(references, item)]
-            if missing:
-                raise MalformedSentencesError(f"no list {missing[0]!r}")
+            _check_lists(references, lists)
         except (AssertionError, ParseError, MalformedSentencesError, RecursionError, ValueError) as error:
             skill.problems.append(f"{words.skill_id}.{name} {text!r}: {error}")
             continue
@@ -137,30 +133,33 @@ _BOUND: dict[str, SlotKind] = {bound_list(kind): kind for kind in _READ_KINDS}
 
 
 def _kinds_by_slot(slot_kinds: Mapping[str, Mapping[str, SlotKind]]) -> dict[str, SlotKind]:
-    return {
-        slot: kind for slots in slot_kinds.values() for slot, kind in slots.items() if kind is not SlotKind.TEXT
-    }
+    return {slot: kind for slots in slot_kinds.values() for slot, kind in slots.items() if kind is not SlotKind.TEXT}
 
 
 def _bind(expression: Expression, lists: Mapping[str, SlotList], kinds: Mapping[str, SlotKind]) -> None:
-    """Point slots of values at the lists that each utterance fills."""
-    if isinstance(expression, Group):
-        for item in expression.items:
+    """Let slots of values also be filled from the lists that each utterance makes."""
+    if not isinstance(expression, Group):
+        return
+    for position, item in enumerate(expression.items):
+        if not isinstance(item, ListReference):
             _bind(item, lists, kinds)
-    elif isinstance(expression, ListReference) and not expression.is_inline_range:
-        kind = kinds.get(expression.slot_name) or _by_name(expression.list_name)
-        known: Any = lists.get(expression.list_name)
-        if kind is not None and (known is None or isinstance(known, WildcardSlotList)):
-            expression.list_name = bound_list(kind)
+            continue
+        kind = kinds.get(item.slot_name) or _by_name(item.list_name)
+        known = lists.get(item.list_name)
+        if kind is None or item.is_inline_range or isinstance(known, RangeSlotList):
+            continue
+        bound = replace(item, list_name=f"{bound_list(kind)}:{item.slot_name}")
+        if isinstance(known, TextSlotList):
+            expression.items[position] = Alternative(items=[item, bound])
+        else:
+            expression.items[position] = bound
 
 
 def _by_name(list_name: str) -> SlotKind | None:
     return next((kind for kind in _READ_KINDS if kind.value == list_name), None)
 
 
-def _references(
-    expression: Expression, rules: Mapping[str, Sentence], depth: int = 0
-) -> Iterator[ListReference]:
+def _references(expression: Expression, rules: Mapping[str, Sentence], depth: int = 0) -> Iterator[ListReference]:
     """Yield every list that an expression may name.
 
     Raises:
@@ -180,5 +179,8 @@ def _references(
         yield from _references(rule.expression, rules, depth + 1)
 
 
-def _is_range(references: list[ListReference], name: str) -> bool:
-    return any(item.is_inline_range for item in references if item.list_name == name)
+def _check_lists(references: list[ListReference], lists: Mapping[str, SlotList]) -> None:
+    """Raise a MalformedSentencesError for a list that does not exist."""
+    for item in references:
+        if item.list_name not in lists and item.list_name not in _BOUND and not item.is_inline_range:
+            raise MalformedSentencesError(f"no list {item.list_name!r}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -21,7 +21,9 @@ from earshot_nlu.understanding.values.calendar import Moment
 _MAX_CHARACTERS = 300
 # One utterance does not mean more than a few things; templates that overlap a lot could otherwise give thousands.
 _MAX_RESULTS = 24
-_EDGES = re.compile(r"^[\s\"'“”‘’.,!?;:。，！？；：、…()（）《》「」]+|[\s\"'“”‘’.,!?;:。，！？；：、…()（）《》「」]+$")
+_EDGES = re.compile(
+    r"^[\s\"'“”‘’.,!?;:。，！？；：、…()（）《》「」]+|[\s\"'“”‘’.,!?;:。，！？；：、…()（）《》「」]+$"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,13 +34,15 @@ class Match:
         unit: The sentence that matched.
         slots: In the order in which they were said, then those that the template implies.
         wildcards: How many slots took whatever stood there.
-        literal: Characters of the text that the template, its lists and values account for.
+        covered: Characters of the text that are in no wildcard.
+        literal: Characters of the text that are in no slot.
         length: Characters of the text.
     """
 
     unit: Unit
     slots: tuple[Slot, ...]
     wildcards: int
+    covered: int
     literal: int
     length: int
 
@@ -101,7 +105,7 @@ def _grouped(units: list[Unit]) -> Iterable[tuple[str, list[Unit]]]:
 
 def _value_lists(
     units: list[Unit], said: Said, language: Language, made: dict[SlotKind, TextSlotList]
-) -> Mapping[str, SlotList]:
+) -> dict[str, SlotList]:
     wanted = frozenset().union(*(unit.kinds for unit in units))
     text = said.text.text
     for kind in wanted - made.keys():
@@ -114,18 +118,25 @@ def _value_lists(
 
 def _read(unit: Unit, result: RecognizeResult, said: Said, language: Language) -> Match | None:
     slots: list[Slot] = []
-    wildcards = 0
-    free = 0
+    wildcards = free = filled = 0
     for entity in result.entities_list:
         slot = _slot(entity, unit, said, language)
         if slot is None:
             return None
         slots.append(slot)
+        filled += len(entity.text)
         if entity.is_wildcard:
             wildcards += 1
             free += len(entity.text)
     length = len(said.text.text)
-    return Match(unit=unit, slots=tuple(slots), wildcards=wildcards, literal=max(0, length - free), length=length)
+    return Match(
+        unit=unit,
+        slots=tuple(slots),
+        wildcards=wildcards,
+        covered=max(0, length - free),
+        literal=max(0, length - filled),
+        length=length,
+    )
 
 
 def _slot(entity: MatchEntity, unit: Unit, said: Said, language: Language) -> Slot | None:

@@ -79,16 +79,15 @@ def _section(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _intent(body: Mapping[str, Any], rewrite: Callable[[str], str]) -> dict[str, Any]:
-    blocks = []
-    for block in body["data"]:
-        blocks.append(
-            {
-                **block,
-                "sentences": [rewrite(str(sentence)) for sentence in block["sentences"]],
-                "lists": _lists(block.get("lists") or {}, rewrite),
-                "expansion_rules": _rules(block.get("expansion_rules") or {}, rewrite),
-            }
-        )
+    blocks = [
+        {
+            **block,
+            "sentences": [rewrite(str(sentence)) for sentence in block["sentences"]],
+            "lists": _lists(block.get("lists") or {}, rewrite),
+            "expansion_rules": _rules(block.get("expansion_rules") or {}, rewrite),
+        }
+        for block in body["data"]
+    ]
     return {"data": blocks}
 
 

@@ -16,6 +16,15 @@ if TYPE_CHECKING:
     from dateparser.date import DateDataParser
 
 
+_GRAINS = {
+    "time": Grain.MINUTE,
+    "part_of_day": Grain.HOUR,
+    "week": Grain.WEEK,
+    "month": Grain.MONTH,
+    "year": Grain.YEAR,
+}
+
+
 @lru_cache(maxsize=2048)
 def days_in_words(text: str, language: str, today: date) -> Days | None:
     """Return the days that a phrase means; None where it means none.
@@ -51,8 +60,7 @@ def instant_in_words(text: str, language: str, wall: datetime) -> tuple[datetime
     found = _new_parser(language, wall).get_date_data(text)
     if found.date_obj is None:
         return None
-    grain = {"time": Grain.MINUTE, "part_of_day": Grain.HOUR, "week": Grain.WEEK, "month": Grain.MONTH,
-             "year": Grain.YEAR}.get(found.period, Grain.DAY)
+    grain = _GRAINS.get(str(found.period), Grain.DAY)
     return found.date_obj.replace(tzinfo=None), grain
 
 

@@ -92,13 +92,13 @@ class Scanner:
 
     def expressions(self, text: str) -> list[tuple[int, int]]:
         """Return the spans of all expressions: the longest ones and every run of pieces in them."""
-        spans: list[tuple[int, int]] = []
-        for run in self._runs(text):
-            for first in range(len(run)):
-                for last in range(first, len(run)):
-                    if _fits(run[first : last + 1]):
-                        spans.append((run[first].start, run[last].end))
-        return spans
+        return [
+            (run[first].start, run[last].end)
+            for run in self._runs(text)
+            for first in range(len(run))
+            for last in range(first, len(run))
+            if _fits(run[first : last + 1])
+        ]
 
     def read(self, text: str, today: date) -> When | None:
         """Return what a text says about a time; None unless the whole of it is one expression."""
@@ -115,9 +115,7 @@ class Scanner:
                 return None
             for part in built if isinstance(built, tuple) else (built,):
                 said[type(part)] = part
-        return When(
-            days=_of(said, Days), clock=_of(said, Clock), part=_of(said, Part), distance=_of(said, Distance)
-        )
+        return When(days=_of(said, Days), clock=_of(said, Clock), part=_of(said, Part), distance=_of(said, Distance))
 
     def _runs(self, text: str) -> list[list[Piece]]:
         runs: list[list[Piece]] = []

@@ -1,0 +1,71 @@
+"""turn.transcribed in, turn.interpreted out.
+
+A turn that can't be understood because its input is wrong still goes on, with the error's code: somebody may be waiting
+for an answer, and only the dialogue can give one. A rejected utterance passes through as it came.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+
+from google.protobuf.message import Message
+
+from earshot.asr.v1 import events_pb2
+from earshot.nlu.v1 import interpreter_pb2
+from earshot_chassis import telemetry
+from earshot_chassis.consuming import Delivery
+from earshot_chassis.errors import InvalidInputError
+from earshot_nlu import metrics, wire
+from earshot_nlu.understanding.interpreter import Interpreter
+from earshot_nlu.understood import understood
+from earshot_topology.subjects import TURN_INTERPRETED
+
+_log = telemetry.logger("handlers")
+
+
+class Bus(Protocol):
+    """What the handler needs of the chassis's bus."""
+
+    async def publish(self, subject: str, message: Message, *, msg_id: str | None = None) -> object:
+        """Store a message on the stream that owns the subject."""
+
+
+class TurnReader:
+    """Interprets transcribed turns.
+
+    Args:
+        bus: Where the interpreted turn goes.
+        interpreter: Understands.
+    """
+
+    def __init__(self, bus: Bus, interpreter: Interpreter) -> None:
+        self._bus = bus
+        self._interpreter = interpreter
+
+    async def transcribed(self, message: events_pb2.TurnTranscribed, delivery: Delivery) -> None:
+        """Interpret one turn and publish what it means; returns when that is stored.
+
+        Raises:
+            InvalidInputError: The message names no turn; code missing_turn.
+            RetryableError: The stream can't be reached.
+        """
+        turn_id = message.turn.turn_id
+        if not turn_id:
+            raise InvalidInputError("an event without a turn", code="missing_turn")
+        # Saves the stream a repetition when this message is delivered again; dialogue decides by the turn's id.
+        await self._bus.publish(TURN_INTERPRETED, self._interpreted(message), msg_id=f"{turn_id}.interpreted")
+        metrics.LATENCY.record((time.monotonic_ns() - delivery.received_ns) / 1e9)
+
+    def _interpreted(self, message: events_pb2.TurnTranscribed) -> interpreter_pb2.TurnInterpreted:
+        if message.rejection != events_pb2.REJECTION_UNSPECIFIED:
+            metrics.UTTERANCES.add(1, {"by": "rejected", "locale": message.turn.locale})
+            return wire.rejected(message, self._interpreter.revision)
+        try:
+            utterance = wire.utterance_of_turn(message, datetime.now(UTC))
+            return wire.interpreted(message, understood(self._interpreter, utterance))
+        except InvalidInputError as error:
+            _log.warning("not_interpreted", turn=message.turn.turn_id, code=error.code)
+            metrics.UTTERANCES.add(1, {"by": error.code, "locale": ""})
+            return wire.refused(message, error.code, self._interpreter.revision)
