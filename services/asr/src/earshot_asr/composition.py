@@ -13,6 +13,7 @@ from earshot_asr.recognition import Recognizer
 from earshot_asr.servicer import RecognizerServicer
 from earshot_asr.settings import AsrSettings
 from earshot_asr.vad import VadPool
+from earshot_chassis.bus import Bus
 from earshot_chassis.service import Service
 from earshot_topology.streams import ASR_STARTED
 
@@ -21,13 +22,24 @@ _WARM_DETECTORS = 2
 
 async def assemble(service: Service, settings: AsrSettings, engine: Engine) -> None:
     """Register everything that a recogniser does, on an engine that is started."""
-    bus = service.bus
+    recognizer = Recognizer(engine, await _detectors(settings), settings.endpointing())
+    capture = await listen(service.bus, recognizer, settings)
+    service.on_stop(capture.stop)
+    service.grpc.add(
+        recognizer_pb2_grpc.add_RecognizerServicer_to_server,
+        RecognizerServicer(recognizer, calls=settings.calls),
+        "earshot.asr.v1.Recognizer",
+    )
+
+
+async def listen(bus: Bus, recognizer: Recognizer, settings: AsrSettings) -> Capture:
+    """Register what arrives on the bus; the capture that is returned is to be stopped at the end."""
     capture = Capture(bus.client)
     await capture.start()
-    service.on_stop(capture.stop)
-    recognizer = Recognizer(engine, await _detectors(settings), settings.endpointing())
     receivers = Receivers(bus.client, capture, wire.read_frame, rules=settings.upload())
-    handlers = Handlers(bus, recognizer, receivers, capture, deadline_s=settings.deadline_s, attempts=settings.attempts)
+    handlers = Handlers(
+        bus, recognizer, receivers, capture, deadline_s=settings.deadline_s, attempts=settings.attempts
+    )
     bus.worker(
         ASR_STARTED,
         upstream_pb2.UtteranceStarted,
@@ -36,11 +48,7 @@ async def assemble(service: Service, settings: AsrSettings, engine: Engine) -> N
         on_parked=handlers.on_parked,
     )
     await bus.responder("device.*.*.up.resume", upstream_pb2.UploadStatusRequest, handlers.on_resume, queue="asr")
-    service.grpc.add(
-        recognizer_pb2_grpc.add_RecognizerServicer_to_server,
-        RecognizerServicer(recognizer, calls=settings.calls),
-        "earshot.asr.v1.Recognizer",
-    )
+    return capture
 
 
 async def _detectors(settings: AsrSettings) -> VadPool | None:
