@@ -51,6 +51,7 @@ class Bus(Publisher):
 
     def __init__(self, name: str, settings: ServiceSettings) -> None:
         self.name = name
+        self._inbox = f"_INBOX_{name}"
         self._settings = settings
         self._handlers: list[tuple[Consuming, DurableConsumer, int]] = []
         self._workers: list[_Worker] = []
@@ -69,7 +70,7 @@ class Bus(Publisher):
             "max_reconnect_attempts": -1,
             "reconnect_time_wait": 0.2,
             "connect_timeout": 2,
-            "inbox_prefix": f"_INBOX_{self.name}",
+            "inbox_prefix": self._inbox,
             "error_cb": self._on_error,
             "disconnected_cb": self._on_disconnect,
             "reconnected_cb": self._on_reconnect,
@@ -104,7 +105,7 @@ class Bus(Publisher):
     ) -> None:
         """Consume through nats-py itself; on_parked is told of messages that are given up."""
         consuming = Consuming(consumer, message_type, function, self._parking.park, on_parked)
-        self._workers.append(_Worker(self.jetstream, consumer, consuming, concurrency))
+        self._workers.append(_Worker(self.jetstream, consumer, consuming, concurrency, self._inbox))
 
     async def subscribe(
         self, subject: str, message_type: type[M], function: Listener[M], *, queue: str = ""
@@ -202,9 +203,15 @@ class _Worker:
     """A fetch loop over one durable with a bounded number of messages in progress."""
 
     def __init__(
-        self, jetstream: JetStreamContext, consumer: DurableConsumer, consuming: Consuming, concurrency: int
+        self,
+        jetstream: JetStreamContext,
+        consumer: DurableConsumer,
+        consuming: Consuming,
+        concurrency: int,
+        inbox: str,
     ) -> None:
         self.consumer = consumer
+        self._inbox = inbox
         self._jetstream = jetstream
         self._consuming = consuming
         self._slots = asyncio.Semaphore(concurrency)
@@ -217,7 +224,9 @@ class _Worker:
         return self._loop is not None and not self._loop.done()
 
     async def start(self) -> None:
-        subscription = await self._jetstream.pull_subscribe_bind(self.consumer.durable, self.consumer.stream)
+        subscription = await self._jetstream.pull_subscribe_bind(
+            self.consumer.durable, self.consumer.stream, inbox_prefix=f"{self._inbox}.".encode()
+        )
         self._loop = asyncio.get_running_loop().create_task(self._run(subscription))
 
     async def _run(self, subscription: JetStreamContext.PullSubscription) -> None:

@@ -38,6 +38,7 @@ class Broker:
     """The FastStream broker of one service."""
 
     def __init__(self, settings: ServiceSettings, name: str) -> None:
+        self._inbox = f"_INBOX_{name}"
         security = NatsCredentials.from_file(settings.nats_credentials) if settings.nats_credentials else None
         self._broker = NatsBroker(
             settings.nats_url.split(","),
@@ -45,7 +46,7 @@ class Broker:
             security=security,
             max_reconnect_attempts=-1,
             reconnect_time_wait=0.2,  # type: ignore[arg-type]  # nats-py sleeps any number of seconds
-            inbox_prefix=f"_INBOX_{name}",
+            inbox_prefix=self._inbox,
             codec=DeliveryCodec(),  # type: ignore[arg-type]  # its protocol is internal; this has its shape
             ack_policy=AckPolicy.MANUAL,
             apply_types=False,
@@ -64,6 +65,7 @@ class Broker:
                     durable=consumer.durable,
                     stream=JStream(consumer.stream, declare=False),
                     pull_sub=PullSub(batch_size=1, timeout=_FETCH_S),
+                    inbox_prefix=f"{self._inbox}.".encode(),
                 )(consuming.consume)
         await self._broker.start()
 

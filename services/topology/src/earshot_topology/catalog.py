@@ -109,7 +109,7 @@ CHANNELS: tuple[Channel, ...] = (
         address=f"{_DOWN}.outcome.{{turn}}",
         message=outcome_pb2.Outcome,
         senders=("dialogue", "nats-server"),
-        receivers=("device",),
+        receivers=("device", "dialogue", "tracestore"),
         summary="A turn's outcome, republished by the server when it is claimed.",
     ),
     Channel(
@@ -162,7 +162,7 @@ CHANNELS: tuple[Channel, ...] = (
         message=outcome_pb2.Outcome,
         stream="OUTCOMES",
         senders=("dialogue",),
-        receivers=("dialogue", "tts", "tracestore"),
+        receivers=("dialogue", "tts"),
         summary="The one outcome of a turn, claimed by compare-and-set.",
     ),
     Channel(

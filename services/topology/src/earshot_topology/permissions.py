@@ -135,7 +135,14 @@ ROLES: dict[str, Permissions] = {
             "device.*.*.down.error",
             subjects.parked("dialogue"),
         ),
-        subscribe=("turn.outcome.*.*.*", "device.*.*.up.outcome", f"{inbox('dialogue')}.>", *_REGISTRY_NEWS),
+        # Outcomes as the server republishes them: on turn.outcome a listener would also hear claims that are refused.
+        subscribe=(
+            "device.*.*.down.outcome.*",
+            "device.*.*.up.outcome",
+            f"$KV.{streams.DEVICE_STATES.bucket}.>",
+            f"{inbox('dialogue')}.>",
+            *_REGISTRY_NEWS,
+        ),
         answers_requests=True,
     ),
     "tts": Permissions(
@@ -162,7 +169,7 @@ ROLES: dict[str, Permissions] = {
         subscribe=(
             "device.*.*.up.started.*.*",
             "device.*.*.up.event",
-            "turn.outcome.*.*.*",
+            "device.*.*.down.outcome.*",
             f"{inbox('tracestore')}.>",
         ),
     ),

@@ -23,7 +23,7 @@ Reader = Callable[[bytes, Mapping[str, str], str, int], TurnFact | None]
 
 SUBJECTS: Mapping[str, Reader] = {
     "device.*.*.up.started.*.*": wire.started,
-    "turn.outcome.*.*.*": wire.outcome,
+    "device.*.*.down.outcome.*": wire.outcome,
     "device.*.*.up.event": wire.device_event,
 }
 _log = telemetry.logger("ledger")

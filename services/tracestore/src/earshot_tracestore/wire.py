@@ -70,11 +70,11 @@ def outcome(payload: bytes, headers: Mapping[str, str], subject: str, now_ns: in
         InvalidTokenError: The subject is not an outcome's.
     """
     message = decode(payload, headers, Outcome)
-    _, _, household, device, _ = subject.split(".", 4)
+    address = DeviceAddress.of(subject)
     return TurnFact(
         turn_id=turn_of(subject),
-        household_id=token(household),
-        device_id=token(device),
+        household_id=address.household,
+        device_id=address.device,
         trace_id=_trace_of(headers),
         locale=message.turn.locale,
         started_ns=_nanoseconds(message.turn.start_time) if message.turn.HasField("start_time") else None,
