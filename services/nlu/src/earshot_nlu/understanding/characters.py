@@ -13,6 +13,8 @@ from earshot_nlu.understanding.tracked import Tracked, TrackedBuilder
 
 _APOSTROPHES = frozenset("'’‘ʼ＇`´")
 _SPOKEN = {"%": "%", "&": " & ", "+": " + ", "$": " $", "€": " €", "£": " £", "¥": " ¥"}
+# What means something between some neighbours and nothing between others.
+_BOUND = frozenset("'.,:-°")
 
 
 @lru_cache(maxsize=4096)
@@ -31,8 +33,9 @@ def _plain(character: str) -> str:
             kept.append(part)
         elif category in {"Mn", "Me", "Cf"}:
             continue
-        elif part in ".,:-°":
-            kept.append(part)
+        elif part in _BOUND:
+            # A mark that was written as a part of something else ("…", "㏂") has no neighbours to give it a meaning.
+            kept.append(part if len(plain) == 1 else "")
         else:
             kept.append(_SPOKEN.get(part, " "))
     return "".join(kept)
@@ -59,7 +62,6 @@ def normalised(text: str) -> Tracked:
 
 
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz ")
-_BOUND = frozenset("'.,:-°")
 
 
 def _bound(mark: str, before: str, after: str, *, initial: bool) -> str:
@@ -70,7 +72,8 @@ def _bound(mark: str, before: str, after: str, *, initial: bool) -> str:
     if mark == ",":
         return "" if digits else " "
     if mark == "-":
-        return "-" if after.isdigit() and not before.isalnum() else " "
+        # A minus sign at the start of a word; elsewhere ("covid-19", "20-26") it only joins. Han characters end a word.
+        return "-" if after.isdigit() and (before.isspace() or before >= "\u2e80") else " "
     if mark == ".":
         # "a.m." loses its dots without being torn apart; a full stop is a space.
         return "." if digits else "" if initial and before.isalpha() else " "

@@ -15,7 +15,7 @@ _MAYBE = re.compile(
     r"|twen|for|hundred|thousand|million|billion|first|second|third|ninth)"
 )
 _NUMBER = re.compile(
-    r"(?:a )?(minus |negative )?(\d+(?:\.\d+)?)(?:st|nd|rd|th)?( and a half)?(?: percent| degrees(?: celsius| fahrenheit)?)?"
+    r"(?:a )?(minus |negative |-)?(\d+(?:\.\d+)?)(?:st|nd|rd|th)?( and a half)?(?: percent| degrees(?: celsius| fahrenheit)?)?"
 )
 _HALF = re.compile(r"(?:a |1 )?half")
 

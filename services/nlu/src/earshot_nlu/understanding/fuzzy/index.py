@@ -28,9 +28,10 @@ _LEAST_SOUNDS = 3
 _LONGEST_SOUND = 80
 
 
-def least_likeness(words: int) -> float:
-    """Return how alike a sentence of so many words has to be: the shorter, the more."""
-    return {1: 0.93, 2: 0.88, 3: 0.84}.get(words, 0.80)
+def least_likeness(skeleton: Skeleton) -> float:
+    """Return how alike a sentence has to be: the shorter the more, and more beside a slot that takes anything."""
+    least = {1: 0.93, 2: 0.88, 3: 0.84}.get(skeleton.words, 0.80)
+    return max(least, 0.88) if skeleton.free else least
 
 
 class FuzzyIndex:
@@ -72,7 +73,7 @@ class FuzzyIndex:
         filler = _Filler(text, heard, self._language)
         found: list[tuple[Skeleton, Alignment]] = []
         for skeleton in candidates:
-            budget = (1.0 - least_likeness(skeleton.words)) * skeleton.weight
+            budget = (1.0 - least_likeness(skeleton)) * skeleton.weight
             aligned = align(skeleton, heard, self._language.likeness, filler.fill, budget=budget)
             if aligned is not None:
                 found.append((skeleton, aligned))

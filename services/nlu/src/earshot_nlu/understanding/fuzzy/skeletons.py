@@ -49,6 +49,7 @@ class Skeleton:
         spelling: Its words as they are compared first.
         weight: Letters in its words.
         words: How many words it has.
+        free: How many of its slots take anything.
     """
 
     unit: Unit
@@ -57,6 +58,7 @@ class Skeleton:
     spelling: str
     weight: int
     words: int
+    free: int
 
 
 def skeletons(unit: Unit, language: Language) -> Iterator[Skeleton]:
@@ -96,7 +98,7 @@ def _skeleton(unit: Unit, sample: str, language: Language, slots: dict[str, Open
     if weight < language.least_letters or len(words) < language.least_words_beside_wildcard * free:
         return None
     text = language.join(words)
-    return Skeleton(unit, tuple(pieces), text, language.spelling(text), weight, len(words))
+    return Skeleton(unit, tuple(pieces), text, language.spelling(text), weight, len(words), free)
 
 
 def _open_slot(list_name: str, unit: Unit, language: Language) -> OpenSlot:

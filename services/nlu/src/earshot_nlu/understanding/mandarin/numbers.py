@@ -12,7 +12,9 @@ _NUMERAL = "零〇一二两三四五六七八九十百千万亿"
 _WHOLE = re.compile(rf"[{_NUMERAL}]+")
 _DECIMAL = re.compile(rf"[{_NUMERAL}]+(?:点[零〇一二三四五六七八九]+)?(?![半点])|[{_NUMERAL}]+")
 # Words in which a numeral does not count anything.
-_NOT_COUNTING = re.compile(r"一下|一些|一般|一起|一样|一直|一定|一点儿|一会儿?|万一|统一|唯一|十分(?!钟)|千万(?!别的)")
+_NOT_COUNTING = re.compile(
+    r"一下|一些|一般|一起|一样|一直|一定|一点儿|一会儿?|万一|统一|唯一|(?<![点零一二三四五六七八九])十分(?![钟后])|千万(?!别的)"
+)
 _NUMBER = re.compile(
     r"(?P<percent>百分之)?(?P<sign>负|零下|-)?第?(?P<value>\d+(?:\.\d+)?)(?P<half>个半)?(?:%|度|个|号|级)?"
 )

@@ -27,10 +27,10 @@ _TRAILING = re.compile(r"(?:谢谢你|谢谢|好吗|好不好|可以吗|行吗|�
 
 def normalise(text: str) -> Tracked:
     """Return the words without spaces beside Han characters; Latin words stay apart by single spaces."""
-    tracked = normalised(text).sub(_SPACES, " ").strip().sub(_BESIDE_HAN, "")
+    tracked = normalised(text)
     for found, written in _RULES:
         tracked = tracked.sub(found, written)
-    return tracked
+    return tracked.sub(_SPACES, " ").strip().sub(_BESIDE_HAN, "")
 
 
 def without_fillers(tracked: Tracked) -> Tracked:
