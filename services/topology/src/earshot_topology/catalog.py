@@ -162,7 +162,7 @@ CHANNELS: tuple[Channel, ...] = (
         message=outcome_pb2.Outcome,
         stream="OUTCOMES",
         senders=("dialogue",),
-        receivers=("dialogue", "tts"),
+        receivers=("tts",),
         summary="The one outcome of a turn, claimed by compare-and-set.",
     ),
     Channel(
