@@ -14,7 +14,6 @@ from support.hearing import device, frames_of, worker
 from support.nats import NatsServer, nats_server
 from support.recognition import digest, speech
 
-
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
