@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from nats.aio.msg import Msg
+from nats.js.errors import NotFoundError
 
 from earshot.asr.v1 import events_pb2
 from earshot.common.v1 import turn_pb2
@@ -26,8 +27,6 @@ from earshot_topology.subjects import TURN_INTERPRETED, DeviceAddress
 from support.fake_skill import FakeSkill
 from support.nats import NatsServer
 
-HOME = DeviceAddress("h1", "d1")
-
 
 def hypothesis(intent: str, confidence: float = 1.0, **slots: str) -> interpreter_pb2.Hypothesis:
     """Return a meaning with text slots."""
@@ -40,23 +39,6 @@ def hypothesis(intent: str, confidence: float = 1.0, **slots: str) -> interprete
             for name, text in slots.items()
         ],
     )
-
-
-def context(
-    turn_id: str = "", *, locale: str = "en-US", deadline_s: float = 8.0, **fields: object
-) -> turn_pb2.TurnContext:
-    """Return a spoken turn of the device at home."""
-    turn = turn_pb2.TurnContext(
-        turn_id=turn_id or uuid7(),
-        household_id=HOME.household,
-        device_id=HOME.device,
-        locale=locale,
-        modality=turn_pb2.MODALITY_VOICE,
-        lane="stable",
-    )
-    turn.MergeFrom(turn_pb2.TurnContext(**fields))
-    turn.deadline_time.FromNanoseconds(time.time_ns() + int(deadline_s * 1e9))
-    return turn
 
 
 def snapshot(*skills: FakeSkill, weights: dict[str, int] | None = None, revision: int = 1) -> RegistrySnapshot:
@@ -101,61 +83,6 @@ class Replica:
         """Teach the fake NLU."""
         self.meanings[text] = interpreter_pb2.TurnInterpreted(hypotheses=hypotheses, transcript=text, **fields)
 
-    async def interpreted(
-        self,
-        turn: turn_pb2.TurnContext,
-        *hypotheses: interpreter_pb2.Hypothesis,
-        transcript: str = "",
-        **fields: object,
-    ) -> None:
-        """Publish what NLU would."""
-        event = interpreter_pb2.TurnInterpreted(
-            turn=turn, hypotheses=hypotheses, transcript=transcript or "words", **fields
-        )
-        await self.bus.publish(TURN_INTERPRETED, event)
-
-    async def outcome(self, turn_id: str, timeout_s: float = 10.0) -> list[outcome_pb2.Outcome]:
-        """Wait for a turn's final segment on the stream; return all segments."""
-        async with asyncio.timeout(timeout_s):
-            while True:
-                segments = await self.segments(turn_id)
-                if segments and segments[-1].final:
-                    return segments
-                await asyncio.sleep(0.01)
-
-    async def segments(self, turn_id: str) -> list[outcome_pb2.Outcome]:
-        """Return what stands on a turn's outcome subject, in the stream's order."""
-        found: list[outcome_pb2.Outcome] = []
-        sequence = 1
-        while True:
-            try:
-                message = await self.bus.jetstream.get_msg(
-                    "OUTCOMES", seq=sequence, subject=HOME.turn_outcome(turn_id), next=True
-                )
-            except Exception as error:
-                if "no message found" in str(error) or "NotFound" in type(error).__name__:
-                    return found
-                raise
-            found.append(outcome_pb2.Outcome.FromString(message.data or b""))
-            sequence = (message.seq or 0) + 1
-
-    async def session(self) -> session_pb2.Session:
-        """Return the device's session as stored."""
-        message = await self.bus.jetstream.get_msg(
-            "KV_SESSIONS", subject=f"$KV.SESSIONS.{HOME.household}.{HOME.device}"
-        )
-        return session_pb2.Session.FromString(message.data or b"")
-
-    async def settled(self, turn_id: str, timeout_s: float = 5.0) -> session_pb2.Session:
-        """Wait until the session holds a turn; return it."""
-        async with asyncio.timeout(timeout_s):
-            while True:
-                with contextlib.suppress(Exception):
-                    session = await self.session()
-                    if session.last_turn_id == turn_id:
-                        return session
-                await asyncio.sleep(0.01)
-
     async def listen(self, subject: str) -> list[Msg]:
         """Collect what passes by on a core subject."""
         heard: list[Msg] = []
@@ -174,6 +101,90 @@ class Replica:
             meaning.CopyFrom(self.meanings[text])
         meaning.turn.CopyFrom(event.turn)
         await self.bus.publish(TURN_INTERPRETED, meaning)
+
+
+@dataclass(slots=True)
+class Place:
+    """One device of a test, as it is seen on the bus of a replica."""
+
+    replica: Replica
+    address: DeviceAddress = field(default_factory=lambda: DeviceAddress("h1", f"d-{uuid7()}"))
+
+    def turn(
+        self, turn_id: str = "", *, locale: str = "en-US", deadline_s: float = 8.0, **fields: object
+    ) -> turn_pb2.TurnContext:
+        """Return a spoken turn of this device."""
+        turn = turn_pb2.TurnContext(
+            turn_id=turn_id or uuid7(),
+            household_id=self.address.household,
+            device_id=self.address.device,
+            locale=locale,
+            modality=turn_pb2.MODALITY_VOICE,
+            lane="stable",
+        )
+        turn.MergeFrom(turn_pb2.TurnContext(**fields))
+        turn.deadline_time.FromNanoseconds(time.time_ns() + int(deadline_s * 1e9))
+        return turn
+
+    async def publish(
+        self,
+        turn: turn_pb2.TurnContext,
+        *hypotheses: interpreter_pb2.Hypothesis,
+        transcript: str = "words",
+        **fields: object,
+    ) -> None:
+        """Publish what NLU would say of a turn."""
+        event = interpreter_pb2.TurnInterpreted(turn=turn, hypotheses=hypotheses, transcript=transcript, **fields)
+        await self.replica.bus.publish(TURN_INTERPRETED, event)
+
+    async def says(
+        self, transcript: str, *hypotheses: interpreter_pb2.Hypothesis, locale: str = "en-US", **fields: object
+    ) -> outcome_pb2.Outcome:
+        """Take one turn; return its last segment when the session was written (or needs no writing)."""
+        turn = self.turn(locale=locale)
+        await self.publish(turn, *hypotheses, transcript=transcript, **fields)
+        outcome = (await self.outcome(turn.turn_id))[-1]
+        if outcome.kind != outcome_pb2.OUTCOME_KIND_REJECTED:
+            await self.settled(turn.turn_id)
+        return outcome
+
+    async def outcome(self, turn_id: str, timeout_s: float = 10.0) -> list[outcome_pb2.Outcome]:
+        """Wait for a turn's final segment on the stream; return all segments."""
+        async with asyncio.timeout(timeout_s):
+            while True:
+                segments = await self.segments(turn_id)
+                if segments and segments[-1].final:
+                    return segments
+                await asyncio.sleep(0.01)
+
+    async def segments(self, turn_id: str) -> list[outcome_pb2.Outcome]:
+        """Return what stands on a turn's outcome subject, in the stream's order."""
+        found: list[outcome_pb2.Outcome] = []
+        sequence = 1
+        with contextlib.suppress(NotFoundError):
+            while True:
+                message = await self.replica.bus.jetstream.get_msg(
+                    "OUTCOMES", seq=sequence, subject=self.address.turn_outcome(turn_id), next=True
+                )
+                found.append(outcome_pb2.Outcome.FromString(message.data or b""))
+                sequence = (message.seq or 0) + 1
+        return found
+
+    async def session(self) -> session_pb2.Session | None:
+        """Return the device's session as stored."""
+        subject = f"$KV.SESSIONS.{self.address.household}.{self.address.device}"
+        try:
+            message = await self.replica.bus.jetstream.get_msg("KV_SESSIONS", subject=subject)
+        except NotFoundError:
+            return None
+        return session_pb2.Session.FromString(message.data or b"")
+
+    async def settled(self, turn_id: str, timeout_s: float = 5.0) -> session_pb2.Session:
+        """Wait until the session holds a turn; return it."""
+        async with asyncio.timeout(timeout_s):
+            while (session := await self.session()) is None or session.last_turn_id != turn_id:
+                await asyncio.sleep(0.005)
+        return session
 
 
 @contextlib.asynccontextmanager

@@ -95,11 +95,11 @@ class FakeSkill(skill_pb2_grpc.SkillServicer):
     ended: int = 0
     server: grpc.aio.Server | None = None
 
-    async def Describe(self, _request: object, _context: object) -> skill_pb2.DescribeResponse:  # noqa: N802
+    async def Describe(self, _request: object, _context: object) -> skill_pb2.DescribeResponse:
         """Say what it can do."""
         return skill_pb2.DescribeResponse(description=self.description)
 
-    async def Handle(  # noqa: N802
+    async def Handle(
         self, request: skill_pb2.HandleRequest, context: grpc.aio.ServicerContext
     ) -> AsyncIterator[skill_pb2.HandleResponse]:
         """Do as scripted."""

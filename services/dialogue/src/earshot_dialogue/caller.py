@@ -96,7 +96,7 @@ class SkillCaller:
         done = False
         try:
             async for response in call:
-                event = to_event(response, request.turn.locale)
+                event = _event(response, request.turn.locale)
                 done = isinstance(event, SkillQuestion) or (isinstance(event, SkillAnswer) and event.final)
                 if done:
                     # The user need not wait for the stream's own end, and the skill must not be cancelled before it.
@@ -124,6 +124,13 @@ async def _read_out(call: grpc.aio.UnaryStreamCall[skill_pb2.HandleRequest, skil
     except grpc.aio.AioRpcError:
         # The answer stands, whatever becomes of the stream.
         return
+
+
+def _event(response: skill_pb2.HandleResponse | None, locale: str) -> SkillEvent:
+    # grpc yields None for bytes that are not the message they should be.
+    if response is None:
+        raise SkillError("the skill sent bytes that are no response", code="malformed_skill_response")
+    return to_event(response, locale)
 
 
 def _skill_error(error: grpc.aio.AioRpcError) -> SkillError:
