@@ -225,6 +225,7 @@ async def test_messages_that_never_come_cost_one_refresh(bus: Bus, tmp_path: Pat
         "authorization { users = ["
         '{user: all, password: all}, {user: deaf, password: deaf, permissions: {subscribe: {deny: ["$KV.>"]}}}] }'
     )
+    await bus.client.close()
     bus.server.kill()
     bus.server.config = config
     bus.server.start()
