@@ -41,4 +41,6 @@ def run(work: Coroutine[Any, Any, T]) -> T:
                 raise Interrupted from None
             raise
 
-    return asyncio.run(main())
+    # A factory of its own: the process's current loop, if somebody set one, stays what it is.
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        return runner.run(main())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,11 +14,12 @@ from earshot_cli.demo import TURNS, DemoTurn, wrong
 from earshot_cli.errors import CliError
 from earshot_cli.options import DEFAULT_DEVICE, DEFAULT_HOUSEHOLD, Json, Scale
 from earshot_cli.output import Output
-from earshot_cli.spoken import Speaker, speaking
 from earshot_cli.stackfinder import Target, home, running_stack
 from earshot_local.errors import NotRunningError
 from earshot_local.plan import parse_scale
-from earshot_local.stack import Stack
+
+if TYPE_CHECKING:
+    from earshot_local.stack import Stack
 
 Once = Annotated[bool, typer.Option("--once", help="Leave after the demo turns.")]
 
@@ -62,6 +63,8 @@ async def _demo(output: Output, documents: list[dict[str, Any]], *, stay: bool, 
 
 
 async def _speak(output: Output, target: Target, turn: DemoTurn) -> dict[str, Any]:
+    from earshot_cli.spoken import Speaker, speaking  # noqa: PLC0415 - a second of imports that other commands don't need
+
     output.show(f"\n[bold]“{turn.text}”[/bold]  {turn.locale}")
     speaker = Speaker(household=DEFAULT_HOUSEHOLD, device=DEFAULT_DEVICE, locale=turn.locale)
 

@@ -47,8 +47,11 @@ def say(
     speaker = Speaker(household=household, device=device, locale=locale_of(text, locale), out=out, loud=loud)
     output = Output(as_json=as_json)
 
+    target = running_stack()
+    target.grpc("tts")
+
     async def turn() -> dict[str, Any]:
-        async with speaking(running_stack(), speaker, _interim(output)) as spoken:
+        async with speaking(target, speaker, _interim(output)) as spoken:
             return await spoken.say(text)
 
     _finish(output, lifetime.run(turn()))

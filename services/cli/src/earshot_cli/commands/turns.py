@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,7 +12,9 @@ from earshot_cli.errors import BadArgumentError, UnreachableError
 from earshot_cli.options import Json
 from earshot_cli.output import Output
 from earshot_cli.stackfinder import running_stack
-from earshot_cli.traces import TraceClient, Traced
+
+if TYPE_CHECKING:
+    from earshot_cli.traces import TraceClient, Traced
 
 
 def turns(
@@ -64,6 +66,8 @@ def moment(text: str, now: datetime) -> datetime:
 
 
 def _client() -> TraceClient:
+    from earshot_cli.traces import TraceClient  # noqa: PLC0415 - an HTTP library that most commands don't need
+
     url = running_stack().running.traces_url
     if not url:
         raise UnreachableError("the running stack has no trace store")

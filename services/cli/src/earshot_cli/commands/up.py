@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from earshot_cli import lifetime
 from earshot_cli.board import Board, processes
@@ -13,7 +14,9 @@ from earshot_cli.options import Json, Scale
 from earshot_cli.output import Output
 from earshot_cli.stackfinder import home
 from earshot_local.plan import parse_scale
-from earshot_local.stack import Stack
+
+if TYPE_CHECKING:
+    from earshot_local.stack import Stack
 
 READY_TIMEOUT_S = 120.0
 
@@ -35,6 +38,8 @@ async def started(output: Output, scale: Mapping[str, int]) -> AsyncIterator[Sta
         AlreadyRunningError: One runs from this folder already.
         StartError: A process did not become ready.
     """
+    from earshot_local.stack import Stack  # noqa: PLC0415 - commands that only ask need none of it
+
     board = Board(output.console)
     stack = Stack(home=home().root, scale=scale, listener=board.hear, fixed_ports=True)
     board.watch(stack.processes)

@@ -1,0 +1,143 @@
+"""Commands that ask a running stack: ask, turns, trace."""
+
+import asyncio
+import json
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from earshot_cli.commands.turns import moment
+from earshot_cli.errors import BadArgumentError
+from earshot_cli.options import locale_of
+from earshot_tracestore.model import Batch, Span, TurnFact
+
+pytestmark = pytest.mark.usefixtures("running")
+
+START = 1_800_000_000_000_000_000
+
+
+def span(number, parent=0, **changed):
+    """Return a span that begins number × 10 ms in."""
+    known = {
+        "trace_id": "0af7651916cd43dd8448eb211c80319c",
+        "span_id": f"{number:016x}",
+        "parent_span_id": f"{parent:016x}" if parent else "",
+        "name": f"span-{number}",
+        "kind": "internal",
+        "service": "earshot-asr",
+        "instance": "asr-0",
+        "start_ns": START + number * 10_000_000,
+        "end_ns": START + number * 10_000_000 + 5_000_000,
+        "status": "unset",
+        "status_message": "",
+        "attributes": {},
+        "events": [],
+        "links": [],
+    }
+    return Span(**(known | changed))
+
+
+@pytest.fixture
+def known_turns(store):
+    """One answered turn with a trace, one lost one of another device."""
+    answered = TurnFact(
+        turn_id="turn-answered",
+        household_id="home",
+        device_id="kitchen",
+        trace_id="0af7651916cd43dd8448eb211c80319c",
+        started_ns=START,
+        decided_ns=START + 250_000_000,
+        outcome="answered",
+        intent="clock.get_time",
+    )
+    given_up = TurnFact(
+        turn_id="turn-lost", household_id="home", device_id="attic", started_ns=START, abandoned="network_lost"
+    )
+    spans = [span(1, name="voice.turn"), span(2, 1, status="error", status_message="timeout"), span(3, 2)]
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        runner.run(store.add(Batch(spans=spans, facts=[answered, given_up])))
+
+
+def test_ask_prints_the_answer(run):
+    """People read the answer, what was understood and how the turn ended."""
+    printed = run("ask", "what time is it in Tokyo")
+    assert "You asked: what time is it in Tokyo" in printed
+    assert "clock.get_time" in printed
+    assert "city=Tokyo" in printed
+
+
+def test_ask_prints_one_json_document(run):
+    """Programs read one document with typed slots."""
+    document = json.loads(run("ask", "现在几点了", "--json"))
+    assert document["kind"] == "answered"
+    assert document["slots"] == {"city": "Tokyo", "wait": 60.0}
+    assert document["answer"] == "You asked: 现在几点了"
+
+
+@pytest.mark.parametrize(
+    ("text", "given", "expected"),
+    [("现在几点了", None, "zh-CN"), ("what time is it", None, "en-US"), ("play 七里香", "en-US", "en-US")],
+)
+def test_the_locale_is_that_of_the_text_unless_it_is_given(text, given, expected):
+    """Typed Mandarin is not sent as English."""
+    assert locale_of(text, given) == expected
+
+
+@pytest.mark.usefixtures("known_turns")
+def test_turns_lists_lost_ones_too(run):
+    """Both turns are listed with how they ended; one device's alone where it is asked for."""
+    printed = run("turns")
+    assert "turn-answered" in printed
+    assert "abandoned" in printed
+    assert "network_lost" in printed
+    only = json.loads(run("turns", "--device", "attic", "--json"))["turns"]
+    assert [turn["turn_id"] for turn in only] == ["turn-lost"]
+
+
+@pytest.mark.usefixtures("known_turns")
+def test_turns_at_a_time_lists_those_around_it(run):
+    """A full time finds them, another one does not."""
+    around = datetime.fromtimestamp(START // 10**9, tz=ZoneInfo("UTC")).isoformat()
+    assert len(json.loads(run("turns", "--at", around, "--json"))["turns"]) == 2
+    assert json.loads(run("turns", "--at", "2020-01-01T00:00:00Z", "--json"))["turns"] == []
+    assert run("turns", "--at", "2020-01-01T00:00:00Z") == "no turns\n"
+
+
+@pytest.mark.usefixtures("known_turns")
+def test_trace_draws_a_waterfall(run):
+    """Children are indented below their parents, and an error is shown where it happened."""
+    lines = run("trace", "answered").splitlines()
+    rows = [line for line in lines if "asr" in line]
+    assert [row.index(name) for row, name in zip(rows, ("voice.turn", "span-2", "span-3"), strict=True)] == [0, 2, 4]
+    assert "timeout" in rows[1]
+    assert all("█" in row or "▏" in row for row in rows)
+
+
+@pytest.mark.usefixtures("known_turns")
+def test_trace_prints_one_json_document(run):
+    """The turn and its spans."""
+    document = json.loads(run("trace", "turn-answered", "--json"))
+    assert document["turn"]["intent"] == "clock.get_time"
+    assert [span["name"] for span in document["spans"]] == ["voice.turn", "span-2", "span-3"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("10:32", "2026-11-22T10:32:00+08:00"),
+        ("23:59:30", "2026-11-21T23:59:30+08:00"),
+        ("2026-11-20T08:00:00", "2026-11-20T08:00:00+08:00"),
+        ("2026-11-20T08:00:00+00:00", "2026-11-20T08:00:00+00:00"),
+    ],
+)
+def test_times_are_read_as_people_write_them(text, expected):
+    """A time of day is the latest one that has been; a time without a zone is local."""
+    now = datetime(2026, 11, 22, 12, 0, tzinfo=ZoneInfo("Asia/Shanghai"))
+    assert moment(text, now).isoformat() == expected
+
+
+def test_a_time_that_can_not_be_read_is_named():
+    """The message shows what would be understood."""
+    with pytest.raises(BadArgumentError, match="yesterday"):
+        moment("yesterday", datetime.now(tz=ZoneInfo("UTC")))
