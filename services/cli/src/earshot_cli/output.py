@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import Any
 
 from rich.console import Console, RenderableType
+
+# A pipe or a file has no width; tables must not be cut for a terminal that isn't there.
+_PIPED_WIDTH = 160
 
 
 class Output:
@@ -20,6 +24,8 @@ class Output:
         self.as_json = as_json
         self.progress = Console(stderr=True, highlight=False)
         self._people = Console(highlight=False, soft_wrap=True)
+        if not self._people.is_terminal and "COLUMNS" not in os.environ:
+            self._people.width = _PIPED_WIDTH
 
     @property
     def console(self) -> Console:

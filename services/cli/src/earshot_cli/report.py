@@ -60,7 +60,7 @@ def _facts(document: Mapping[str, Any]) -> Iterator[tuple[str, RenderableType]]:
 def trace(spans: Sequence[Mapping[str, Any]]) -> RenderableType:
     """Show a trace as a waterfall."""
     rows = waterfall.rows(spans)
-    total = max((row.offset_ms + row.duration_ms for row in rows), default=0.0)
+    total = waterfall.length_ms(rows)
     colours: dict[str, str] = {}
     table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="dim")
     table.add_column("span", no_wrap=True)
@@ -85,9 +85,10 @@ def turns(found: Sequence[Mapping[str, Any]]) -> RenderableType:
     for one in found:
         began = datetime.fromtimestamp((one["started_ns"] or one["heard_ns"]) / 1e9, tz=UTC).astimezone()
         table.add_row(
-            began.strftime("%Y-%m-%d %H:%M:%S"),
+            began.strftime("%m-%d %H:%M:%S"),
             f"{one['household_id']}/{one['device_id']}",
-            one["turn_id"],
+            # The end of an id tells turns apart, its beginning is the time; every command takes either.
+            one["turn_id"][-12:],
             Text(one["state"], style=_STATES.get(one["state"], "")),
             one["intent"],
             "" if one["duration_s"] is None else f"{one['duration_s']:.2f}",

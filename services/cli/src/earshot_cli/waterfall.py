@@ -56,8 +56,24 @@ def rows(spans: Sequence[Mapping[str, Any]]) -> list[Row]:
     return list(walk("", 0))
 
 
+def length_ms(ordered: Sequence[Row]) -> float:
+    """Return how long the picture is: the first root and what began within it.
+
+    What comes after is part of the trace, but no user waited for it: a deadline that was obsolete when it fell due.
+    """
+    if not ordered:
+        return 0.0
+    end = ordered[0].offset_ms + ordered[0].duration_ms
+    return max((row.offset_ms + row.duration_ms for row in ordered if row.offset_ms <= end), default=end)
+
+
 def bar(row: Row, total_ms: float, width: int) -> str:
-    """Draw a row's place in time, to an eighth of a column; a span too short to see is still one thin stroke."""
+    """Draw a row's place in time, to an eighth of a column.
+
+    A span too short to see is still one thin stroke; one that began after the end is told in words.
+    """
+    if row.offset_ms > total_ms:
+        return f"at {row.offset_ms:.0f} ms".rjust(width)
     scale = width * 8 / total_ms if total_ms > 0 else 0.0
     # A bar begins at a whole column: block characters fill from the left only.
     column = min(int(row.offset_ms * scale) // 8, width - 1)
