@@ -7,10 +7,10 @@ written, and starts over when somebody has, so the change must be a pure functio
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Protocol
 
-from nats.js.errors import BucketNotFoundError, KeyNotFoundError, KeyWrongLastSequenceError, NoKeysError
+from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
 from nats.js.kv import KeyValue
 
 from earshot_skillkit.errors import StateConflictError
@@ -71,10 +71,13 @@ class BucketStates:
 
     async def erase(self, household_id: str) -> None:
         """See States."""
+        watcher = await self._bucket.watch(
+            f"{self._skill_id}.{token(household_id)}.>", ignore_deletes=True, meta_only=True
+        )
         try:
-            keys = await self._bucket.keys([f"{self._skill_id}.{token(household_id)}.>"])
-        except (NoKeysError, BucketNotFoundError):
-            return
+            keys = [entry.key async for entry in _until_none(watcher)]
+        finally:
+            await watcher.stop()
         for key in keys:
             await self._bucket.purge(key)
 
@@ -114,6 +117,14 @@ class MemoryStates:
         """See States."""
         for key in [key for key in self._values if key[0] == household_id]:
             del self._values[key]
+
+
+async def _until_none(watcher: KeyValue.KeyWatcher) -> AsyncIterator[KeyValue.Entry]:
+    async for entry in watcher:
+        # None comes when everything that is there has been seen.
+        if entry is None:
+            return
+        yield entry
 
 
 def _encode(value: Any) -> bytes:
