@@ -62,7 +62,8 @@ async def _batch(
     try:
         await client.publish(f"$JS.API.DIRECT.GET.{stream}", json.dumps(request).encode(), reply=inbox)
         while True:
-            answer = await asyncio.wait_for(answers.get(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                answer = await answers.get()
             headers = answer.headers or {}
             status = headers.get("Status")
             if status == _NOTHING:

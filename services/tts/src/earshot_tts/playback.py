@@ -18,6 +18,7 @@ from typing import Protocol
 
 from earshot_tts.cache.blob import Frames
 from earshot_tts.cache.sentences import Source
+from earshot_tts.cancellation import cancelling
 from earshot_tts.pacing import Pacer
 from earshot_tts.synthesis import Batch
 from earshot_tts.text.spans import Span
@@ -117,6 +118,8 @@ class Playback:
 
     async def _send(self, payloads: Frames, *, last: bool = False) -> None:
         progress, pacer, loop = self.progress, self._pacer, asyncio.get_running_loop()
+        if cancelling():
+            raise asyncio.CancelledError
         for payload in payloads:
             if progress.next_sequence >= self._resume_at:
                 wait_s = pacer.wait_s(loop.time())

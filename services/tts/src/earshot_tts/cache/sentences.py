@@ -16,6 +16,7 @@ from earshot_chassis import telemetry
 from earshot_tts.cache.blob import CorruptBlobError, Frames, pack, unpack
 from earshot_tts.cache.memory import MemoryCache
 from earshot_tts.cache.shared import SharedCache
+from earshot_tts.cancellation import cancelling
 
 _QUEUE_LENGTH = 64
 _log = telemetry.logger("tts.cache")
@@ -86,11 +87,12 @@ class SentenceCache:
             _count("put", "queue_full")
 
     async def write(self) -> None:
-        """Write what is kept into the shared cache, for as long as the service lives."""
+        """Write what is kept into the shared cache, until cancelled."""
         if self._shared is None:
             await asyncio.Event().wait()
             return
-        while True:
+        # nats-py waits with asyncio.wait_for, which in Python 3.11 may lose a cancellation: so it is looked for.
+        while not cancelling():
             key, frames = await self._queue.get()
             try:
                 await self._shared.put(key, pack(frames))
