@@ -123,7 +123,7 @@ async def check_traces(stack: Stack, traces: list[str]) -> tuple[int, dict[str, 
     largest, names = 0, {}
     async with httpx.AsyncClient(base_url=stack.traces_url, timeout=10) as client:
         for trace_id in traces:
-            answer = await client.get(f"/v1/traces/{trace_id}")
+            answer = await client.get(f"/api/traces/{trace_id}")
             answer.raise_for_status()
             spans = answer.json()["spans"]
             by_id = {span["span_id"]: span for span in spans}

@@ -1,0 +1,78 @@
+"""Golden turns: what is said, what it means, what answers it; typed for all, spoken for the main ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from earshot.dialogue.v1 import outcome_pb2
+from earshot_device import OutcomeKind
+from earshot_local.stack import Stack
+from earshot_topology.subjects import DeviceAddress
+from support.stack import converse, device, speech
+
+GOLDEN = Path(__file__).parent / "golden"
+TURNS = [
+    pytest.param(path.stem, turn, id=f"{path.stem}: {turn['say']}")
+    for path in sorted(GOLDEN.glob("*.yaml"))
+    for turn in yaml.safe_load(path.read_text())
+]
+KINDS = {"answered": outcome_pb2.OUTCOME_KIND_ANSWERED, "cancelled": outcome_pb2.OUTCOME_KIND_CANCELLED}
+
+
+@pytest.mark.parametrize(("locale", "turn"), TURNS)
+async def test_typed_turn(stack: Stack, address: DeviceAddress, locale: str, turn: dict[str, Any]) -> None:
+    """A typed turn gets its intent, its slots, its prompts in the user's language, its directives."""
+    typed = await converse(stack, turn["say"], locale, address)
+    last = typed.outcomes[-1]
+    assert last.final
+    assert last.intent == turn["intent"]
+    assert last.kind == KINDS[turn.get("kind", "answered")]
+    assert last.expects_reply == turn.get("expects_reply", False)
+    if "keys" in turn:
+        assert typed.keys == turn["keys"]
+    if "slots" in turn:
+        best = typed.hypotheses[0]
+        assert {slot.name: slot.text.lower() for slot in best.slots} == {
+            name: text.lower() for name, text in turn["slots"].items()
+        }
+    commands = [directive.WhichOneof("command") for directive in last.directives]
+    for command in turn.get("directives", []):
+        assert command in commands
+    if last.kind == outcome_pb2.OUTCOME_KIND_ANSWERED:
+        assert typed.answer
+        written = {prompt.locale for outcome in typed.outcomes for prompt in outcome.prompts}
+        assert written == {locale}
+        assert any("\u4e00" <= sign <= "\u9fff" for sign in typed.answer) == (locale == "zh-CN")
+
+
+SPOKEN = [
+    ("en-US", "what time is it in Tokyo", "clock.get_time", "clock.time_in"),
+    ("en-US", "play some jazz", "music.play", None),
+    ("en-US", "what's the weather in Paris tomorrow", "weather.get_forecast", "weather.forecast_day"),
+    ("zh-CN", "现在几点了", "clock.get_time", "clock.time_here"),
+]
+
+
+@pytest.mark.parametrize(("locale", "text", "intent", "key"), SPOKEN, ids=str)
+async def test_spoken_turn(
+    stack: Stack, address: DeviceAddress, locale: str, text: str, intent: str, key: str | None
+) -> None:
+    """A spoken turn is heard, understood and answered with sound, by whichever replicas it meets."""
+    samples = await speech(stack, text, locale)
+    async with device(stack, address, locale) as speaking:
+        result = await speaking.say(samples)
+    assert result.kind is OutcomeKind.ANSWERED, result
+    assert result.segments[-1].intent == intent
+    assert result.final is not None
+    assert result.final.confidence > 0
+    assert result.interims, "no interim transcript"
+    assert result.first_frame_s is not None
+    if key is not None:
+        assert key in [prompt.key for segment in result.segments for prompt in segment.prompts]
+    loudness = float(abs(result.answer.astype("int32")).max()) if result.answer.size else 0.0
+    assert loudness > 1000, "the answer is silence"
+    assert result.concealed_count == 0
