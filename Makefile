@@ -22,6 +22,7 @@ help: ## Show this help
 
 .PHONY: setup
 setup: $(ENVIRONMENT) ## Make or update .venv
+	@:
 
 .PHONY: run
 run: $(ENVIRONMENT) ## Start everything, speak four demo turns, stay up until Ctrl-C (ONCE=1: leave after the demo)

@@ -150,9 +150,10 @@ def install() -> None:
     run("installing uv", [*pip, "--require-hashes", "-r", REQUIREMENTS / "uv.txt"])
     env = uv_environment(python)
     uv: list[str | Path] = [python, "-m", "uv", "pip", "install", "--quiet", "--python", python]
+    # Compiled here, once, on all cores: otherwise ten services would compile the same modules at their first start.
     run(
         "installing the packages of requirements/all.txt (about 100; the longest step)",
-        [*uv, "--require-hashes", "-r", REQUIREMENTS / "all.txt"],
+        [*uv, "--compile-bytecode", "--require-hashes", "-r", REQUIREMENTS / "all.txt"],
         env,
     )
     editable: list[str | Path] = [part for folder in distributions() for part in ("-e", folder)]

@@ -1,0 +1,81 @@
+"""Setting up .venv on a machine that lacks something."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).resolve().parents[2] / "deploy" / "local" / "environment.py"
+
+
+@pytest.fixture
+def environment(tmp_path, monkeypatch):
+    """The script as a module, working in a folder of the test's."""
+    spec = importlib.util.spec_from_file_location("environment", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "LOCK", tmp_path / "build" / "lock")
+    monkeypatch.setattr(module, "VENV", tmp_path / ".venv")
+    monkeypatch.setattr(module, "STAMP", tmp_path / ".venv" / ".installed")
+    return module
+
+
+@pytest.mark.parametrize("missing", ["venv", "ensurepip"])
+def test_a_missing_module_is_named_with_its_debian_package(environment, monkeypatch, capsys, missing):
+    """Debian ships Python without venv and ensurepip; the message says what to install."""
+    find = importlib.util.find_spec
+    monkeypatch.setattr(environment.importlib.util, "find_spec", lambda name: None if name == missing else find(name))
+    with pytest.raises(SystemExit) as ended:
+        environment.check_python()
+    assert ended.value.code == 1
+    said = capsys.readouterr().err
+    assert missing in said
+    assert "apt install python3-venv" in said
+
+
+def test_an_old_python_is_refused(environment, monkeypatch, capsys):
+    """The version that is there is named."""
+    monkeypatch.setattr(environment, "MINIMUM", (99, 0))
+    with pytest.raises(SystemExit):
+        environment.check_python()
+    assert sys.version.split()[0] in capsys.readouterr().err
+
+
+def test_what_is_up_to_date_is_not_installed_again(environment, monkeypatch):
+    """The same inputs install once; another requirement, or an interrupted run, installs again."""
+    installed = []
+    monkeypatch.setattr(environment, "install", lambda: (environment.VENV.mkdir(exist_ok=True), installed.append(1)))
+    environment.main()
+    environment.main()
+    assert len(installed) == 1
+    monkeypatch.setattr(environment, "fingerprint", lambda: "another requirement")
+    environment.main()
+    assert len(installed) == 2
+    environment.STAMP.unlink()
+    environment.main()
+    assert len(installed) == 3
+
+
+def test_a_step_that_fails_shows_its_output_and_ends(environment, capsys):
+    """What the step printed is shown, and the stamp is not written."""
+    with pytest.raises(SystemExit):
+        environment.run("trying", [sys.executable, "-c", "print('no such package'); raise SystemExit(3)"])
+    said = capsys.readouterr().err
+    assert "no such package" in said
+    assert "trying" in said
+    assert not environment.STAMP.exists()
+
+
+def test_the_indexes_of_pip_are_used_by_uv(environment, monkeypatch):
+    """A machine is configured for pip; what its user said to uv itself wins."""
+
+    class Listed:
+        stdout = "global.index-url='http://index'\n:env:.extra-index-url='http://a\\nhttp://b'\nglobal.timeout='5'\n"
+
+    monkeypatch.setattr(environment.subprocess, "run", lambda *_, **__: Listed)
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "http://mine")
+    monkeypatch.delenv("UV_INDEX", raising=False)
+    env = environment.uv_environment(Path(sys.executable))
+    assert env["UV_DEFAULT_INDEX"] == "http://mine"
+    assert env["UV_INDEX"] == "http://a http://b"
