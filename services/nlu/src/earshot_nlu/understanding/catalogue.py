@@ -82,7 +82,7 @@ class CatalogueBuilder:
             problem = f"{words.skill_id} {words.version} {words.locale}: {error}"
             return _Built(words=words, skill=None, fuzzy=None, problems=(problem,))
         _warm(skill, language)
-        return _Built(words=words, skill=skill, fuzzy=FuzzyIndex(skill.units, language), problems=tuple(skill.problems))
+        return _Built(words=words, skill=skill, fuzzy=FuzzyIndex(skill, language), problems=tuple(skill.problems))
 
 
 def _grammar(group: list[_Built]) -> Grammar:
@@ -94,8 +94,7 @@ def _grammar(group: list[_Built]) -> Grammar:
 
 def _warm(skill: CompiledSkill, language: Language) -> None:
     """Make hassil write out the number words of every range now: up to a second that no utterance should wait."""
-    lists = {id(value): value for unit in skill.units for value in unit.data.slot_lists.values()}
-    for number_range in lists.values():
+    for number_range in skill.lists.values():
         if isinstance(number_range, RangeSlotList):
             data = IntentData(sentence_texts=["{range}"], slot_lists={"range": number_range})
             recognize(

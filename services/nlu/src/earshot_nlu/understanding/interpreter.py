@@ -90,13 +90,16 @@ def _readings(
     readings: list[Reading] = []
     for index, one in said:
         for form in _forms(one, language):
-            found = [
-                Reading(match=found, recognizer=Recognizer.TEMPLATE, likeness=1.0, alternative_index=index)
-                for found in match(grammar.templates.candidates(form.text.text), form, language)
-            ]
-            readings.extend(found)
-            if any(confidence(reading, alternatives) >= SURE for reading in found):
-                return readings
+            units = grammar.templates.candidates(form.text.text)
+            # Sentences that account for every word first: where one does, no wildcard has to be tried.
+            for free in (False, True):
+                found = match([unit for unit in units if unit.free is free], form, language)
+                readings.extend(
+                    Reading(match=one_way, recognizer=Recognizer.TEMPLATE, likeness=1.0, alternative_index=index)
+                    for one_way in found
+                )
+                if any(confidence(reading, alternatives) >= SURE for reading in readings):
+                    return readings
     if readings and any(not reading.match.wildcards for reading in readings):
         return readings
     # A wildcard takes anything, a misheard word as well: a whole sentence that sounds the same is the better reading.

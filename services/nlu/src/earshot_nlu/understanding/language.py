@@ -56,6 +56,7 @@ class Language(Protocol):
         locale: BCP-47.
         template_language: As hassil names it, for number words.
         ignores_spaces: Whether words are written without spaces between them.
+        longest_run: Most words that a value of a list has, longer ones are looked for otherwise.
         least_letters: A sentence with fewer letters is never guessed: too much sounds like it.
         least_words_beside_wildcard: Nor is one with fewer words of its own for each slot that takes anything.
         values: Its dates, numbers and durations.
@@ -64,6 +65,7 @@ class Language(Protocol):
     locale: str
     template_language: str
     ignores_spaces: bool
+    longest_run: int
     least_letters: int
     least_words_beside_wildcard: int
     values: ValueReader

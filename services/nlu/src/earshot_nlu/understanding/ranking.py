@@ -3,6 +3,7 @@
     template, every word accounted for            1.00
     template with wildcards                       0.60 to 0.95, by the share of the text that is not in them
     fuzzy                                         0.50 to 0.85, by the likeness of what was heard and what is meant
+    fuzzy with wildcards                          four fifths of that
     a wildcard and nothing else                   0.30
     read from the second alternative and later    less by what the recogniser believed in it less, and by 0.02 a place
 
@@ -22,6 +23,7 @@ MAX_HYPOTHESES = 5
 # A reading this sure ends the search.
 SURE = 0.99
 FUZZY_FLOOR = 0.80
+_GUESSED_WITH_WILDCARD = 0.8
 _BELIEF_LOST = 0.5
 _PLACE_LOST = 0.02
 _FIGURES = re.compile(r"\d+")
@@ -42,7 +44,9 @@ def confidence(reading: Reading, alternatives: Sequence[Alternative]) -> float:
     match = reading.match
     sure = _certainty(match)
     if reading.recognizer is Recognizer.FUZZY:
-        sure = (0.5 + 0.35 * (reading.likeness - FUZZY_FLOOR) / (1.0 - FUZZY_FLOOR)) * (0.5 + 0.5 * sure)
+        sure = 0.5 + 0.35 * (reading.likeness - FUZZY_FLOOR) / (1.0 - FUZZY_FLOOR)
+        if match.wildcards:
+            sure *= _GUESSED_WITH_WILDCARD
     if reading.alternative_index:
         lost = alternatives[0].confidence - alternatives[reading.alternative_index].confidence
         sure -= _PLACE_LOST * reading.alternative_index + _BELIEF_LOST * max(0.0, lost)

@@ -25,6 +25,7 @@ class English:
     locale = "en-US"
     template_language = "en"
     ignores_spaces = False
+    longest_run = 6
     least_letters = 5
     least_words_beside_wildcard = 2
 

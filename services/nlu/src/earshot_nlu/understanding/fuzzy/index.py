@@ -12,17 +12,18 @@ from rapidfuzz import fuzz, process
 from rapidfuzz.distance import LCSseq
 
 from earshot_nlu.understanding.fuzzy.align import Alignment, Filling, align
-from earshot_nlu.understanding.fuzzy.skeletons import OpenSlot, Skeleton, skeletons
+from earshot_nlu.understanding.fuzzy.skeletons import OpenSlot, Skeleton, Skeletons
 from earshot_nlu.understanding.language import Language, Token
 from earshot_nlu.understanding.model import SlotKind
-from earshot_nlu.understanding.templates.compile import Unit
+from earshot_nlu.understanding.templates.compile import CompiledSkill
 
 # Commands are short; what is longer is not a slip of one.
 MAX_WORDS = 24
 _FIRST_LOOK = 0.72
 _ALIGNED = 12
 _LEAST_CHOICE = 80.0
-_LONG_LIST = 1500
+_LEAST_SHORT_CHOICE = 90.0
+_SHORT_CHOICE = 4
 # Fewer words than this sound like too much.
 _LEAST_SOUNDS = 3
 _LONGEST_SOUND = 80
@@ -35,14 +36,15 @@ def least_likeness(skeleton: Skeleton) -> float:
 
 
 class FuzzyIndex:
-    """Plain sentences of one locale. Immutable once made."""
+    """Plain sentences of one skill in one locale. Immutable once made."""
 
-    def __init__(self, units: Iterable[Unit], language: Language) -> None:
+    def __init__(self, skill: CompiledSkill, language: Language) -> None:
         self._language = language
         by_length: dict[int, list[Skeleton]] = {}
         self._by_sound: dict[str, Skeleton] = {}
-        for unit in units:
-            for skeleton in skeletons(unit, language):
+        skeletons = Skeletons(skill, language)
+        for unit in skill.units:
+            for skeleton in skeletons.of(unit):
                 by_length.setdefault(len(skeleton.spelling), []).append(skeleton)
                 if skeleton.words == len(skeleton.pieces) >= _LEAST_SOUNDS:
                     self._by_sound.setdefault(language.sounds(skeleton.text), skeleton)
@@ -56,7 +58,7 @@ class FuzzyIndex:
         return sum(len(group) for _, _, group in self._groups)
 
     def search(self, text: str) -> list[tuple[Skeleton, Alignment]]:
-        """Return the sentences that a normalised text may be a slip of, most alike first."""
+        """Return the sentences that a normalised text may be a slip of, most alike first, those with free slots last."""
         heard = self._language.tokens(text)
         if not heard or len(heard) > MAX_WORDS:
             return []
@@ -77,7 +79,7 @@ class FuzzyIndex:
             aligned = align(skeleton, heard, self._language.likeness, filler.fill, budget=budget)
             if aligned is not None:
                 found.append((skeleton, aligned))
-        return sorted(found, key=lambda one: -one[1].likeness)
+        return sorted(found, key=lambda one: (one[0].free, -one[1].likeness))
 
     def _first_look(self, spelling: str) -> list[Skeleton]:
         best: list[tuple[float, Skeleton]] = []
@@ -105,14 +107,13 @@ class _Filler:
     def fill(self, slot: OpenSlot, start: int, end: int) -> Filling | None:
         """Return what words [start, end) mean in a slot; None where they can't stand in it."""
         first, last = self._heard[start].start, self._heard[end - 1].end
-        text = self._text[first:last]
-        if slot.kind is not None:
-            return Filling(text, 0.0) if (first, last) in self._stretches(slot.kind) else None
-        if slot.choices is None:
-            return Filling(text, 0.0)
+        if slot.free or (slot.kind is not None and (first, last) in self._stretches(slot.kind)):
+            return Filling(self._text[first:last], 0.0)
+        if end - start > slot.longest or not slot.choices:
+            return None
         key = (id(slot), start, end)
         if key not in self._choices:
-            self._choices[key] = self._choice(slot, text, end - start)
+            self._choices[key] = self._choice(slot, self._text[first:last])
         return self._choices[key]
 
     def _stretches(self, kind: SlotKind) -> frozenset[tuple[int, int]]:
@@ -121,11 +122,9 @@ class _Filler:
             self._values[kind] = frozenset((span.start, span.end) for span in spans)
         return self._values[kind]
 
-    def _choice(self, slot: OpenSlot, text: str, words: int) -> Filling | None:
-        if slot.choices is None or (len(slot.choices) > _LONG_LIST and words > 3):
-            return None
+    def _choice(self, slot: OpenSlot, text: str) -> Filling | None:
         spelling = self._language.spelling(text)
-        least = _LEAST_CHOICE if len(spelling) > 4 else 90.0
+        least = _LEAST_CHOICE if len(spelling) > _SHORT_CHOICE else _LEAST_SHORT_CHOICE
         hit = process.extractOne(spelling, slot.spellings, scorer=fuzz.ratio, score_cutoff=least)
         if hit is None:
             return None

@@ -7,35 +7,37 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from hassil.intents import RangeSlotList, SlotList, TextSlotList
+from hassil.intents import RangeSlotList, WildcardSlotList
 from hassil.sample import sample_expression
 
 from earshot_nlu.understanding.language import Language, Token
 from earshot_nlu.understanding.model import SlotKind
-from earshot_nlu.understanding.templates.compile import Unit, bound_list
+from earshot_nlu.understanding.templates.compile import BOUND, CompiledSkill, Unit
+from earshot_nlu.understanding.templates.lists import NarrowedList
 
 # Sentences that are made of one template, and looked at to make them.
 _MAX_SAMPLES = 96
 _MAX_LOOKED_AT = 4096
 _SLOT = re.compile(r"(\{[^}]*\})")
-_KINDS = {bound_list(kind): kind for kind in SlotKind}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class OpenSlot:
     """A place that words fill.
 
     Attributes:
-        list_name: As the template names its list.
-        kind: The kind of value, where the list is one of an utterance's values.
-        choices: The texts that it may hold; None: any text.
+        kind: The kind of value that it holds; None: no value.
+        choices: The texts that it may hold.
         spellings: The same as they are compared.
+        longest: Most words that are compared with a choice.
+        free: Whether it takes any words.
     """
 
-    list_name: str
     kind: SlotKind | None
-    choices: tuple[str, ...] | None = None
-    spellings: tuple[str, ...] = ()
+    choices: tuple[str, ...]
+    spellings: tuple[str, ...]
+    longest: int
+    free: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,64 +63,71 @@ class Skeleton:
     free: int
 
 
-def skeletons(unit: Unit, language: Language) -> Iterator[Skeleton]:
-    """Yield a template's plain sentences, evenly chosen where there are too many."""
-    rules = dict(unit.data.expansion_rules)
-    samples = dict.fromkeys(
-        islice(
-            sample_expression(unit.sentence.expression, unit.data.slot_lists, rules, expand_lists=False),
-            _MAX_LOOKED_AT,
-        )
-    )
-    texts = list(samples)
-    slots: dict[str, OpenSlot] = {}
-    for text in texts[:: max(1, len(texts) // _MAX_SAMPLES)]:
-        made = _skeleton(unit, text, language, slots)
-        if made is not None:
-            yield made
+class Skeletons:
+    """Makes the plain sentences of one skill's templates; they share their open slots."""
 
+    def __init__(self, skill: CompiledSkill, language: Language) -> None:
+        self._skill = skill
+        self._language = language
+        self._slots: dict[str, OpenSlot] = {}
+        # A list that the skill gives for values is a part of the slot of those values.
+        self._merged = {f"{{{name}}}": f"{{{bound}}}" for bound, names in skill.given.items() for name in names}
 
-def _skeleton(unit: Unit, sample: str, language: Language, slots: dict[str, OpenSlot]) -> Skeleton | None:
-    pieces: list[Token | OpenSlot] = []
-    words: list[str] = []
-    free = 0
-    for part in _SLOT.split(sample):
-        if not part.strip():
-            continue
-        if part[0] == "{":
-            name = part[1:-1]
-            slot = slots.get(name) or slots.setdefault(name, _open_slot(name, unit, language))
-            free += slot.choices is None and slot.kind is None
-            pieces.append(slot)
-        else:
-            tokens = language.tokens(part.strip())
-            words.extend(token.text for token in tokens)
-            pieces.extend(tokens)
-    weight = sum(len(word) for word in words)
-    if weight < language.least_letters or len(words) < language.least_words_beside_wildcard * free:
-        return None
-    text = language.join(words)
-    return Skeleton(unit, tuple(pieces), text, language.spelling(text), weight, len(words), free)
+    def of(self, unit: Unit) -> Iterator[Skeleton]:
+        """Yield a template's plain sentences, evenly chosen where there are too many."""
+        samples = sample_expression(unit.sentence.expression, {}, dict(unit.data.expansion_rules), expand_lists=False)
+        texts = list(dict.fromkeys(self._plain(sample) for sample in islice(samples, _MAX_LOOKED_AT)))
+        for text in texts[:: max(1, -(-len(texts) // _MAX_SAMPLES))]:
+            made = self._skeleton(unit, text)
+            if made is not None:
+                yield made
 
+    def _plain(self, sample: str) -> str:
+        for given, bound in self._merged.items():
+            sample = sample.replace(given, bound)
+        return " ".join(sample.split())
 
-def _open_slot(list_name: str, unit: Unit, language: Language) -> OpenSlot:
-    kind = _KINDS.get(list_name)
-    if kind is not None:
-        return OpenSlot(list_name, kind)
-    slot_list = unit.data.slot_lists.get(list_name)
-    if isinstance(slot_list, RangeSlotList) or slot_list is None:
-        return OpenSlot(list_name, SlotKind.NUMBER)
-    if isinstance(slot_list, TextSlotList):
-        choices = _choices(slot_list, unit)
-        return OpenSlot(list_name, None, choices, tuple(language.spelling(choice) for choice in choices))
-    return OpenSlot(list_name, None)
+    def _skeleton(self, unit: Unit, sample: str) -> Skeleton | None:
+        language = self._language
+        pieces: list[Token | OpenSlot] = []
+        words: list[str] = []
+        free = 0
+        for part in _SLOT.split(sample):
+            if not part.strip():
+                continue
+            if part[0] == "{":
+                slot = self._slot(part[1:-1])
+                free += slot.free
+                pieces.append(slot)
+            else:
+                tokens = language.tokens(part.strip())
+                words.extend(token.text for token in tokens)
+                pieces.extend(tokens)
+        weight = sum(len(word) for word in words)
+        if weight < language.least_letters or len(words) < language.least_words_beside_wildcard * free:
+            return None
+        text = language.join(words)
+        return Skeleton(unit, tuple(pieces), text, language.spelling(text), weight, len(words), free)
 
-
-def _choices(slot_list: TextSlotList, unit: Unit) -> tuple[str, ...]:
-    rules = dict(unit.data.expansion_rules)
-    lists: dict[str, SlotList] = dict(unit.data.slot_lists)
-    texts: dict[str, None] = {}
-    for value in slot_list.values:
-        for text in islice(sample_expression(value.text_in, lists, rules, expand_lists=False), 8):
-            texts[text.strip()] = None
-    return tuple(text for text in texts if text and "{" not in text)
+    def _slot(self, name: str) -> OpenSlot:
+        if name not in self._slots:
+            known = self._skill.lists.get(name)
+            kind = BOUND.get(name)
+            if known is None and kind is None:
+                kind = SlotKind.NUMBER  # a range written in the sentence itself
+            names = self._skill.given.get(name, set()) | {name}
+            choices: list[str] = []
+            for one in sorted(names):
+                given = self._skill.lists.get(one)
+                if isinstance(given, NarrowedList):
+                    choices.extend(given.choices)
+                elif isinstance(given, RangeSlotList):
+                    kind = SlotKind.NUMBER
+            self._slots[name] = OpenSlot(
+                kind=kind,
+                choices=tuple(choices),
+                spellings=tuple(self._language.spelling(choice) for choice in choices),
+                longest=1 + max((len(self._language.tokens(choice)) for choice in choices), default=0),
+                free=isinstance(known, WildcardSlotList),
+            )
+        return self._slots[name]

@@ -22,6 +22,7 @@ class Mandarin:
     locale = "zh-CN"
     template_language = "zh"
     ignores_spaces = True
+    longest_run = 12
     least_letters = 3
     least_words_beside_wildcard = 4
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice
 
-from hassil.intents import Intent, Intents, IntentsSettings, SlotList, TextSlotList
+from hassil.expression import TextChunk
+from hassil.intents import Intent, Intents, IntentsSettings, SlotList, TextSlotList, TextSlotValue
 from hassil.models import MatchEntity
 from hassil.recognize import RecognizeResult, recognize_all
+from hassil.util import remove_skip_words
 
 from earshot_nlu.understanding.language import Language
 from earshot_nlu.understanding.model import Slot, SlotKind, SlotValue
-from earshot_nlu.understanding.templates.compile import Unit, bound_list
+from earshot_nlu.understanding.templates.compile import BOUND, CompiledSkill, Unit
+from earshot_nlu.understanding.templates.lists import NarrowedList, runs_of
+from earshot_nlu.understanding.templates.shape import squeezed
 from earshot_nlu.understanding.tracked import Tracked
 from earshot_nlu.understanding.values.calendar import Moment
 
@@ -68,27 +72,105 @@ def match(units: Iterable[Unit], said: Said, language: Language) -> list[Match]:
     if not text or len(text) > _MAX_CHARACTERS:
         return []
     matches: list[Match] = []
-    values: dict[SlotKind, TextSlotList] = {}
+    lists = _Lists(said, language)
     for skill_units in _by_skill(units):
         skill = skill_units[0].skill
+        forms = _forms(text, skill.skip_words, language)
+        able = [unit for unit in skill_units if any(unit.shape.fullmatch(form) for form in forms) and lists.fill(unit)]
+        if not able:
+            continue
         intents = Intents(
             language=language.template_language,
             intents={
-                intent: Intent(name=intent, data=[unit.data for unit in group])
-                for intent, group in _grouped(skill_units)
+                intent: Intent(name=intent, data=[unit.data for unit in group]) for intent, group in _grouped(able)
             },
             settings=IntentsSettings(ignore_whitespace=language.ignores_spaces),
             skip_words=list(skill.skip_words),
         )
-        lists = _value_lists(skill_units, said, language, values)
-        by_data = {id(unit.data): unit for unit in skill_units}
-        for count, result in enumerate(recognize_all(text, intents, slot_lists=lists)):
-            if count >= _MAX_RESULTS:
-                break
+        by_data = {id(unit.data): unit for unit in able}
+        results = recognize_all(text, intents, slot_lists=lists.of(skill))
+        for result in islice(results, _MAX_RESULTS):
             read = _read(by_data[id(result.intent_data)], result, said, language)
             if read is not None:
                 matches.append(read)
     return matches
+
+
+def _forms(text: str, skip_words: tuple[str, ...], language: Language) -> list[str]:
+    """Return the text as shapes are matched against it, with and without a skill's skip words."""
+    forms = [squeezed(text)]
+    if any(word in text for word in skip_words):
+        forms.append(squeezed(remove_skip_words(text, skip_words, language.ignores_spaces)))
+    return forms
+
+
+class _Lists:
+    """The lists that a text's candidate sentences need, made when the first of them needs each."""
+
+    def __init__(self, said: Said, language: Language) -> None:
+        self._text = said.text.text
+        self._language = language
+        self._runs: frozenset[str] | None = None
+        self._values: dict[str, SlotList] = {}
+        self._lists: dict[int, dict[str, SlotList]] = {}
+
+    def fill(self, unit: Unit) -> bool:
+        """Make a sentence's lists; tell whether those that it can't do without have a value."""
+        made = self._lists.setdefault(id(unit.skill), {})
+        for clause in unit.list_clauses:
+            if not any(_has_values(self._made(name, unit.skill, made)) for name in sorted(clause)):
+                return False
+        for name in unit.lists:
+            self._made(name, unit.skill, made)
+        return True
+
+    def of(self, skill: CompiledSkill) -> dict[str, SlotList]:
+        """Return a skill's lists as far as they were made."""
+        return self._lists[id(skill)]
+
+    def _made(self, name: str, skill: CompiledSkill, made: dict[str, SlotList]) -> SlotList:
+        if name not in made:
+            known = skill.lists.get(name)
+            if name in BOUND:
+                made[name] = self._stretches(name)
+            elif isinstance(known, NarrowedList):
+                if self._runs is None:
+                    self._runs = runs_of(self._text, self._language)
+                made[name] = self._not_read(known.within(self._runs), name, skill, made)
+            elif known is not None:
+                made[name] = known
+        return made[name]
+
+    def _not_read(self, given: TextSlotList, name: str, skill: CompiledSkill, made: dict[str, SlotList]) -> SlotList:
+        """Return a list without what is read as a value anyway, which would only be found twice."""
+        for bound, names in skill.given.items():
+            stretches = self._made(bound, skill, made) if name in names and given.values else None
+            if isinstance(stretches, TextSlotList):
+                read = {str(value.value_out) for value in stretches.values}
+                values = [value for value in given.values if not _stands_for_itself(value, read)]
+                return TextSlotList(name=given.name, values=values)
+        return given
+
+    def _stretches(self, name: str) -> SlotList:
+        if name not in self._values:
+            spans = self._language.values.find(self._text, BOUND[name])
+            stretches = {self._text[span.start : span.end] for span in spans if span.start < span.end}
+            self._values[name] = TextSlotList(
+                name=name,
+                values=[
+                    TextSlotValue(TextChunk(stretch), stretch) for stretch in sorted(stretches, key=len, reverse=True)
+                ],
+            )
+        return self._values[name]
+
+
+def _stands_for_itself(value: TextSlotValue, texts: set[str]) -> bool:
+    text = value.text_in.text if isinstance(value.text_in, TextChunk) else ""
+    return text in texts and value.value_out in {None, text}
+
+
+def _has_values(slot_list: SlotList) -> bool:
+    return not isinstance(slot_list, TextSlotList) or bool(slot_list.values)
 
 
 def _by_skill(units: Iterable[Unit]) -> Iterable[list[Unit]]:
@@ -101,19 +183,6 @@ def _by_skill(units: Iterable[Unit]) -> Iterable[list[Unit]]:
 def _grouped(units: list[Unit]) -> Iterable[tuple[str, list[Unit]]]:
     ordered = sorted(units, key=lambda unit: unit.intent)
     return ((intent, list(group)) for intent, group in groupby(ordered, key=lambda unit: unit.intent))
-
-
-def _value_lists(
-    units: list[Unit], said: Said, language: Language, made: dict[SlotKind, TextSlotList]
-) -> dict[str, SlotList]:
-    wanted = frozenset().union(*(unit.kinds for unit in units))
-    text = said.text.text
-    for kind in wanted - made.keys():
-        stretches = {text[span.start : span.end] for span in language.values.find(text, kind)}
-        made[kind] = TextSlotList.from_tuples(
-            ((stretch, stretch) for stretch in stretches if stretch), allow_template=False, name=bound_list(kind)
-        )
-    return {bound_list(kind): made[kind] for kind in wanted}
 
 
 def _read(unit: Unit, result: RecognizeResult, said: Said, language: Language) -> Match | None:
