@@ -1,0 +1,76 @@
+"""A process that makes one bundle and ends: making it keeps a core busy, and the tables for it fill 80 MB.
+
+It reads one JSON line with a `BuildOrder`. Where pronunciations may be asked for, it writes a line
+`{"unknown": [words]}` and reads `{"told": {word: [[phones]]}}`. Its last line is `{"done": …}` or `{"failed": reason}`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any, TextIO
+
+from earshot_asr.vocabulary.build import Bundle, NothingToHearError, make_bundle, read_sentences
+from earshot_asr.vocabulary.dictionary import Phones
+from earshot_asr.vocabulary.languages import Kind, open_language
+
+MODEL_FILE = "model"
+DICTIONARY_FILE = "words.dict"
+SUMMARY_FILE = "bundle.json"
+
+
+def main() -> None:
+    """Make the bundle that standard input orders."""
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as output:
+        # What a library prints must not end up among the answers.
+        os.dup2(2, 1)
+        run(sys.stdin, output)
+
+
+def run(source: TextIO, sink: TextIO) -> None:
+    """Read the order, make the bundle, answer."""
+    order: dict[str, Any] = json.loads(source.readline())
+    told: dict[str, tuple[Phones, ...]] = {}
+    with open_language(Kind(order["kind"]), order["locale"], Path(order["dictionary"]), told) as language:
+        sentences = read_sentences(order["documents"], language)
+        unknown = language.unknown(sentences.graph.words()) if order["ask"] else []
+        if unknown:
+            _say(sink, {"unknown": unknown})
+            answer: dict[str, list[list[str]]] = json.loads(source.readline())["told"]
+            told.update({word: tuple(tuple(way) for way in ways) for word, ways in answer.items()})
+        try:
+            bundle = make_bundle(sentences, language)
+        except NothingToHearError as error:
+            _say(sink, {"failed": str(error)})
+            return
+    complete = all(word in told for word in unknown)
+    _write(bundle, Path(order["folder"]), complete=complete or not order["ask"])
+    _say(sink, {"done": True})
+
+
+def _write(bundle: Bundle, folder: Path, *, complete: bool) -> None:
+    """Write the files beside their place first, so that nobody ever sees half a bundle."""
+    beside = folder.with_name(f".{folder.name}.{os.getpid()}")
+    beside.mkdir(parents=True)
+    (beside / MODEL_FILE).write_text(bundle.model, encoding="utf-8")
+    (beside / DICTIONARY_FILE).write_text(bundle.dictionary, encoding="utf-8")
+    summary = {
+        "form": bundle.form,
+        "spellings": dict(bundle.spellings),
+        "words": bundle.words,
+        "problems": list(bundle.problems),
+        "complete": complete,
+    }
+    (beside / SUMMARY_FILE).write_text(json.dumps(summary, ensure_ascii=False), encoding="utf-8")
+    beside.rename(folder)
+
+
+def _say(sink: TextIO, answer: dict[str, Any]) -> None:
+    sink.write(json.dumps(answer, ensure_ascii=False) + "\n")
+    sink.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""The decoders of one bundle in one worker process."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from earshot_asr.engines.pocketsphinx.decoding import decode_whole, make_decoder
+from earshot_asr.engines.pocketsphinx.orders import LoadOrder, Reading
+
+KEPT_IDLE: Final = 2
+"""Streaming decoders that wait for the next utterance; each is some 20 MB."""
+
+
+class Decoders:
+    """One decoder for whole utterances, which are decoded one after the other, and a streaming one for each stream.
+
+    A decoder that has streamed once can not go back to normalising a whole utterance, so they are never exchanged.
+    """
+
+    def __init__(self, order: LoadOrder) -> None:
+        """Make the first of both kinds, so that the first utterance waits for neither.
+
+        Raises:
+            RuntimeError: The bundle's files are not as they should be.
+        """
+        self.order = order
+        self._whole = make_decoder(order)
+        self._idle: list[Any] = [make_decoder(order)]
+        self._cepstral_mean: str = self._idle[0].get_cmn(False)
+
+    def take(self) -> Any:
+        """Return a streaming decoder as good as new."""
+        decoder = self._idle.pop() if self._idle else make_decoder(self.order)
+        # What the last utterance taught it about its microphone is wrong for the next.
+        decoder.set_cmn(self._cepstral_mean)
+        return decoder
+
+    def give_back(self, decoder: Any) -> None:
+        """Return a decoder whose utterance is ended."""
+        if len(self._idle) < KEPT_IDLE:
+            self._idle.append(decoder)
+
+    def decode_whole(self, pcm: bytes) -> tuple[Reading, ...]:
+        """Return the readings of an utterance, best first."""
+        return decode_whole(self._whole, pcm, self.order)

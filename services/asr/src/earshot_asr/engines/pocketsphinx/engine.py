@@ -1,0 +1,151 @@
+"""The engine: which bundle is in force for which locale, and utterances that begin under it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from itertools import count
+
+import structlog
+
+from earshot_asr.engines.base import EngineCapabilities, Locale, Vocabulary
+from earshot_asr.engines.errors import UnsupportedLocaleError, VocabularyInvalidError, VocabularyMissingError
+from earshot_asr.engines.pocketsphinx.acoustic import AcousticModel
+from earshot_asr.engines.pocketsphinx.bundles import BundleStore, StoredBundle
+from earshot_asr.engines.pocketsphinx.noise import NoiseFloor
+from earshot_asr.engines.pocketsphinx.pool import Pool
+from earshot_asr.engines.pocketsphinx.stream import PocketsphinxStream, StreamContext
+
+NAME = "pocketsphinx"
+
+_log = structlog.get_logger(__name__)
+
+
+class PocketsphinxEngine:
+    """See `earshot_asr.engines.base.Engine`."""
+
+    def __init__(
+        self,
+        *,
+        models: Sequence[AcousticModel],
+        pool: Pool,
+        bundles: BundleStore,
+        noise: NoiseFloor,
+        minimum_confidence: float,
+    ) -> None:
+        """Make an engine that is not started.
+
+        Args:
+            models: One for each locale.
+            pool: Processes that decode; started and stopped with the engine.
+            bundles: Where decoders' files come from.
+            noise: Added to all audio.
+            minimum_confidence: Below it an utterance is rejected as not for us, from 0 to 1.
+        """
+        self._models = {model.locale: model for model in models}
+        self._pool = pool
+        self._bundles = bundles
+        self._noise = noise
+        self._minimum_confidence = minimum_confidence
+        self._in_force: dict[Locale, StreamContext] = {}
+        self._wanted: Vocabulary | None = None
+        self._applying: asyncio.Task[None] | None = None
+        self._numbers = count(1)
+
+    @property
+    def capabilities(self) -> EngineCapabilities:
+        """See `Engine.capabilities`."""
+        return EngineCapabilities(
+            name=NAME,
+            revision=version("pocketsphinx"),
+            locales=frozenset(self._models),
+            interim_results=True,
+            dynamic_vocabulary=True,
+            experimental=frozenset(locale for locale, model in self._models.items() if model.experimental),
+        )
+
+    @property
+    def worker_pids(self) -> tuple[int, ...]:
+        """Process ids of the decoding processes that serve, for health pages and tests."""
+        return self._pool.pids
+
+    async def start(self) -> None:
+        """See `Engine.start`."""
+        await self._pool.start()
+
+    async def stop(self) -> None:
+        """See `Engine.stop`."""
+        if self._applying is not None:
+            self._applying.cancel()
+            await asyncio.gather(self._applying, return_exceptions=True)
+        await self._pool.stop()
+
+    async def set_vocabulary(self, vocabulary: Vocabulary) -> None:
+        """See `Engine.set_vocabulary`."""
+        self._wanted = vocabulary
+        if self._applying is None or self._applying.done():
+            self._applying = asyncio.create_task(self._apply(), name="asr-vocabulary")
+        await asyncio.shield(self._applying)
+
+    async def open(self, locale: Locale) -> PocketsphinxStream:
+        """See `Engine.open`."""
+        if locale not in self._models:
+            raise UnsupportedLocaleError(f"no acoustic model for {locale}")
+        worker = await self._pool.place()
+        context = self._in_force.get(locale)
+        if context is None:
+            raise VocabularyMissingError(f"no skill has sentences in {locale} yet")
+        return PocketsphinxStream(next(self._numbers), worker, context)
+
+    async def _apply(self) -> None:
+        """Put the newest vocabulary in force; what is superseded while it is made is skipped."""
+        failure: VocabularyInvalidError | None = None
+        while (wanted := self._wanted) is not None:
+            made, failure = await self._make(wanted)
+            if self._wanted is wanted:
+                self._wanted = None
+                await self._switch(wanted, made)
+        if failure is not None:
+            raise failure
+
+    async def _make(self, wanted: Vocabulary) -> tuple[Mapping[Locale, StoredBundle], VocabularyInvalidError | None]:
+        locales = [locale for locale, documents in wanted.locales.items() if documents and locale in self._models]
+        results = await asyncio.gather(
+            *(self._bundles.get(self._models[locale], wanted.locales[locale]) for locale in locales),
+            return_exceptions=True,
+        )
+        made: dict[Locale, StoredBundle] = {}
+        failure: VocabularyInvalidError | None = None
+        for locale, result in zip(locales, results, strict=True):
+            if isinstance(result, VocabularyInvalidError):
+                failure = result
+            elif isinstance(result, BaseException):
+                raise result
+            else:
+                made[locale] = result
+        return made, failure
+
+    async def _switch(self, wanted: Vocabulary, made: Mapping[Locale, StoredBundle]) -> None:
+        await asyncio.gather(*(self._pool.load(bundle.order) for bundle in made.values()))
+        before = {context.key for context in self._in_force.values()}
+        for locale, bundle in made.items():
+            self._in_force[locale] = StreamContext(
+                engine=f"{NAME}/{version('pocketsphinx')}",
+                key=bundle.order.key,
+                registry_revision=wanted.revision,
+                spellings=bundle.spellings,
+                minimum_confidence=self._minimum_confidence,
+                noise=self._noise,
+            )
+            _log.info(
+                "vocabulary in force",
+                locale=locale,
+                revision=wanted.revision,
+                words=bundle.words,
+                problems=bundle.problems,
+            )
+        for locale in set(self._in_force) - {locale for locale, documents in wanted.locales.items() if documents}:
+            del self._in_force[locale]
+        for key in before - {context.key for context in self._in_force.values()}:
+            self._pool.unload(key)

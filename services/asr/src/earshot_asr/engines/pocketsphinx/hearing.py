@@ -1,0 +1,125 @@
+"""The utterances of one worker process, and what to do next for them. Knows no pipes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from earshot_asr.engines.pocketsphinx.decoders import Decoders
+from earshot_asr.engines.pocketsphinx.decoding import words_so_far
+from earshot_asr.engines.pocketsphinx.frames import Frame, Kind, encode
+from earshot_asr.engines.pocketsphinx.orders import LoadOrder, Reading
+
+BYTES_PER_SECOND: Final = 32_000
+STEP_BYTES: Final = BYTES_PER_SECOND // 10
+"""Audio that is searched at once: streams take turns, so one that is behind does not hold up the others."""
+INTERIM_BYTES: Final = BYTES_PER_SECOND // 5
+"""Audio between two interim results."""
+
+
+class _Utterance:
+    def __init__(self, decoders: Decoders) -> None:
+        self.decoders = decoders
+        self.live: Any = decoders.take()
+        self.live.start_utt()
+        self.pcm = bytearray()
+        self.searched = 0
+        self.reported_at = 0
+        self.reported: tuple[str, ...] = ()
+        self.finishing = False
+        self.paused_at: int | None = None
+        self.prepared: tuple[Reading, ...] | None = None
+
+    def end_live(self) -> None:
+        if self.live is not None:
+            self.live.end_utt()
+            self.decoders.give_back(self.live)
+            self.live = None
+
+
+class Hearing:
+    """Takes frames, and works off what they ask for in small steps."""
+
+    def __init__(self) -> None:
+        self._bundles: dict[str, Decoders] = {}
+        self._utterances: dict[int, _Utterance] = {}
+
+    def take(self, frame: Frame) -> Iterator[bytes]:
+        """Take one frame; yields frames to answer with at once."""
+        match frame.kind:
+            case Kind.LOAD:
+                yield self._load(LoadOrder.from_json(frame.json()))
+            case Kind.UNLOAD:
+                self._bundles.pop(frame.json()["key"], None)
+            case Kind.OPEN:
+                self._utterances[frame.stream] = _Utterance(self._bundles[frame.json()["key"]])
+            case _:
+                utterance = self._utterances.get(frame.stream)
+                if utterance is not None:
+                    self._take_for(utterance, frame)
+
+    def _load(self, order: LoadOrder) -> bytes:
+        try:
+            if order.key not in self._bundles:
+                self._bundles[order.key] = Decoders(order)
+        except (RuntimeError, ValueError, TypeError, OSError) as error:
+            return encode(Kind.FAILED, 0, {"key": order.key, "reason": str(error)})
+        return encode(Kind.LOADED, 0, {"key": order.key})
+
+    def _take_for(self, utterance: _Utterance, frame: Frame) -> None:
+        match frame.kind:
+            case Kind.FEED:
+                utterance.pcm += frame.body
+            case Kind.PAUSE:
+                utterance.paused_at = len(utterance.pcm)
+            case Kind.RESUME:
+                utterance.paused_at = None
+                utterance.prepared = None
+            case Kind.FINISH:
+                utterance.finishing = True
+            case Kind.CLOSE:
+                utterance.end_live()
+                del self._utterances[frame.stream]
+            case _:
+                raise ValueError(f"a worker is not told {frame.kind.name}")
+
+    def step(self) -> bytes | None:
+        """Do one piece of work.
+
+        Returns:
+            A frame to send, empty if this piece has nothing to say; None if there is nothing to do.
+        """
+        # Who waits for a final result comes first, then who has most audio unheard.
+        for stream, utterance in self._utterances.items():
+            if utterance.finishing:
+                return self._finish(stream, utterance)
+        behind = [(len(u.pcm) - u.searched, stream) for stream, u in self._utterances.items() if u.paused_at is None]
+        most, stream = max(behind, default=(0, 0))
+        if most >= STEP_BYTES:
+            return self._search(stream, self._utterances[stream])
+        for utterance in self._utterances.values():
+            if utterance.paused_at is not None and utterance.prepared is None:
+                utterance.prepared = utterance.decoders.decode_whole(bytes(utterance.pcm))
+                return b""
+        return None
+
+    def _search(self, stream: int, utterance: _Utterance) -> bytes:
+        end = utterance.searched + STEP_BYTES
+        utterance.live.process_raw(bytes(utterance.pcm[utterance.searched : end]))
+        utterance.searched = end
+        if end - utterance.reported_at < INTERIM_BYTES:
+            return b""
+        utterance.reported_at = end
+        words = words_so_far(utterance.live)
+        if words == utterance.reported:
+            return b""
+        utterance.reported = words
+        return encode(Kind.INTERIM, stream, {"words": words, "offset": end / BYTES_PER_SECOND})
+
+    def _finish(self, stream: int, utterance: _Utterance) -> bytes:
+        readings = utterance.prepared
+        if readings is None:
+            readings = utterance.decoders.decode_whole(bytes(utterance.pcm))
+        utterance.end_live()
+        del self._utterances[stream]
+        return encode(Kind.FINAL, stream, {"readings": [reading.to_json() for reading in readings]})

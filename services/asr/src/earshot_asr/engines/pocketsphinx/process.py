@@ -1,0 +1,184 @@
+"""The service's end of one decoding process."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final, Protocol, Self
+
+from earshot_asr.engines.errors import (
+    RecognizerStoppedError,
+    RecognizerUnavailableError,
+    VocabularyInvalidError,
+    WorkerDiedError,
+)
+from earshot_asr.engines.pocketsphinx.frames import Frame, Kind, Reader, encode
+from earshot_asr.engines.pocketsphinx.orders import LoadOrder
+
+START_TIMEOUT_S: Final = 15.0
+STOP_TIMEOUT_S: Final = 2.0
+_CHUNK: Final = 1 << 16
+
+
+class Listener(Protocol):
+    """Who waits for frames of one stream."""
+
+    def on_frame(self, frame: Frame) -> None:
+        """Take an INTERIM or FINAL frame."""
+        ...
+
+    def on_failure(self, error: Exception) -> None:
+        """Learn that no more will come."""
+        ...
+
+
+class WorkerProcess:
+    """A running worker; made by `start`."""
+
+    def __init__(self, process: Process, on_death: Callable[[WorkerProcess], None]) -> None:
+        self._process = process
+        self._on_death = on_death
+        self._listeners: dict[int, Listener] = {}
+        self._loads: dict[str, asyncio.Future[None]] = {}
+        self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._stopping = False
+        self._reading = asyncio.create_task(self._read(), name="asr-worker-reader")
+
+    @classmethod
+    async def start(cls, on_death: Callable[[WorkerProcess], None]) -> Self:
+        """Start a process and wait until it serves.
+
+        Args:
+            on_death: Called when it ends without having been stopped.
+
+        Raises:
+            RecognizerUnavailableError: It did not come up.
+        """
+        arguments = (sys.executable, "-m", "earshot_asr.engines.pocketsphinx.worker")
+        try:
+            # Signals for the service's process group are not for the worker: utterances are to be finished first.
+            process = await asyncio.create_subprocess_exec(*arguments, stdin=PIPE, stdout=PIPE, start_new_session=True)
+        except OSError as error:
+            raise RecognizerUnavailableError(f"no decoding process: {error}") from error
+        worker = cls(process, on_death)
+        try:
+            async with asyncio.timeout(START_TIMEOUT_S):
+                await asyncio.shield(worker._ready)
+        except (TimeoutError, WorkerDiedError) as error:
+            await worker.stop()
+            raise RecognizerUnavailableError("a decoding process did not come up") from error
+        return worker
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    @property
+    def streams(self) -> int:
+        """How many streams it serves."""
+        return len(self._listeners)
+
+    async def load(self, order: LoadOrder) -> None:
+        """Make it load a bundle; returns when it is loaded.
+
+        Raises:
+            VocabularyInvalidError: The decoder refused the files.
+            WorkerDiedError: The process ended.
+        """
+        future = self._loads.get(order.key)
+        if future is None:
+            future = self._loads[order.key] = asyncio.get_running_loop().create_future()
+            self.send(Kind.LOAD, 0, encode(Kind.LOAD, 0, order.to_json()))
+        await asyncio.shield(future)
+
+    def unload(self, key: str) -> None:
+        """Make it forget a bundle, as soon as no stream needs it."""
+        self._loads.pop(key, None)
+        self.send(Kind.UNLOAD, 0, encode(Kind.UNLOAD, 0, {"key": key}))
+
+    def attach(self, stream: int, listener: Listener, key: str) -> None:
+        """Open a stream."""
+        self._listeners[stream] = listener
+        self.send(Kind.OPEN, stream, encode(Kind.OPEN, stream, {"key": key}))
+
+    def detach(self, stream: int) -> None:
+        """Let a stream go."""
+        self._listeners.pop(stream, None)
+
+    def send(self, kind: Kind, stream: int, frame: bytes | None = None) -> None:
+        """Send a frame; what a dead process is sent is dropped, its listeners have been told."""
+        writer = self._process.stdin
+        if writer is not None and not writer.is_closing():
+            writer.write(encode(kind, stream) if frame is None else frame)
+
+    async def drain(self) -> None:
+        """Wait until the process has read most of what it was sent."""
+        writer = self._process.stdin
+        if writer is not None:
+            with suppress(ConnectionError):
+                await writer.drain()
+
+    async def stop(self) -> None:
+        """End the process; its streams fail with recognizer_stopped. Idempotent."""
+        self._stopping = True
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        try:
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                await self._process.wait()
+        except TimeoutError:
+            with suppress(ProcessLookupError):
+                self._process.kill()
+            await self._process.wait()
+        await self._reading
+
+    async def _read(self) -> None:
+        reader = Reader()
+        output = self._process.stdout
+        while output is not None and (data := await output.read(_CHUNK)):
+            for frame in reader.push(data):
+                self._dispatch(frame)
+        await self._process.wait()
+        self._die()
+
+    def _dispatch(self, frame: Frame) -> None:
+        match frame.kind:
+            case Kind.READY:
+                self._ready.set_result(None)
+            case Kind.LOADED | Kind.FAILED:
+                self._answer_load(frame)
+            case _:
+                listener = self._listeners.get(frame.stream)
+                if listener is not None:
+                    listener.on_frame(frame)
+
+    def _answer_load(self, frame: Frame) -> None:
+        body = frame.json()
+        future = self._loads.get(body["key"])
+        if future is None or future.done():
+            return
+        if frame.kind is Kind.LOADED:
+            future.set_result(None)
+        else:
+            del self._loads[body["key"]]
+            future.set_exception(VocabularyInvalidError(f"the decoder refused a vocabulary: {body['reason']}"))
+
+    def _die(self) -> None:
+        error: Exception = (
+            RecognizerStoppedError("the recogniser was stopped")
+            if self._stopping
+            else WorkerDiedError(f"decoding process {self.pid} ended with code {self._process.returncode}")
+        )
+        for future in (self._ready, *self._loads.values()):
+            if not future.done():
+                future.set_exception(error)
+                future.exception()
+        for listener in tuple(self._listeners.values()):
+            listener.on_failure(error)
+        self._listeners.clear()
+        if not self._stopping:
+            self._on_death(self)

@@ -1,0 +1,15 @@
+"""What can go wrong with models."""
+
+from __future__ import annotations
+
+
+class ModelError(Exception):
+    """One sentence for the person at the keyboard, and a stable code for programs.
+
+    Attributes:
+        code: unknown_model, source_missing, source_unreadable, model_incomplete or model_altered.
+    """
+
+    def __init__(self, message: str, *, code: str) -> None:
+        super().__init__(message)
+        self.code = code

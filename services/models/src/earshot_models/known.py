@@ -1,0 +1,92 @@
+"""The models that an engine of Earshot can use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from earshot_models.errors import ModelError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFile:
+    """One file of a model.
+
+    Attributes:
+        name: Relative to the model's directory.
+        sha256: In hex, of the copy that Earshot is tested with; None where the publisher's copies differ.
+        required: Whether the engine needs it.
+    """
+
+    name: str
+    sha256: str | None = None
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """One model.
+
+    Attributes:
+        id: Its name here and of its directory.
+        summary: What it is, in one line.
+        locale: BCP-47, what it is for.
+        engine: Which engine loads it.
+        publisher: Who made it.
+        page: Where it is published.
+        licence: Under which terms.
+        size_bytes: Of all files together.
+        files: What it consists of.
+    """
+
+    id: str
+    summary: str
+    locale: str
+    engine: str
+    publisher: str
+    page: str
+    licence: str
+    size_bytes: int
+    files: tuple[ModelFile, ...]
+
+
+CMU_MANDARIN: Final = Model(
+    id="zh-CN-tdt",
+    summary="Semi-continuous Mandarin acoustic model with a pronunciation dictionary of 95,913 words, without tones",
+    locale="zh-CN",
+    engine="pocketsphinx",
+    publisher="Carnegie Mellon University",
+    page="https://cmusphinx.github.io/wiki/download/",
+    licence="BSD-style (see COPYING)",
+    size_bytes=5_649_472,
+    files=(
+        ModelFile(name="COPYING", required=False),
+        ModelFile(name="feat.params", sha256="4a6d2b73e03ee01fba914c78375ed3730800a65222054b9dee037ae66c2feb04"),
+        ModelFile(
+            name="mandarin_notone.dic", sha256="35db87512760602b5849dd5e8b34302e5fc56110159a6bca1dd901a4ecc390ef"
+        ),
+        ModelFile(name="mdef", sha256="ff5c3fca8c64a4951bee20782a9ee2f9660b3272dea14236debff88dd54aa050"),
+        ModelFile(name="means", sha256="2a9b89adab74695318781000f84b5ef519c1c05c4f703dedd21ab289ffaf21b9"),
+        ModelFile(name="noisedict", sha256="5fa071647f771803feccbe31dc7fb6d8f2e468f97186792db26dad429e59732f"),
+        ModelFile(name="sendump", sha256="d6d2ac84a7aa7c020114267d6fba9df710f6075fbe02ff7ec98e84765fd38779"),
+        ModelFile(
+            name="transition_matrices", sha256="0e697ddb2f1a4204615db1d73bdce5d81f30ce3b8fb55de23a2ced2d20fa2eb4"
+        ),
+        ModelFile(name="variances", sha256="50a279dde94da2e742113aae9aed03526dddd66bf48a64bed7579e5092f7b53b"),
+    ),
+)
+
+KNOWN: Final[tuple[Model, ...]] = (CMU_MANDARIN,)
+
+
+def find(model_id: str) -> Model:
+    """Return the model of an id.
+
+    Raises:
+        ModelError: unknown_model.
+    """
+    for model in KNOWN:
+        if model.id == model_id:
+            return model
+    names = ", ".join(model.id for model in KNOWN)
+    raise ModelError(f"There is no model {model_id!r}; known are: {names}.", code="unknown_model")
