@@ -8,14 +8,13 @@ text, which is what lets another worker go on in its middle.
 from __future__ import annotations
 
 import tempfile
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from earshot_tts.engines.base import EngineCapabilities, Samples, Sink, Voice
-from earshot_tts.engines.espeak_library import EspeakFailure, EspeakLibrary
+from earshot_tts.engines.espeak_library import EspeakFailure, EspeakLibrary, shared
 from earshot_tts.errors import EngineError, EngineUnavailableError
 
 NAME = "espeak-ng"
@@ -38,11 +37,9 @@ class EspeakEngine:
         if not _SLOWEST <= words_per_minute <= _FASTEST:
             raise EngineUnavailableError(f"espeak-ng speaks {_SLOWEST} to {_FASTEST} words a minute")
         self._rate = words_per_minute
-        self._lock = threading.Lock()
         self._library: EspeakLibrary | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._files: dict[str, Path] = {}
-        self._selected = ""
         self._capabilities: EngineCapabilities | None = None
 
     @property
@@ -62,7 +59,7 @@ class EspeakEngine:
             import espeakng_loader  # noqa: PLC0415 - loads data when imported
 
             data = Path(espeakng_loader.get_data_path())
-            library = EspeakLibrary(espeakng_loader.get_library_path(), data)
+            library = shared(espeakng_loader.get_library_path(), data)
         except (ImportError, OSError, EspeakFailure) as error:
             raise EngineUnavailableError(f"espeak-ng can't be loaded: {error}") from error
         self._folder = tempfile.TemporaryDirectory(prefix="earshot-tts-")
@@ -82,16 +79,17 @@ class EspeakEngine:
             deterministic=True,
             phonemes=True,
         )
-        for _, name, _ in _VOICES:
-            # Dictionaries are read when a voice is selected: 3 ms that the first user need not wait for.
-            self._select(name)
+        with library.lock:
+            for _, name, _ in _VOICES:
+                # Dictionaries are read when a voice is selected: 3 ms that the first user need not wait for.
+                library.select_voice(self._files[name], self._rate)
 
     def stop(self) -> None:
-        """Release the library; waits for the sentence in progress."""
-        with self._lock:
-            if self._library is not None:
-                self._library.terminate()
-                self._library = None
+        """Forget the library and remove the voice files; waits for the sentence in progress."""
+        library, self._library = self._library, None
+        if library is None:
+            return
+        with library.lock:
             if self._folder is not None:
                 self._folder.cleanup()
                 self._folder = None
@@ -103,25 +101,25 @@ class EspeakEngine:
             samples: Samples = np.frombuffer(block, "<i2")
             return sink(samples)
 
-        with self._lock:
+        library = self._loaded()
+        with library.lock:
             try:
-                self._select(voice.name).synthesise(text, receive)
+                library.select_voice(self._files[voice.name], self._rate)
+                library.synthesise(text, receive)
             except EspeakFailure as error:
                 raise EngineError(str(error)) from error
 
     def phonemise(self, words: Sequence[str], voice: Voice) -> list[list[str]]:
         """Return each word's phonemes; a word that espeak reads as nothing has none."""
-        with self._lock:
+        library = self._loaded()
+        with library.lock:
             try:
-                library = self._select(voice.name)
+                library.select_voice(self._files[voice.name], self._rate)
                 return [library.phonemes(word) for word in words]
             except EspeakFailure as error:
                 raise EngineError(str(error)) from error
 
-    def _select(self, name: str) -> EspeakLibrary:
+    def _loaded(self) -> EspeakLibrary:
         if self._library is None:
             raise EngineError("espeak-ng has been stopped")
-        if name != self._selected:
-            self._library.select_voice(self._files[name], self._rate)
-            self._selected = name
         return self._library

@@ -1,8 +1,8 @@
 """espeak-ng through ctypes: the part that knows the C interface, and nothing about Earshot.
 
-libespeak-ng has one synthesiser a process, with global state: one `EspeakLibrary` a process, one call at a time (the
-caller's lock). ctypes gives the GIL up while C runs and takes it for each callback, once for 60 ms of sound, so a
-thread is enough to keep an event loop free.
+libespeak-ng has one synthesiser a process, with global state: `shared` returns the process's one `EspeakLibrary`, whose
+lock its users hold around whatever belongs together. ctypes gives the GIL up while C runs and takes it for each
+callback, once for 60 ms of sound, so a thread is enough to keep an event loop free.
 
 The library is GPL-3: nothing outside this distribution loads it.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import re
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ class EspeakFailure(RuntimeError):  # noqa: N818 - an error of the library, turn
 
 
 class EspeakLibrary:
-    """The loaded library. Not thread-safe.
+    """The loaded library. Every call needs `lock`.
 
     Args:
         library: Path of the shared object.
@@ -45,7 +46,8 @@ class EspeakLibrary:
     """
 
     def __init__(self, library: str, data: Path) -> None:
-        self.data = data
+        self.lock = threading.Lock()
+        self._selected: tuple[Path, int] | None = None
         self._lib: Any = ctypes.CDLL(library)
         self._lib.espeak_Info.restype = ctypes.c_char_p
         self._lib.espeak_TextToPhonemes.restype = ctypes.c_char_p
@@ -73,13 +75,17 @@ class EspeakLibrary:
         self._lib.espeak_SetSynthCallback(self._callback)
 
     def select_voice(self, file: Path, words_per_minute: int) -> None:
-        """Make a voice file the current voice.
+        """Make a voice file the current voice; at no cost where it is already.
 
         Raises:
             EspeakFailure: It is not a voice.
         """
+        if self._selected == (file, words_per_minute):
+            return
+        self._selected = None
         _check(self._lib.espeak_ng_SetVoiceByFile(str(file).encode()), "select a voice")
         _check(self._lib.espeak_SetParameter(_PARAMETER_RATE, words_per_minute, 0), "set the rate")
+        self._selected = (file, words_per_minute)
 
     def synthesise(self, text: str, sink: Callable[[bytes], bool]) -> None:
         """Speak plain text with the current voice.
@@ -116,10 +122,6 @@ class EspeakLibrary:
             found += [phoneme for phoneme in re.split(rf"[{_SEPARATOR}\s]+", plain) if phoneme]
         return found
 
-    def terminate(self) -> None:
-        """Release the library's memory; the object can't be used afterwards."""
-        self._lib.espeak_Terminate()
-
     def _speak(self, text: bytes) -> int:
         status: int = self._lib.espeak_Synth(text, len(text) + 1, 0, _POSITION_CHARACTER, 0, _CHARS_UTF8, None, None)
         return status
@@ -132,6 +134,23 @@ class EspeakLibrary:
         except BaseException as error:  # noqa: BLE001 - an exception can't cross C; `synthesise` raises it
             self._failure, self._stopped = error, True
         return int(self._stopped)
+
+
+_LOADING = threading.Lock()
+_LOADED: list[EspeakLibrary] = []
+
+
+def shared(library: str, data: Path) -> EspeakLibrary:
+    """Return the process's one library, loaded when it is first asked for; it stays loaded.
+
+    Raises:
+        OSError: The library can't be loaded.
+        EspeakFailure: It does not accept its data.
+    """
+    with _LOADING:
+        if not _LOADED:
+            _LOADED.append(EspeakLibrary(library, data))
+        return _LOADED[0]
 
 
 def _check(status: int, what: str) -> None:

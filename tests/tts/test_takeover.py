@@ -1,0 +1,106 @@
+"""Outcomes that outlive the worker that began them, and outcomes of several segments."""
+
+from __future__ import annotations
+
+import asyncio
+
+from earshot.dialogue.v1 import outcome_pb2
+from support.speaking import OPUS_24K, PCM_16K, listener, settled, speech_worker
+
+ANSWER = "This is the first sentence of an answer. The second one is a little longer than that. Here is the third."
+
+
+async def test_answer_goes_on_bit_exact_after_its_worker_died(server) -> None:
+    """Another worker resumes behind the last captured frame; PCM and Opus are what one worker alone would have sent."""
+    async with listener(server) as device, listener(server, serial="d2") as reference:
+        async with speech_worker(server, lead_s=0.3, burst_s=0.1) as dying:
+            turns = [
+                await device.decide(ANSWER, playback=playback, outcome_id=f"o{n}")
+                for n, playback in enumerate((PCM_16K, OPUS_24K))
+            ]
+            await device.wait(lambda: all(len(device.of(turn)) > 20 for turn in turns))
+            await dying.freeze()
+            sent = [len(device.of(turn)) for turn in turns]
+        async with speech_worker(server, lead_s=30.0):
+            resumed = [await device.whole(turn) for turn in turns]
+            alone = [
+                await reference.whole(await reference.decide(ANSWER, playback=playback, outcome_id=f"r{n}"))
+                for n, playback in enumerate((PCM_16K, OPUS_24K))
+            ]
+            await settled(server)
+    for frames, expected, count in zip(resumed, alone, sent, strict=True):
+        assert [frame.payload for frame in frames] == [frame.payload for frame in expected]
+        assert {frame.owner_epoch for frame in frames[:count]} == {1}
+        assert {frame.owner_epoch for frame in frames[count:]} == {2}
+    # What the first worker had sent was not sent again.
+    assert len(device.frames) == sum(len(frames) for frames in resumed)
+
+
+async def test_segments_are_one_sequence(server) -> None:
+    """Segments that come while the one before is spoken follow it, with numbers that go on and one last frame."""
+    async with speech_worker(server, lead_s=0.5), listener(server) as device:
+        turn = await device.decide("Here is the news.", final=False)
+        await device.decide("First, the weather.", turn_id=turn, segment=1, final=False)
+        await device.decide("That was it.", turn_id=turn, segment=2)
+        frames = await device.whole(turn)
+        await settled(server)
+    assert [frame.sequence for frame in frames] == list(range(len(frames)))
+    assert [frame.segment_index for frame in frames] == sorted(frame.segment_index for frame in frames)
+    assert [frame.segment_index for frame in frames if frame.segment_last] == [0, 1, 2]
+    assert [frame.last for frame in frames] == [False] * (len(frames) - 1) + [True]
+
+
+async def test_segment_goes_on_behind_one_that_another_worker_spoke(server) -> None:
+    """A worker that knows nothing of the earlier segment finds its end in the capture; silent segments are skipped."""
+    async with listener(server) as device:
+        async with speech_worker(server):
+            turn = await device.decide("Here is the news.", final=False)
+            await device.wait(lambda: any(frame.segment_last for frame in device.frames))
+            await settled(server)
+        async with speech_worker(server):
+            await device.decide(turn_id=turn, segment=1, final=False)
+            await device.decide("That was it.", turn_id=turn, segment=2)
+            frames = await device.whole(turn)
+    assert [frame.sequence for frame in frames] == list(range(len(frames)))
+    assert [frame.segment_index for frame in frames if frame.segment_last] == [0, 2]
+
+
+async def test_final_segment_without_words_ends_the_playback(server) -> None:
+    """A final segment that says nothing closes what the segments before it said; alone, it makes no sound."""
+    async with speech_worker(server), listener(server) as device:
+        turn = await device.decide("Here is the news.", final=False)
+        await device.decide(turn_id=turn, segment=1)
+        frames = await device.whole(turn)
+        assert frames[-1].segment_index == 1
+        assert len([frame for frame in frames if frame.segment_index == 1]) == 1
+        silent = await device.decide(outcome_id="o2", final=False)
+        await device.decide(turn_id=silent, outcome_id="o2", segment=1)
+        await settled(server)
+        assert not device.of(silent)
+
+
+async def test_stalled_segment_is_not_waited_for_for_ever(server) -> None:
+    """A segment whose predecessor was never spoken begins after the stall limit."""
+    async with speech_worker(server, stall_s=0.3), listener(server) as device:
+        lost = outcome_pb2.Outcome(outcome_id="o1", segment_index=0, kind=outcome_pb2.OUTCOME_KIND_ANSWERED)
+        lost.turn.modality = 1
+        lost.prompts.add(text="Never spoken.", locale="en-US")
+        lost.turn.playback_format.encoding = 99
+        turn = "t-stalled"
+        await device.client.jetstream().publish(device.address.turn_outcome(turn), lost.SerializeToString())
+        await device.decide("The second segment.", turn_id=turn, segment=1)
+        frames = await device.whole(turn)
+        assert {frame.segment_index for frame in frames} == {1}
+        assert frames[0].sequence == 0
+
+
+async def test_outcome_is_owned_while_it_is_paced(server) -> None:
+    """An answer that takes longer than the acknowledgement's wait is delivered once and spoken once."""
+    pace = {"lead_s": 0.2, "burst_s": 0.1}
+    async with speech_worker(server, **pace), speech_worker(server, **pace), listener(server) as device:
+        turn = await device.decide(ANSWER.split(".", maxsplit=1)[0] + ".")
+        frames = await device.whole(turn)
+        await asyncio.sleep(0.1)
+        await settled(server)
+        assert {frame.owner_epoch for frame in frames} == {1}
+        assert len(device.frames) == len(frames)
