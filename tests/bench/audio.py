@@ -21,7 +21,9 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import psutil
 import uvloop
 
 from bench.audio_devices import speak
@@ -39,6 +41,8 @@ class Step:
 
     streams: int
     cores: float
+    server_cores: float
+    devices_cores: float
     p50_ms: float
     p99_ms: float
     frames: int
@@ -51,7 +55,7 @@ class Step:
         return not self.mismatched and self.p50_ms <= P50_LIMIT_MS and self.p99_ms <= P99_LIMIT_MS
 
 
-async def step(url: str, streams: int, seconds: float, kind: str) -> Step:
+async def step(url: str, server: int, streams: int, seconds: float, kind: str) -> Step:
     """Run one level."""
     worker = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "bench.audio_worker", url, kind, stdin=-1, stdout=-1, cwd=Path(__file__).parents[1]
@@ -59,11 +63,16 @@ async def step(url: str, streams: int, seconds: float, kind: str) -> Step:
     assert worker.stdin is not None
     assert worker.stdout is not None
     assert await worker.stdout.readline() == b"ready\n"
+    processes = {"server": psutil.Process(server), "devices": psutil.Process()}
+    before = {name: _cpu_s(process) for name, process in processes.items()}
+    began = time.monotonic()
     said = await speak(url, streams, seconds=seconds, expect_transcripts=kind == "product")
+    seconds = time.monotonic() - began
+    used = {f"{name}_cores": (_cpu_s(process) - before[name]) / seconds for name, process in processes.items()}
     worker.stdin.close()
-    figures = json.loads((await worker.stdout.read()).splitlines()[-1])
+    figures: dict[str, Any] = json.loads((await worker.stdout.read()).splitlines()[-1])
     await worker.wait()
-    return Step(streams=streams, mismatched=said.mismatched, late_ms=said.late_ms, **figures)
+    return Step(streams=streams, mismatched=said.mismatched, late_ms=said.late_ms, **(used | figures))
 
 
 async def main(levels: list[int], seconds: float) -> None:
@@ -79,10 +88,14 @@ async def main(levels: list[int], seconds: float) -> None:
         # A server of its own for each level: what the last one captured costs the next one nothing.
         with tempfile.TemporaryDirectory() as folder:
             async with nats_server(Path(folder)) as server:
-                now = await step(server.url, streams, seconds, "product")
+                assert server.process is not None
+                now = await step(server.url, server.process.pid, streams, seconds, "product")
         steps.append(now)
-        print(f"  {streams} streams: p50 {now.p50_ms:.2f} ms, p99 {now.p99_ms:.1f} ms, "
-              f"{now.cores:.2f} cores, {now.mismatched} mismatched", flush=True)
+        print(
+            f"  {streams} streams: p50 {now.p50_ms:.2f} ms, p99 {now.p99_ms:.1f} ms, "
+            f"{now.cores:.2f} cores, {now.mismatched} mismatched",
+            flush=True,
+        )
         if now.holds:
             best, missed = now, 0
         else:
@@ -92,9 +105,20 @@ async def main(levels: list[int], seconds: float) -> None:
             break
     with tempfile.TemporaryDirectory() as folder:
         async with nats_server(Path(folder)) as server:
-            floor = await step(server.url, best.streams if best else levels[0], seconds, "floor")
+            assert server.process is not None
+            floor = await step(server.url, server.process.pid, best.streams if best else levels[0], seconds, "floor")
     rows = [_row(step.streams, step) for step in steps] + [_row(f"floor {floor.streams}", floor)]
-    header = ("streams", "worker cores", "streams/core by CPU", "live p50 ms", "live p99 ms", "mismatched", "sent late p99 ms")
+    header = (
+        "streams",
+        "worker cores",
+        "server",
+        "devices",
+        "streams/core by CPU",
+        "live p50 ms",
+        "live p99 ms",
+        "mismatched",
+        "sent late p99 ms",
+    )
     print(table(header, rows))
     figures: dict[str, float | int | None] = {
         "streams_per_core": best.streams if best else 0,
@@ -109,10 +133,17 @@ async def main(levels: list[int], seconds: float) -> None:
     print(f"written to {write('bench-audio', figures)}")
 
 
+def _cpu_s(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return times.user + times.system
+
+
 def _row(name: object, step: Step) -> list[str]:
     return [
         str(name),
         f"{step.cores:.2f}",
+        f"{step.server_cores:.2f}",
+        f"{step.devices_cores:.2f}",
         f"{step.streams / step.cores:.0f}" if step.cores else "-",
         f"{step.p50_ms:.2f}",
         f"{step.p99_ms:.1f}",

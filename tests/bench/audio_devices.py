@@ -102,7 +102,9 @@ def _streams(count: int) -> list[_Stream]:
         started = upstream_pb2.UtteranceStarted(
             turn_id=turn,
             contract_version=1,
-            format=audio_pb2.AudioFormat(encoding=1, sample_rate_hertz=16_000, channel_count=1),
+            format=audio_pb2.AudioFormat(
+                encoding=audio_pb2.AUDIO_ENCODING_LINEAR16, sample_rate_hertz=16_000, channel_count=1
+            ),
         ).SerializeToString()
         begin = b"PUB %s %d\r\n%s\r\n" % (address.started("en-US", "stable").encode(), len(started), started)
         streams.append(_Stream(turn=turn, subject=address.audio(turn).encode(), start=begin))

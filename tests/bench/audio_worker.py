@@ -26,7 +26,15 @@ from nats.aio.msg import Msg
 from bench.results import percentile
 from earshot.device.v1 import upstream_pb2
 from earshot_asr.composition import listen
-from earshot_asr.engines.base import Alternative, EngineCapabilities, Interim, Locale, Recognition, Rejection, Vocabulary
+from earshot_asr.engines.base import (
+    Alternative,
+    EngineCapabilities,
+    Interim,
+    Locale,
+    Recognition,
+    Rejection,
+    Vocabulary,
+)
 from earshot_asr.recognition import Recognizer
 from earshot_asr.settings import AsrSettings
 from earshot_chassis.bus import Bus

@@ -100,7 +100,9 @@ class Assembler:
     def take(self) -> list[Frame]:
         """Return the frames that have become contiguous since the last call, in order."""
         taken, self._ready = self._ready, []
-        self._waiting_bytes -= sum(len(frame) for frame in taken if frame is not None)
+        for frame in taken:
+            if frame is not None:
+                self._waiting_bytes -= len(frame)
         return taken
 
     def give_up_gap(self) -> int:

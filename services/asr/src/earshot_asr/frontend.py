@@ -5,7 +5,7 @@ One object an utterance, without I/O: the bus path and the gRPC path push frames
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,8 @@ from earshot_audio import Format, FrameDecoder, Resampler
 _EMPTY: NDArray[np.int16] = np.empty(0, np.int16)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
-    """What one frame added.
+class Heard(NamedTuple):
+    """What one frame added. A tuple, because one is made for every frame.
 
     Attributes:
         pcm: 16-bit mono little-endian at 16 kHz, for the engine.

@@ -15,7 +15,7 @@ timer for all utterances of a worker looks at how uploads are doing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol
 
 from nats.aio.client import Client
@@ -176,13 +176,16 @@ class Receivers:
         loop = asyncio.get_running_loop()
         now = loop.time()
         self._timer = loop.call_later(LOOK_S, self._look) if self._open else None
+        acknowledgements = []
         for receiver, (_, acknowledge) in self._open.items():
             action, sequence = receiver.look(now)
             if action is UploadAction.REPAIR:
                 _REPAIRS.add(1)
                 self._spawn(self._backfill(receiver))
             if sequence is not None:
-                self._spawn(acknowledge(sequence))
+                acknowledgements.append((acknowledge, sequence))
+        if acknowledgements:
+            self._spawn(_acknowledge(acknowledgements))
 
     def _spawn(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)
@@ -193,3 +196,8 @@ class Receivers:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.warning("upload_watch_failed", error=type(error).__name__)
+
+
+async def _acknowledge(due: Sequence[tuple[Acknowledge, int]]) -> None:
+    for acknowledge, sequence in due:
+        await acknowledge(sequence)
