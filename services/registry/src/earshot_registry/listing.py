@@ -59,7 +59,7 @@ async def list_bucket(client: Client, bucket: str, *, timeout_s: float = 2.0) ->
                     entries.append(_entry(message, prefix))
             finally:
                 await subscription.unsubscribe()
-    except (TimeoutError, NatsError) as error:
+    except (OSError, NatsError) as error:
         raise RegistryUnavailableError(f"the bucket {bucket} can't be listed: {type(error).__name__}") from error
     raise RegistryUnavailableError(f"the listing of bucket {bucket} ended early")
 

@@ -69,7 +69,7 @@ class Registration:
                     await self._register()
                 else:
                     await self._renew()
-            except (NatsError, JetStreamError, RegistryUnavailableError, TimeoutError) as error:
+            except (NatsError, JetStreamError, RegistryUnavailableError, OSError) as error:
                 _log.warning("registration_failed", reason=type(error).__name__)
                 await asyncio.sleep(_RETRY_S)
                 continue
@@ -84,7 +84,7 @@ class Registration:
             skills, endpoints = await self._open()
             await self._withdraw_description(skills)
             await endpoints.delete(self._endpoint_key)
-        except (NatsError, JetStreamError, RegistryUnavailableError, TimeoutError) as error:
+        except (NatsError, JetStreamError, RegistryUnavailableError, OSError) as error:
             _log.warning("withdrawal_failed", reason=type(error).__name__)
         else:
             _log.info("withdrawn", skill=self._skill[0], version=self._skill[1])

@@ -11,6 +11,7 @@ from earshot_chassis.service import Service
 from earshot_chassis.service import run as run_service
 from earshot_skillkit import wire
 from earshot_skillkit.dispatch import Dispatcher
+from earshot_skillkit.errors import BrokenManifestError
 from earshot_skillkit.package import SkillPackage, load_package
 from earshot_skillkit.registration import Registration
 from earshot_skillkit.servicer import NAME, SkillServicer
@@ -30,10 +31,13 @@ def run(package: str, build: Callable[[Host], Skill]) -> None:
         build: Makes the skill; usually its class.
 
     Raises:
-        BrokenManifestError: A file of the folder is wrong.
+        SystemExit: A file of the folder is wrong; the one line on standard error names file and key.
         BrokenSkillError: Code and manifest do not fit each other.
     """
-    loaded = load_package(package)
+    try:
+        loaded = load_package(package)
+    except BrokenManifestError as error:
+        raise SystemExit(f"{package}: {error.code}: {error}") from None
     settings = SkillSettings()
     service = Service(f"skill-{loaded.manifest.id}", loaded.version, settings)
 

@@ -77,7 +77,7 @@ class BucketStates:
         try:
             keys = [entry.key async for entry in _until_none(watcher)]
         finally:
-            await watcher.stop()
+            await watcher.stop()  # type: ignore[no-untyped-call]
         for key in keys:
             await self._bucket.purge(key)
 
