@@ -54,7 +54,11 @@ def known_turns(store):
     given_up = TurnFact(
         turn_id="turn-lost", household_id="home", device_id="attic", started_ns=START, abandoned="network_lost"
     )
-    spans = [span(1, name="voice.turn", end_ns=START + 100_000_000), span(2, 1, status="error", status_message="timeout"), span(3, 2)]
+    spans = [
+        span(1, name="voice.turn", end_ns=START + 100_000_000),
+        span(2, 1, status="error", status_message="timeout"),
+        span(3, 2),
+    ]
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
         runner.run(store.add(Batch(spans=spans, facts=[answered, given_up])))
 

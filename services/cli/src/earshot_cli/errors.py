@@ -9,6 +9,7 @@ CliError
 from __future__ import annotations
 
 from earshot_chassis.errors import EarshotError, InvalidInputError, PermanentError
+from earshot_models import ModelError
 
 
 class CliError(PermanentError):
@@ -39,7 +40,7 @@ class BadArgumentError(InvalidInputError):
 
 def sentence(error: BaseException) -> tuple[str, str]:
     """Return an error's code and what to tell the person at the terminal."""
-    if isinstance(error, EarshotError):
+    if isinstance(error, EarshotError | ModelError):
         return error.code, str(error)
     if isinstance(error, OSError):
         what = f"{error.filename}: " if error.filename else ""
