@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 
 import pytest
-from support.fake_cloud import FakeCloud
-from support.nats import NatsServer, nats_server
 
 from earshot_device import Device, DeviceSettings, NullSink
 from earshot_topology.subjects import DeviceAddress
+from support.fake_cloud import FakeCloud
+from support.nats import NatsServer, nats_server
 
 ADDRESS = DeviceAddress("h1", "d1")
 

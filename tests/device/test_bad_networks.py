@@ -5,10 +5,10 @@ import random
 
 import numpy as np
 import pytest
-from support.fake_cloud import sequences_in
 
 from earshot.device.v1 import directive_pb2, downstream_pb2, upstream_pb2
 from earshot_device import AbandonReason
+from support.fake_cloud import sequences_in
 
 SPEECH = (np.sin(np.arange(16_000) / 5) * 8000).astype(np.int16)
 
@@ -140,7 +140,13 @@ async def test_malformed_messages_disturb_nothing(cloud, open_device):
     saying = asyncio.create_task(device.say(SPEECH))
     turn = await cloud.turn_started()
     address = cloud.address
-    subjects = [address.recognition(), address.outcome(turn), address.speech(turn), address.directive(), address.error()]
+    subjects = [
+        address.recognition(),
+        address.outcome(turn),
+        address.speech(turn),
+        address.directive(),
+        address.error(),
+    ]
     for subject in subjects:
         await cloud.client.publish(subject, b"\xff\xff\xff\xff")
     await cloud.client.publish("device.h1.d1.down.unheard_of", b"")

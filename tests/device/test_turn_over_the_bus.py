@@ -4,12 +4,12 @@ import asyncio
 
 import numpy as np
 import pytest
-from support.fake_cloud import sequences_in
 
 from earshot.device.v1 import directive_pb2, upstream_pb2
 from earshot.dialogue.v1 import outcome_pb2
 from earshot_device import AbandonReason, OutcomeKind, Trigger
 from earshot_device.errors import LinkLostError, NotConnectedError, UtteranceRefusedError
+from support.fake_cloud import sequences_in
 
 SPEECH = (np.sin(np.arange(16_000) / 5) * 8000).astype(np.int16)
 

@@ -39,7 +39,7 @@ class MediaPlayer:
         self._current: tuple[MediaItem, MediaStream] | None = None
         self._offset_s = 0.0
         self._task: asyncio.Task[None] | None = None
-        self._running = asyncio.Event()
+        self._paused = False
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -51,7 +51,7 @@ class MediaPlayer:
     @property
     def playing(self) -> bool:
         """Whether it is playing rather than paused."""
-        return self._current is not None and self._running.is_set()
+        return self._current is not None and not self._paused
 
     @property
     def offset_s(self) -> float:
@@ -82,7 +82,7 @@ class MediaPlayer:
         except MediaError:
             self._queue.clear()
             raise
-        self._running.set()
+        self._go_on()
         self._idle.clear()
         self._task = asyncio.create_task(self._run(), name="device-media", context=Context())
         self._changed()
@@ -90,13 +90,14 @@ class MediaPlayer:
     def pause(self) -> None:
         """Pause; nothing happens where nothing plays."""
         if self.playing:
-            self._running.clear()
+            self._paused = True
+            self._output.pause(Channel.MEDIA)
             self._changed()
 
     def resume(self) -> None:
         """Go on; nothing happens where nothing is paused."""
-        if self._current is not None and not self._running.is_set():
-            self._running.set()
+        if self._current is not None and self._paused:
+            self._go_on()
             self._changed()
 
     async def stop(self) -> None:
@@ -120,6 +121,10 @@ class MediaPlayer:
         await self.stop()
         self._client.close()
 
+    def _go_on(self) -> None:
+        self._paused = False
+        self._output.resume(Channel.MEDIA)
+
     async def _open(self, item: MediaItem) -> MediaStream:
         return await asyncio.to_thread(MediaStream, item, self._output.rate, self._client)
 
@@ -129,7 +134,6 @@ class MediaPlayer:
             self._offset_s = item.start_offset_s
             try:
                 while (block := await asyncio.to_thread(stream.read)) is not None:
-                    await self._running.wait()
                     await self._output.write(Channel.MEDIA, block)
                     self._offset_s += len(block) / self._output.rate
                 self._finished(item)
@@ -152,7 +156,7 @@ class MediaPlayer:
 
     async def _leave(self) -> None:
         current, self._current = self._current, None
-        self._running.clear()
+        self._go_on()
         self._idle.set()
         if current is not None:
             await asyncio.to_thread(current[1].close)

@@ -47,6 +47,7 @@ class Output:
         self._sink = sink
         self._pacer = Pacer(speed)
         self._holders: Counter[Channel] = Counter()
+        self._paused: set[Channel] = set()
         self._changed = asyncio.Condition()
         self._writing = asyncio.Lock()
         self._waking: set[asyncio.Task[None]] = set()
@@ -73,13 +74,22 @@ class Output:
             self._holders[channel] -= 1
             self._wake()
 
+    def pause(self, channel: Channel) -> None:
+        """Make a channel wait, at once and until `resume`."""
+        self._paused.add(channel)
+
+    def resume(self, channel: Channel) -> None:
+        """Let a channel go on."""
+        self._paused.discard(channel)
+        self._wake()
+
     def change_volume(self, *, percent: int | None, delta: int | None) -> None:
         """Set the volume, or change it; limited to 0 to 100."""
         wanted = percent if percent is not None else self.volume_percent + (delta or 0)
         self.volume_percent = min(_LOUDEST, max(0, wanted))
 
     async def write(self, channel: Channel, samples: NDArray[np.int16]) -> None:
-        """Play samples, shape (n,); returns when they have been heard. Waits while a higher channel is held."""
+        """Play samples, shape (n,); returns when they have been heard. Waits while a higher one is held, or this one paused."""
         while True:
             async with self._changed:
                 await self._changed.wait_for(lambda: self._is_free(channel))
@@ -92,13 +102,16 @@ class Output:
 
     async def discard(self, channel: Channel) -> None:
         """Silence at once what a channel has still on its way to the loudspeaker; a higher one that is held is spared."""
-        if not self._is_free(channel):
+        if self._is_silenced(channel):
             return
         await self._sink.discard()
         self._pacer.restart()
 
     def _is_free(self, channel: Channel) -> bool:
-        return not any(count and holder > channel for holder, count in self._holders.items())
+        return channel not in self._paused and not self._is_silenced(channel)
+
+    def _is_silenced(self, channel: Channel) -> bool:
+        return any(count and holder > channel for holder, count in self._holders.items())
 
     def _at_volume(self, samples: NDArray[np.int16]) -> NDArray[np.int16]:
         if self.muted:

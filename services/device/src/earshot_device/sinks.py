@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import wave
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +65,7 @@ class WavSink:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._file: BinaryIO | None = None
         self._writer: wave.Wave_write | None = None
 
     async def open(self, rate: int) -> None:
@@ -74,13 +75,14 @@ class WavSink:
             AudioOutputError: It can't be written.
         """
         try:
-            writer = wave.open(str(self.path), "wb")  # noqa: SIM115 - closed in close()
+            file = self.path.open("wb")
         except OSError as error:
             raise AudioOutputError(f"{self.path} can't be written: {error.strerror}") from error
+        writer = wave.open(file, "wb")  # noqa: SIM115 - closed in close()
         writer.setnchannels(1)
         writer.setsampwidth(2)
         writer.setframerate(rate)
-        self._writer = writer
+        self._file, self._writer = file, writer
 
     async def write(self, samples: Samples) -> None:
         """Append samples."""
@@ -95,6 +97,9 @@ class WavSink:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
 
 class LoudspeakerSink:

@@ -7,20 +7,18 @@ from __future__ import annotations
 
 import grpc
 import numpy as np
+from numpy.typing import NDArray
+
 from earshot.tts.v1 import synthesizer_pb2, synthesizer_pb2_grpc
 from earshot_audio import Encoding, Format, FrameDecoder
 from earshot_chassis.rpc_client import connect
-from numpy.typing import NDArray
-
 from earshot_device import wire
 from earshot_device.errors import AudioInputError
 
 _TIMEOUT_S = 15.0
 
 
-async def synthesise(
-    target: str, text: str, *, locale: str, rate: int = 16_000, voice: str = ""
-) -> NDArray[np.int16]:
+async def synthesise(target: str, text: str, *, locale: str, rate: int = 16_000, voice: str = "") -> NDArray[np.int16]:
     """Return a phrase as mono int16 samples at `rate` Hz, shape (n,).
 
     Args:
