@@ -2,34 +2,60 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Awaitable, Callable
+
 from earshot.asr.v1 import recognizer_pb2_grpc
 from earshot.device.v1 import upstream_pb2
 from earshot_asr import wire
 from earshot_asr.capture import Capture
-from earshot_asr.engines.base import Engine
+from earshot_asr.engines.factory import create_engine
+from earshot_asr.engines.settings import EngineSettings
 from earshot_asr.handlers import Handlers
+from earshot_asr.pronouncing import Pronouncer
 from earshot_asr.receiving import Receivers
 from earshot_asr.recognition import Recognizer
 from earshot_asr.servicer import RecognizerServicer
 from earshot_asr.settings import AsrSettings
 from earshot_asr.vad import VadPool
 from earshot_chassis.bus import Bus
+from earshot_chassis.rpc_client import connect
 from earshot_chassis.service import Service
+from earshot_registry import RegistrySnapshot, SkillRegistry
 from earshot_topology.streams import ASR_STARTED
 
 _WARM_DETECTORS = 2
 
 
-async def assemble(service: Service, settings: AsrSettings, engine: Engine) -> None:
-    """Register everything that a recogniser does, on an engine that is started."""
-    recognizer = Recognizer(engine, await _detectors(settings), settings.endpointing())
-    capture = await listen(service.bus, recognizer, settings)
-    service.on_stop(capture.stop)
-    service.grpc.add(
-        recognizer_pb2_grpc.add_RecognizerServicer_to_server,
-        RecognizerServicer(recognizer, calls=settings.calls),
-        "earshot.asr.v1.Recognizer",
-    )
+def composition(settings: AsrSettings, engine_settings: EngineSettings) -> Callable[[Service], Awaitable[None]]:
+    """Return what registers the recogniser with a service."""
+
+    async def compose(service: Service) -> None:
+        pronouncer = Pronouncer(connect(settings.tts_target)) if settings.tts_target else None
+        engine = create_engine(engine_settings, pronouncer=pronouncer)
+        registry = SkillRegistry(service.bus)
+
+        async def learn(snapshot: RegistrySnapshot) -> None:
+            await engine.set_vocabulary(wire.vocabulary_of(snapshot))
+
+        registry.on_change(learn)
+        # Both before work is taken: the first vocabulary is in force when the first utterance comes.
+        service.on_start(engine.start)
+        service.on_stop(engine.stop)
+        service.on_start(registry.start)
+        service.on_stop(registry.stop)
+        recognizer = Recognizer(engine, await _detectors(settings), settings.endpointing())
+        capture = await listen(service.bus, recognizer, settings)
+        service.on_stop(capture.stop)
+        service.grpc.add(
+            recognizer_pb2_grpc.add_RecognizerServicer_to_server,
+            RecognizerServicer(recognizer, calls=settings.calls),
+            "earshot.asr.v1.Recognizer",
+        )
+        # What lives as long as the process is not looked at again by the garbage collector, whose pauses delay frames.
+        service.on_start(_settle)
+
+    return compose
 
 
 async def listen(bus: Bus, recognizer: Recognizer, settings: AsrSettings) -> Capture:
@@ -37,9 +63,7 @@ async def listen(bus: Bus, recognizer: Recognizer, settings: AsrSettings) -> Cap
     capture = Capture(bus.client)
     await capture.start()
     receivers = Receivers(bus.client, capture, wire.read_frame, rules=settings.upload())
-    handlers = Handlers(
-        bus, recognizer, receivers, capture, deadline_s=settings.deadline_s, attempts=settings.attempts
-    )
+    handlers = Handlers(bus, recognizer, receivers, capture, deadline_s=settings.deadline_s, attempts=settings.attempts)
     bus.worker(
         ASR_STARTED,
         upstream_pb2.UtteranceStarted,
@@ -59,3 +83,8 @@ async def _detectors(settings: AsrSettings) -> VadPool | None:
     pool = SileroPool()
     await pool.warm(_WARM_DETECTORS)
     return pool
+
+
+async def _settle() -> None:
+    gc.collect()
+    gc.freeze()

@@ -17,11 +17,15 @@ _UPLOAD = UploadRules()
 class AsrSettings(BaseSettings):
     """What differs between deployments; engines have settings of their own."""
 
-    model_config = SettingsConfigDict(env_prefix="EARSHOT_ASR_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="EARSHOT_ASR_", frozen=True, extra="ignore", populate_by_name=True)
 
-    engine: str = Field("pocketsphinx", description="Engine: pocketsphinx or recorded.")
     vad: Literal["silero", "none"] = Field(
         "silero", description="Voice activity detector; none: only the device ends an utterance."
+    )
+    tts_target: str = Field(
+        "",
+        validation_alias="EARSHOT_TTS_TARGET",
+        description="gRPC target of the synthesiser, asked for words that no dictionary has; empty: rules say them.",
     )
     utterances: int = Field(32, ge=1, description="Utterances from the bus that one worker owns at once.")
     calls: int = Field(16, ge=1, description="Recognize calls that one worker serves at once.")

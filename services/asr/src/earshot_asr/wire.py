@@ -13,12 +13,13 @@ from earshot.common.v1 import audio_pb2, error_pb2, turn_pb2
 from earshot.device.v1 import downstream_pb2, upstream_pb2
 from earshot.dialogue.v1 import outcome_pb2
 from earshot_asr.endpointing import Endpoint, EndpointReason
-from earshot_asr.engines.base import Alternative, EngineCapabilities, Locale, Rejection
+from earshot_asr.engines.base import Alternative, EngineCapabilities, Locale, Rejection, Vocabulary
 from earshot_asr.errors import UtteranceRefusedError
 from earshot_asr.recognition import Request, Result
 from earshot_asr.utterance import Epoch, TurnId, Utterance
 from earshot_audio import Encoding, Format, UnsupportedFormatError
 from earshot_chassis.errors import EarshotError
+from earshot_registry import RegistrySnapshot
 from earshot_topology.subjects import DeviceAddress, InvalidTokenError, locale_and_lane, token
 
 CONTRACT_VERSION: Final = 1
@@ -120,6 +121,17 @@ def request_of(config: recognizer_pb2.RecognitionConfig) -> Request:
         audio_format=format_of(config.format),
         interim_results=config.interim_results,
         endpointing=not config.disable_endpointing,
+    )
+
+
+def vocabulary_of(snapshot: RegistrySnapshot) -> Vocabulary:
+    """Return the sentence templates of every live skill."""
+    locales: dict[Locale, list[str]] = {}
+    for skill in snapshot.skills:
+        for resources in skill.description.locales:
+            locales.setdefault(Locale(resources.locale), []).append(resources.sentences_yaml)
+    return Vocabulary(
+        revision=snapshot.revision, locales={locale: tuple(documents) for locale, documents in locales.items()}
     )
 
 
