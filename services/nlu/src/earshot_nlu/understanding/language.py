@@ -23,12 +23,14 @@ class Token:
         start: Its first character.
         end: One past its last character.
         sound: A phonetic key; equal keys sound alike.
+        weight: What it costs to leave it out or to say it in excess: its letters, or less for words that say little.
     """
 
     text: str
     start: int
     end: int
     sound: str
+    weight: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ from earshot_nlu.understanding.tracked import Tracked
 from earshot_nlu.understanding.values.reader import Reader
 
 _WORD = re.compile(r"\S+")
+# Words whose loss or excess changes nothing.
+_LIGHT = frozenset({"a", "an", "the", "my", "some", "please"})
 # Words that sound the same are taken for each other more often than words that look alike.
 _SAME_SOUND = 0.93
 
@@ -65,7 +67,10 @@ class English:
 
     def tokens(self, words: str) -> Sequence[Token]:
         """Return the words with their metaphone keys."""
-        return tuple(Token(match[0], match.start(), match.end(), _sound(match[0])) for match in _WORD.finditer(words))
+        return tuple(
+            Token(match[0], match.start(), match.end(), _sound(match[0]), _weight(match[0]))
+            for match in _WORD.finditer(words)
+        )
 
     def likeness(self, heard: Token, meant: Token) -> float:
         """Return how easily one word is taken for another, by its letters and by its sound."""
@@ -87,6 +92,10 @@ class English:
     def join(self, words: Sequence[str]) -> str:
         """Return words apart by spaces."""
         return " ".join(words)
+
+
+def _weight(word: str) -> int:
+    return 1 if word in _LIGHT else len(word)
 
 
 @lru_cache(maxsize=8192)

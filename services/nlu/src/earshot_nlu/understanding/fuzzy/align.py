@@ -1,7 +1,7 @@
 """Lays an utterance's words along a plain sentence's: the cheapest way to turn one into the other.
 
     cost of a word heard as another      (1 - likeness) x letters, at most that of leaving one out and one over
-    cost of a word left out or over      its letters
+    cost of a word left out or over      its weight: its letters, less for words that say little
     cost of an open slot                 the share of letters that its best choice differs by; nothing for free ones
 
 Two words may be heard as one and one as two ("to morrow"). Letters weigh, so that losing "is" costs less than losing
@@ -92,14 +92,14 @@ class _Table:
         """Take every step from a place."""
         cost = self.cost(row, column)
         if column + 1 < self._width:
-            self._reach(row, column + 1, cost + len(self._heard[column].text), (row, column, ""))
+            self._reach(row, column + 1, cost + self._heard[column].weight, (row, column, ""))
         if row == len(self._pieces):
             return
         piece = self._pieces[row]
         if isinstance(piece, OpenSlot):
             self._fill_slot(piece, row, column, cost)
             return
-        self._reach(row + 1, column, cost + len(piece.text), (row, column, piece.text))
+        self._reach(row + 1, column, cost + piece.weight, (row, column, piece.text))
         if column < len(self._heard):
             self._one_word(piece, row, column, cost)
             self._two_heard(piece, row, column, cost)
@@ -135,7 +135,7 @@ class _Table:
         if column + 1 >= len(self._heard) or self._heard[column].text[0] != meant.text[0]:
             return
         heard = _joined(self._heard[column], self._heard[column + 1])
-        alike = self._likeness(heard, meant)
+        alike = self._joined_likeness(heard, meant)
         if alike >= _MIN_JOINED_LIKENESS:
             lost = (1 - alike) * _letters(heard, meant) + _JOINING
             self._reach(row + 1, column + 2, cost + lost, (row, column, meant.text))
@@ -146,10 +146,13 @@ class _Table:
         if not isinstance(following, Token) or heard.text[0] != meant.text[0]:
             return
         both = _joined(meant, following)
-        alike = self._likeness(heard, both)
+        alike = self._joined_likeness(heard, both)
         if alike >= _MIN_JOINED_LIKENESS:
             lost = (1 - alike) * _letters(heard, both) + _JOINING
             self._reach(row + 2, column + 1, cost + lost, (row, column, f"{meant.text} {following.text}"))
+
+    def _joined_likeness(self, heard: Token, meant: Token) -> float:
+        return self._likeness(heard, meant) if abs(len(heard.text) - len(meant.text)) <= 1 else 0.0
 
 
 def _letters(one: Token, other: Token) -> int:
@@ -157,4 +160,4 @@ def _letters(one: Token, other: Token) -> int:
 
 
 def _joined(one: Token, other: Token) -> Token:
-    return Token(one.text + other.text, one.start, other.end, one.sound + other.sound)
+    return Token(one.text + other.text, one.start, other.end, one.sound + other.sound, one.weight + other.weight)

@@ -126,7 +126,12 @@ class _Filler:
         spelling = self._language.spelling(text)
         least = _LEAST_CHOICE if len(spelling) > _SHORT_CHOICE else _LEAST_SHORT_CHOICE
         hit = process.extractOne(spelling, slot.spellings, scorer=fuzz.ratio, score_cutoff=least)
-        if hit is None:
+        if hit is not None:
+            _, score, index = hit
+        elif (
+            len(spelling) > _SHORT_CHOICE and (same_sound := slot.by_sound.get(self._language.sounds(text))) is not None
+        ):
+            score, index = _LEAST_SHORT_CHOICE, same_sound
+        else:
             return None
-        _, score, index = hit
         return Filling(slot.choices[index], (1.0 - score / 100.0) * len(slot.choices[index]))

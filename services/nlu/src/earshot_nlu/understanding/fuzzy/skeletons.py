@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
@@ -16,7 +16,8 @@ from earshot_nlu.understanding.templates.compile import BOUND, CompiledSkill, Un
 from earshot_nlu.understanding.templates.lists import NarrowedList
 
 # Sentences that are made of one template, and looked at to make them.
-_MAX_SAMPLES = 96
+_SHORTEST = 96
+_OTHERS = 32
 _MAX_LOOKED_AT = 4096
 _SLOT = re.compile(r"(\{[^}]*\})")
 
@@ -29,6 +30,7 @@ class OpenSlot:
         kind: The kind of value that it holds; None: no value.
         choices: The texts that it may hold.
         spellings: The same as they are compared.
+        by_sound: Where the choice stands that sounds like the key.
         longest: Most words that are compared with a choice.
         free: Whether it takes any words.
     """
@@ -36,6 +38,7 @@ class OpenSlot:
     kind: SlotKind | None
     choices: tuple[str, ...]
     spellings: tuple[str, ...]
+    by_sound: Mapping[str, int]
     longest: int
     free: bool
 
@@ -49,7 +52,7 @@ class Skeleton:
         pieces: Words and open slots, in order.
         text: Its words.
         spelling: Its words as they are compared first.
-        weight: Letters in its words.
+        weight: What its words weigh.
         words: How many words it has.
         free: How many of its slots take anything.
     """
@@ -74,10 +77,12 @@ class Skeletons:
         self._merged = {f"{{{name}}}": f"{{{bound}}}" for bound, names in skill.given.items() for name in names}
 
     def of(self, unit: Unit) -> Iterator[Skeleton]:
-        """Yield a template's plain sentences, evenly chosen where there are too many."""
+        """Yield a template's plain sentences; of too many the shortest, and some of the others."""
         samples = sample_expression(unit.sentence.expression, {}, dict(unit.data.expansion_rules), expand_lists=False)
         texts = list(dict.fromkeys(self._plain(sample) for sample in islice(samples, _MAX_LOOKED_AT)))
-        for text in texts[:: max(1, -(-len(texts) // _MAX_SAMPLES))]:
+        texts.sort(key=len)
+        others = texts[_SHORTEST:]
+        for text in texts[:_SHORTEST] + others[:: max(1, -(-len(others) // _OTHERS))]:
             made = self._skeleton(unit, text)
             if made is not None:
                 yield made
@@ -91,7 +96,7 @@ class Skeletons:
         language = self._language
         pieces: list[Token | OpenSlot] = []
         words: list[str] = []
-        free = 0
+        weight = free = 0
         for part in _SLOT.split(sample):
             if not part.strip():
                 continue
@@ -102,8 +107,8 @@ class Skeletons:
             else:
                 tokens = language.tokens(part.strip())
                 words.extend(token.text for token in tokens)
+                weight += sum(token.weight for token in tokens)
                 pieces.extend(tokens)
-        weight = sum(len(word) for word in words)
         if weight < language.least_letters or len(words) < language.least_words_beside_wildcard * free:
             return None
         text = language.join(words)
@@ -127,6 +132,7 @@ class Skeletons:
                 kind=kind,
                 choices=tuple(choices),
                 spellings=tuple(self._language.spelling(choice) for choice in choices),
+                by_sound={self._language.sounds(choice): index for index, choice in enumerate(choices)},
                 longest=1 + max((len(self._language.tokens(choice)) for choice in choices), default=0),
                 free=isinstance(known, WildcardSlotList),
             )

@@ -58,7 +58,8 @@ class Mandarin:
     def tokens(self, words: str) -> Sequence[Token]:
         """Return the characters, Latin words and figures with their readings."""
         return tuple(
-            Token(match[0], match.start(), match.end(), syllable(match[0])) for match in _TOKEN.finditer(words)
+            Token(match[0], match.start(), match.end(), syllable(match[0]), len(match[0]))
+            for match in _TOKEN.finditer(words)
         )
 
     def likeness(self, heard: Token, meant: Token) -> float:
