@@ -23,11 +23,12 @@ from earshot_topology.streams import SKILL_STATES
 _WITHDRAWAL_S = 0.2
 
 
-def run(package: str, build: Callable[[Host], Skill]) -> None:
+def run(package: str | SkillPackage, build: Callable[[Host], Skill]) -> None:
     """Run a skill until SIGTERM: load its folder, serve it, register it, withdraw it, drain.
 
     Args:
-        package: Its Python package, "earshot_skill_clock", with manifest.yaml, sentences/ and responses/.
+        package: Its Python package, "earshot_skill_clock", with manifest.yaml, sentences/ and responses/; or the same
+            already loaded, for a skill whose words depend on more than its folder.
         build: Makes the skill; usually its class.
 
     Raises:
@@ -35,7 +36,7 @@ def run(package: str, build: Callable[[Host], Skill]) -> None:
         BrokenSkillError: Code and manifest do not fit each other.
     """
     try:
-        loaded = load_package(package)
+        loaded = load_package(package) if isinstance(package, str) else package
     except BrokenManifestError as error:
         raise SystemExit(f"{package}: {error.code}: {error}") from None
     settings = SkillSettings()
