@@ -82,7 +82,7 @@ _CODES = "|".join(CURRENCY_CODES)
 RULES = (
     rule(
         rf"(?P<minus>(?<![\w.)])-)?(?:US|A|C)?(?P<currency>[{_SYMBOLS}])\s?(?P<amount>{_AMOUNT})"
-        rf"(?:\s?[-–]\s?[{_SYMBOLS}]?(?P<high>{_AMOUNT}))?(?P<magnitude>\s(?:{_LARGE})\b|(?:k|K|M|m|bn|B|b|T)\b)?",
+        rf"(?:\s?[-–]\s?[{_SYMBOLS}]?(?P<high>{_AMOUNT}))?(?P<magnitude>\s(?:{_LARGE})\b|(?:k|K|M|m|bn|B|b|T)\b)?(?:\sUSD\b)?",
         _money,
     ),
     rule(

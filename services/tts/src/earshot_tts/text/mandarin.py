@@ -18,6 +18,9 @@ _NUMBER = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
 _SIGNED = rf"(?:(?<![A-Za-z\d.)])[-+])?(?:{_NUMBER})"
 _VULGAR = {"½": "二分之一", "⅓": "三分之一", "⅔": "三分之二", "¼": "四分之一", "¾": "四分之三"}
 _HOTLINES = "110|119|120|122|114|12306|12315|12345|10086|10010|10000"
+# What stands behind these is read digit by digit.
+_NUMBERED = "(?:号码|密码|账号|编号|验证码|尾号|邮编|电话|QQ号)"
+_PER = "小时|分钟|秒|天|日|周|月|年|斤|公斤|千克|克|个|人|次|晚|平方米|米|件|升"
 _FIRST_CHARACTER = "\u4e00-\u9fff"
 
 
@@ -30,13 +33,19 @@ def _email(match: re.Match[str]) -> str:
 
 
 def _fraction(match: re.Match[str]) -> str:
-    words = f"{cardinal(int(match['bottom']))}分之{cardinal(int(match['top']))}"
+    words = f"{cardinal(int(match['bottom']))}分之{spoken(match['top'])}"
     return f"{cardinal(int(match['whole']))}又{words}" if match["whole"] else words
 
 
 def _vulgar(match: re.Match[str]) -> str:
     words = _VULGAR[match["sign"]]
     return f"{spoken(match['whole'])}又{words}" if match["whole"] else words
+
+
+def _number(match: re.Match[str]) -> str:
+    words = spoken(match[0])
+    # 二千 and 二万 are understood; 两千 and 两万 are said.
+    return f"两{words[1:]}" if words[:2] in {"二千", "二万", "二亿"} else words
 
 
 def _counted(match: re.Match[str]) -> str:
@@ -47,12 +56,20 @@ _RULES = (
     rule(r"\b(?:https?://)(?P<host>[\w.-]+\w)(?:[/?#][^\s\u4e00-\u9fff，。]*)?", _web, re.ASCII),
     rule(r"\b(?P<host>www\.[\w.-]+\w)(?:/[^\s\u4e00-\u9fff，。]*)?", _web, re.ASCII),
     rule(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b", _email, re.ASCII),
+    rule(r"\bNo\.?\s?(?=\d)", "第"),
     *dates.RULES,
     *quantities.RULES,
     rule(rf"(?:(?P<whole>\d+)\s?)?(?P<sign>[{''.join(_VULGAR)}])", _vulgar),
-    rule(r"(?<![\d/.])(?:(?P<whole>\d{1,3})(?:又|\s+))?(?P<top>\d{1,4})/(?P<bottom>[1-9]\d{0,3})(?![\d/])", _fraction),
+    rule(
+        r"(?<![\d/.])(?:(?P<whole>\d{1,3})(?:又|\s+))?(?P<top>\d{1,4}(?:\.\d+)?)/(?P<bottom>[1-9]\d{0,3})(?![\d/])",
+        _fraction,
+    ),
     rule(r"(?<![\d.])(?:\+?86[ -]?)?1[3-9]\d(?:[ -]?\d{4}){2}(?![\d.])", lambda m: dialled(m[0])),
     rule(r"(?<![\d.])(?:0\d{2,3}-\d{7,8}|[48]00-\d{3}-?\d{4})(?![\d.])", lambda m: dialled(m[0])),
+    rule(
+        rf"(?P<lead>{_NUMBERED}(?:是|为|[:：])?\s?)(?P<digits>\d{{3,}})(?!\.\d)",
+        lambda m: m["lead"] + dialled(m["digits"]),
+    ),
     rule(
         rf"(?<=[打拨叫])\s?(?P<number>{_HOTLINES})(?!\d)|(?<!\d)(?P<bare>{_HOTLINES})(?=电话|热线|急救|报警)",
         lambda m: dialled(m[0]),
@@ -62,11 +79,11 @@ _RULES = (
     rule(r"(?<=[A-Za-z])-(?=\d)", " "),
     rule(r"(?<![\d.])\d+(?:\.\d+){2,}(?![\d.])", lambda m: "点".join(spoken(part) for part in m[0].split("."))),
     rule(rf"(?<![\d.第])(?P<number>2)\s?(?P<measure>{MEASURES})", _counted),
-    rule(r"(?<![\d.,])(?P<thousands>2)(?P<rest>\d{3})(?![\d.,])", lambda m: "两" + cardinal(int(m[0]))[1:]),
     rule(r"(?P<room>\d{3,4})(?=号?(?:房间|房|室|教室|航班|次列车|路))", lambda m: dialled(m["room"])),
-    rule(_SIGNED, lambda m: spoken(m[0])),
+    rule(_SIGNED, _number),
     rule(rf"(?<=[{_FIRST_CHARACTER}])\s?×\s?(?=[{_FIRST_CHARACTER}])", "乘"),
     rule(r"(?<=\w)/(?=\w)", "或", re.ASCII),
+    rule(rf"(?<=[{_FIRST_CHARACTER}A-Za-z])/(?={_PER})", "每"),
     rule(rf"(?<=[{_FIRST_CHARACTER}])/(?=[{_FIRST_CHARACTER}])", "或"),
     rule(rf"[{re.escape(''.join(SYMBOLS))}]", lambda m: SYMBOLS[m[0]]),
     # Blanks part Latin words; between characters they have no meaning.

@@ -61,11 +61,14 @@ def _minutes(match: re.Match[str]) -> str:
 
 
 RULES = (
+    rule(r"(?<=\d)h(?=\d)", "小时"),
+    rule(r"(?<=\d)min(?=\d)", "分钟"),
+    rule(r"(?<![\d.])(?P<year>\d[05])(?P<name>后(?![天来面]))", _year),
     rule(r"(?<=\d)\s?[-–~～]\s?(?=\d{1,2}[:：]\d\d(?!\d))", "到"),
     rule(r"(?<!\d)(?P<year>\d{4})[-/.](?P<month>\d{1,2})[-/.](?P<day>\d{1,2})(?!\d)", _numeric_date),
     rule(r"(?<!\d)(?P<month>\d{1,2})/(?P<day>\d{1,2})/(?P<year>\d{4})(?!\d)", _numeric_date),
     rule(
-        r"(?<!\d)(?P<year>\d{4})\s?[-–~～至到]\s?(?P<last>\d{4})(?=年)",
+        r"(?<!\d)(?P<year>\d{4})\s?[-–~～至到]\s?(?P<last>\d{4})(?=年|赛季|财年|学年)",
         lambda m: f"{spelled(m['year'])}到{spelled(m['last'])}",
     ),
     rule(r"(?<!\d)(?P<year>\d{4})(?P<name>年(?!前|后|来|间|多|以))", _year),

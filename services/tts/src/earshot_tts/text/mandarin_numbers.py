@@ -6,7 +6,7 @@ DIGITS = "零一二三四五六七八九"
 # How digits are said one by one where 一 could be heard as 七: telephone and emergency numbers.
 _PHONE_DIGITS = "零幺二三四五六七八九"
 _LONGEST = 16
-_SECTIONS = ("", "万", "亿", "万亿")
+_WAN, _YI = 10**4, 10**8
 
 
 def _section(number: int) -> str:
@@ -23,27 +23,27 @@ def _section(number: int) -> str:
     return words
 
 
+def _below(number: int, unit: int, name: str) -> str:
+    """Return a number of one unit or more, as so many units and a rest."""
+    high, low = divmod(number, unit)
+    words = _plain(high) + name
+    if not low:
+        return words
+    # A rest that lacks its first place is led by a zero: 10,203 is 一万零二百零三.
+    return words + ("零" if low < unit // 10 else "") + _plain(low)
+
+
+def _plain(number: int) -> str:
+    if number >= _YI:
+        return _below(number, _YI, "亿")
+    return _below(number, _WAN, "万") if number >= _WAN else _section(number)
+
+
 def cardinal(number: int) -> str:
-    """Return 10,203 as 一万零二百零三, 12 as 十二, -5 as 负五."""
+    """Return 10,203 as 一万零二百零三, 12 as 十二, -5 as 负五; up to sixteen digits."""
     if number < 0:
         return "负" + cardinal(-number)
-    if number == 0:
-        return "零"
-    sections = []
-    while number:
-        number, section = divmod(number, 10_000)
-        sections.append(section)
-    words = ""
-    skipped = False
-    for index in range(len(sections) - 1, -1, -1):
-        section = sections[index]
-        if not section:
-            skipped = bool(words)
-            continue
-        if words and (skipped or section < 1000):
-            words += "零"
-        words += _section(section) + _SECTIONS[index]
-        skipped = False
+    words = _plain(number) or "零"
     return words[1:] if words.startswith("一十") else words
 
 
