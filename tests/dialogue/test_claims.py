@@ -10,13 +10,22 @@ import pytest
 
 from earshot.dialogue.v1 import outcome_pb2
 from earshot.skill.v1 import skill_pb2
+from earshot_chassis.rpc_client import connect
+from earshot_dialogue import wire
+from earshot_dialogue.caller import SkillCaller
 from earshot_dialogue.chain import OutcomeChain, UnfinishedAnswerError
+from earshot_dialogue.channels import SkillChannels
 from earshot_dialogue.deadlines import arm
+from earshot_dialogue.fulfilment import Ending, Fulfilment, Scene
 from earshot_dialogue.ledger import OutcomeLedger
 from earshot_dialogue.outcome import Kind, Segment, silent
+from earshot_dialogue.performing import Performer
+from earshot_dialogue.policy import Limits, decide
+from earshot_dialogue.shadows import DeviceShadows
 from earshot_dialogue.values import Fault, Hypothesis, Prompt
 from support.dialogues import Place, hypothesis
 from support.fake_skill import FakeSkill, answer, fake_skill, weather
+from support.policies import ENGLISH, catalogue, heard, meaning, session
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -154,6 +163,48 @@ async def test_a_dialogue_killed_between_claim_and_session_is_made_good(place: P
 
 def _forecast() -> Hypothesis:
     return Hypothesis(intent=FORECAST)
+
+
+async def test_a_reply_that_comes_before_the_question_is_in_the_session_waits_for_it(place: Place) -> None:
+    """The user heard a question whose replica died: the answer finds it, once the question's turn was delivered again."""
+    async with fake_skill(weather()) as skill:
+        await place.replica.follow(skill)
+        question, reply = place.turn(), place.turn()
+        dead = OutcomeChain(
+            OutcomeLedger(place.replica.bus), place.address.turn_outcome(question.turn_id), question, session_revision=1
+        )
+        await dead.append(Segment(kind=Kind.ANSWERED, expects_reply=True, hypothesis=_forecast()))
+        await place.publish(reply, transcript="Paris")
+        await asyncio.sleep(0.3)
+        assert await place.segments(reply.turn_id) == []
+        await place.publish(question, hypothesis(FORECAST), transcript="weather")
+        (outcome,) = await place.outcome(reply.turn_id)
+    await place.replica.follow()
+    assert outcome.prompts[0].text == "It is sunny in Paris."
+    assert outcome.turn.turn_index == 1
+
+
+async def test_what_nobody_foresaw_is_apologised_for_at_once(place: Place) -> None:
+    """A bug in carrying a decision out leaves no user waiting for the deadline."""
+
+    class Broken(Fulfilment):
+        """Has a bug."""
+
+        async def answer(self, *_arguments: object) -> Ending:
+            raise ZeroDivisionError
+
+    bus = place.replica.bus
+    broken = Broken(bus, SkillCaller(SkillChannels(connect)), maximum_asks=3, listen=timedelta(seconds=8))
+    turn = place.turn()
+    decided = wire.to_turn(turn, default_deadline=datetime.now(UTC))
+    scene = Scene(
+        turn=decided, context=turn, session=session(), language=ENGLISH, transcript="weather in Paris", delivery=1
+    )
+    performer = Performer(bus, DeviceShadows(bus), broken, listen=timedelta(seconds=8))
+    call = decide(scene.session, heard("x", meaning(FORECAST, city="Paris")), catalogue(), ENGLISH, Limits())
+    ending = await performer.carry_out(call, scene, chain(place, turn.turn_id), catalogue())
+    assert (ending.segment.kind, ending.effect) == (Kind.APOLOGISED, None)
+    assert ending.segment.fault == Fault(code="internal", message="ZeroDivisionError")
 
 
 async def test_the_deadline_and_the_answer_leave_one_outcome(place: Place) -> None:

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from nats.js.errors import NotFoundError
 
-from earshot.device.v1 import upstream_pb2
+from earshot.device.v1 import downstream_pb2, upstream_pb2
 from earshot.dialogue.v1 import outcome_pb2
 from earshot.skill.v1 import skill_pb2
 from earshot_topology.subjects import TURN_SPEECH_CANCELLED
@@ -155,3 +155,13 @@ async def test_an_event_of_a_later_contract_is_counted_and_left(place: Place) ->
     await tell(place)
     await tell(place, state_changed={"volume_percent": 44})
     await shadow(place, 44)
+
+
+async def test_a_device_is_told_of_an_event_that_can_not_be_read(place: Place) -> None:
+    """Bytes that are no event are parked, and the device hears so on its own subject."""
+    heard = await place.replica.listen(place.address.error())
+    await place.replica.bus.jetstream.publish(place.address.event(), b"\xff\xff")
+    async with asyncio.timeout(5):
+        while not heard:
+            await asyncio.sleep(0.01)
+    assert downstream_pb2.DeviceError.FromString(heard[0].data).error.code == "malformed_payload"

@@ -47,6 +47,7 @@ class OutcomeChain:
         session_revision: The session's revision after this turn.
 
     Attributes:
+        session_revision: May be changed until the first segment is claimed.
         took_over: Whether an answer that somebody else began is being continued.
     """
 
@@ -56,7 +57,7 @@ class OutcomeChain:
         self._ledger = ledger
         self._subject = subject
         self._context = context
-        self._session_revision = session_revision
+        self.session_revision = session_revision
         self._outcome_id = uuid7()
         self._recorded = 0
         self._said = 0
@@ -118,7 +119,7 @@ class OutcomeChain:
         outcome.turn.CopyFrom(self._context)
         outcome.segment_index = self._recorded
         outcome.expected_sequence = self._sequence
-        outcome.session_revision = self._session_revision
+        outcome.session_revision = self.session_revision
         outcome.decide_time.FromDatetime(datetime.now(UTC))
         return outcome
 

@@ -55,7 +55,7 @@ class Dialogue:
         fulfilment = Fulfilment(bus, self._caller, maximum_asks=settings.maximum_asks, listen=listen)
         self._decider = TurnDecider(
             ledger=ledger,
-            sessions=SessionStore(bus),
+            sessions=SessionStore(bus, ledger),
             performer=Performer(bus, self._shadows, fulfilment, listen=listen),
             languages=languages,
             decided=decided,
@@ -79,7 +79,13 @@ class Dialogue:
         )
         self._bus.handler(DIALOGUE_DEADLINE, outcome_pb2.TurnDeadline, self.deadlines.due, concurrency=1)
         self._bus.worker(DIALOGUE_STARTED, upstream_pb2.UtteranceStarted, self._starts.started, concurrency=events)
-        self._bus.worker(DIALOGUE_EVENTS, upstream_pb2.DeviceEvent, self._events.happened, concurrency=events)
+        self._bus.worker(
+            DIALOGUE_EVENTS,
+            upstream_pb2.DeviceEvent,
+            self._events.happened,
+            concurrency=events,
+            on_parked=self._events.parked,
+        )
         await self._bus.responder(
             recall.SUBJECT, upstream_pb2.OutcomeStatusRequest, self._recall.status, queue=recall.QUEUE
         )

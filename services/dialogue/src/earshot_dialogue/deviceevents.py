@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from earshot.common.v1 import turn_pb2
-from earshot.device.v1 import upstream_pb2
+from earshot.device.v1 import downstream_pb2, upstream_pb2
 from earshot.dialogue.v1 import outcome_pb2
 from earshot_chassis.bus import Bus, Delivery
+from earshot_chassis.errors import EarshotError
 from earshot_dialogue import metrics
 from earshot_dialogue.chain import OutcomeChain, UnfinishedAnswerError
 from earshot_dialogue.errors import InvalidTurnError
@@ -50,6 +51,12 @@ class DeviceEvents:
             await self._media_finished(address, event.media_finished.media_item_id, delivery)
         elif kind == "playback_finished":
             metrics.CONCEALED_FRAMES.add(event.playback_finished.concealed_frame_count)
+
+    async def parked(self, error: EarshotError, delivery: Delivery) -> None:
+        """Tell a device that an event of it was given up."""
+        told = downstream_pb2.DeviceError()
+        told.error.code, told.error.message, told.error.stage = error.code, str(error), "dialogue"
+        await self._bus.send(DeviceAddress.of(delivery.subject).error(), told)
 
     async def _cancel_speech(self, address: DeviceAddress, outcome_id: str) -> None:
         await self._bus.send(

@@ -13,6 +13,7 @@ from nats.js.errors import APIError, NotFoundError
 from earshot.dialogue.v1 import outcome_pb2
 from earshot_chassis.bus import Bus
 from earshot_chassis.errors import PermanentError, RetryableError
+from earshot_topology.subjects import DeviceAddress
 
 _STREAM = "OUTCOMES"
 _PATIENCE = 40
@@ -56,6 +57,21 @@ class OutcomeLedger:
         except (NatsError, APIError, OSError) as error:
             raise RetryableError(f"{_STREAM}: {type(error).__name__}", code="bus_unavailable") from error
         return _recorded(message)
+
+    async def last_of(self, address: DeviceAddress) -> outcome_pb2.Outcome | None:
+        """Return the last outcome of a device, whichever turn it ended; None when there is none any more.
+
+        Raises:
+            RetryableError: Nobody answered.
+        """
+        subject = f"turn.outcome.{address.household}.{address.device}.*"
+        try:
+            message = await self._bus.jetstream.get_msg(_STREAM, subject=subject)
+        except NotFoundError:
+            return None
+        except (NatsError, APIError, OSError) as error:
+            raise RetryableError(f"{_STREAM}: {type(error).__name__}", code="bus_unavailable") from error
+        return _recorded(message).outcome
 
     async def all(self, subject: str) -> tuple[Recorded, ...]:
         """Return all segments of a turn, in order.

@@ -6,16 +6,21 @@ from dataclasses import replace
 from datetime import timedelta
 
 from earshot.dialogue.v1 import outcome_pb2
+from earshot_chassis import telemetry
 from earshot_chassis.bus import Bus
+from earshot_chassis.errors import EarshotError
 from earshot_dialogue import builtin, wire
 from earshot_dialogue.catalogue import Catalogue
 from earshot_dialogue.chain import Claimed, OutcomeChain, UnfinishedAnswerError
-from earshot_dialogue.fulfilment import Ending, Fulfilment, Scene
+from earshot_dialogue.fulfilment import Ending, Fulfilment, Scene, TurnDecidedError
 from earshot_dialogue.outcome import Kind, Segment, apology, broken_off, for_device, question, silent
 from earshot_dialogue.policy import Apologise, AskSlot, BuiltIn, BuiltInIntent, CallSkill, Decision, Reject
 from earshot_dialogue.session import PendingQuestion, TurnEffect
 from earshot_dialogue.shadows import DeviceShadows
+from earshot_dialogue.values import Fault
 from earshot_topology.subjects import TURN_SPEECH_CANCELLED
+
+_log = telemetry.logger("dialogue")
 
 
 class Performer:
@@ -37,10 +42,23 @@ class Performer:
     async def carry_out(self, decision: Decision, scene: Scene, chain: OutcomeChain, catalogue: Catalogue) -> Ending:
         """Do what was decided; claim every segment but the last, and return that.
 
+        What fails in an unforeseen way ends in an apology as well: the user should not wait for the deadline to hear it.
+
         Raises:
             TurnDecidedError: The turn has another outcome by now.
             RetryableError: The bus did not answer.
         """
+        try:
+            return await self._do(decision, scene, chain, catalogue)
+        except (EarshotError, TurnDecidedError, UnfinishedAnswerError):
+            raise
+        except Exception as error:  # noqa: BLE001 - see above
+            _log.error("turn_crashed", turn_id=scene.turn.turn_id, exc_info=error)
+            fault = Fault(code="internal", message=type(error).__name__)
+            segment = broken_off(fault, scene.language) if chain.began else apology(fault, scene.language)
+            return Ending(segment=segment, effect=None)
+
+    async def _do(self, decision: Decision, scene: Scene, chain: OutcomeChain, catalogue: Catalogue) -> Ending:
         if isinstance(decision, CallSkill):
             state = await self._shadows.read(wire.address_of(scene.turn))
             return await self._fulfilment.answer(decision, scene, chain, state)
@@ -70,11 +88,13 @@ class Performer:
         return Ending(segment=performance.segment, effect=performance.effect)
 
     async def claim(self, ending: Ending, scene: Scene, chain: OutcomeChain) -> Claimed:
-        """Claim the last segment of a turn.
+        """Claim the last segment of a turn. One that leaves nothing tells the revision that the session keeps.
 
         Raises:
             RetryableError: The bus did not answer.
         """
+        if ending.effect is None:
+            chain.session_revision = scene.session.revision
         segment = for_device(
             ending.segment, spoken=scene.turn.spoken, session_id=scene.session.session_id, listen=self._listen
         )

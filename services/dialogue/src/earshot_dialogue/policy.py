@@ -192,3 +192,14 @@ def _fulfil(hypothesis: Hypothesis, found: Route, *, ask_count: int = 0) -> Call
         if spec.required and hypothesis.slot(spec.name) is None:
             return AskSlot(hypothesis=hypothesis, route=found, slot_name=spec.name)
     return CallSkill(hypothesis=hypothesis, route=found, ask_count=ask_count)
+
+
+def senseless(decision: Decision, session: Session) -> bool:
+    """Tell whether a decision may only come of a session that does not know its last turn yet."""
+    if isinstance(decision, BuiltIn):
+        return (decision.intent is BuiltInIntent.REPEAT and not session.last_prompts) or (
+            decision.intent is BuiltInIntent.CANCEL and session.pending_question is None
+        )
+    if isinstance(decision, Reject):
+        return decision.fault.code == "not_for_us"
+    return isinstance(decision, NotUnderstood)

@@ -14,7 +14,9 @@ and then there is nothing left to do: a session that holds the turn proves that 
     the deadline or the device won    what stands is another decision: the session stays as it was
 
 Two turns of one device at the same time both decide from the session they read; the later write is repeated on top of
-the earlier one. The next utterance of a dialogue comes seconds after the answer was heard, so it finds the session written.
+the earlier one. The next utterance of a dialogue comes seconds after the answer was heard, so it finds the session
+written, unless its writer died, or the next utterance is typed by a program. Therefore a turn that makes no sense by
+itself ("Paris", "say that again") looks whether the session is behind the device's last outcome, and waits for it.
 """
 
 from __future__ import annotations
@@ -32,26 +34,17 @@ from earshot_dialogue import metrics, wire
 from earshot_dialogue.catalogue import Catalogue
 from earshot_dialogue.chain import OutcomeChain
 from earshot_dialogue.decided import DecidedTurns
+from earshot_dialogue.describing import described
 from earshot_dialogue.fulfilment import Scene, TurnDecidedError
 from earshot_dialogue.ids import uuid7
 from earshot_dialogue.languages import Languages
 from earshot_dialogue.ledger import OutcomeLedger
 from earshot_dialogue.outcome import Segment
 from earshot_dialogue.performing import Performer
-from earshot_dialogue.policy import (
-    Apologise,
-    AskSlot,
-    BuiltIn,
-    CallSkill,
-    Decision,
-    Limits,
-    Reject,
-    decide,
-)
+from earshot_dialogue.policy import Decision, Limits, decide, senseless
 from earshot_dialogue.session import Session, TurnEffect, advance, current
 from earshot_dialogue.sessions import SessionStore, StoredSession
-from earshot_dialogue.values import OutcomeId, SessionId
-from earshot_topology import attributes as names
+from earshot_dialogue.values import Heard, OutcomeId, SessionId
 
 
 class TurnDecider:
@@ -102,12 +95,15 @@ class TurnDecider:
         stored = await self._sessions.read(address)
         if stored.session is not None and stored.session.last_turn_id == turn.turn_id:
             return
-        session = current(stored.session, datetime.now(UTC), SessionId(uuid7()))
+        if delivery.num_delivered > 1 and await self._passed(address.turn_outcome(turn.turn_id), stored):
+            return
         heard = wire.to_heard(event)
-        with telemetry.span("dialogue.decide") as span:
-            decision = decide(session, heard, self.catalogue, self._languages.find(turn.locale), self._limits)
-            if span.is_recording():
-                span.set_attributes(_described(event.turn, session, decision))
+        session, decision = self._decide(stored.session, heard, event.turn)
+        if senseless(decision, session):
+            newer = await self._sessions.caught_up(address, stored)
+            if newer is not None:
+                stored = newer
+                session, decision = self._decide(stored.session, heard, event.turn)
         scene = Scene(
             turn=turn,
             context=_in_session(event.turn, session),
@@ -138,6 +134,22 @@ class TurnDecider:
                 return
         if ending.effect is not None:
             await self._remember(scene, stored, ending.effect, claimed.outcome)
+
+    def _decide(self, stored: Session | None, heard: Heard, context: turn_pb2.TurnContext) -> tuple[Session, Decision]:
+        session = current(stored, datetime.now(UTC), SessionId(uuid7()))
+        with telemetry.span("dialogue.decide") as span:
+            decision = decide(session, heard, self.catalogue, self._languages.find(context.locale), self._limits)
+            if span.is_recording():
+                span.set_attributes(described(context, session, decision))
+        return session, decision
+
+    async def _passed(self, subject: str, stored: StoredSession) -> bool:
+        """Tell whether a redelivered turn is decided and the session has nothing to learn from it."""
+        standing = await self._ledger.last(subject)
+        if standing is None or not standing.outcome.final:
+            return False
+        revision = stored.session.revision if stored.session else 0
+        return standing.outcome.session_revision != revision + 1
 
     async def _remember(
         self, scene: Scene, stored: StoredSession, effect: TurnEffect, outcome: outcome_pb2.Outcome
@@ -180,23 +192,3 @@ def _same_decision(standing: outcome_pb2.Outcome, segment: Segment, session: Ses
         and standing.intent == (segment.hypothesis.intent if segment.hypothesis else "")
         and standing.expects_reply == segment.expects_reply
     )
-
-
-def _described(context: turn_pb2.TurnContext, session: Session, decision: Decision) -> dict[str, str | int]:
-    described: dict[str, str | int] = {
-        names.TURN_ID: context.turn_id,
-        names.HOUSEHOLD_ID: context.household_id,
-        names.DEVICE_ID: context.device_id,
-        names.SESSION_ID: session.session_id,
-        names.TURN_INDEX: session.next_turn_index,
-        names.LOCALE: context.locale,
-    }
-    if isinstance(decision, CallSkill | AskSlot):
-        described[names.INTENT] = decision.hypothesis.intent
-        described[names.SKILL_ID] = decision.route.skill.skill_id
-        described[names.SKILL_VERSION] = decision.route.skill.version
-    elif isinstance(decision, BuiltIn):
-        described[names.INTENT] = decision.intent.value
-    elif isinstance(decision, Reject | Apologise):
-        described[names.ERROR_CODE] = decision.fault.code
-    return described
