@@ -49,9 +49,9 @@ class Bus:
         await jetstream.create_key_value(KeyValueConfig(bucket="SKILL_ENDPOINTS", direct=True, ttl=LEASE_S))
 
     async def connected(self) -> None:
-        """Wait until the connection is there again."""
+        """Wait until the connection has been lost and is there again."""
         async with asyncio.timeout(5):
-            while not self.client.is_connected:
+            while not self.client.stats["reconnects"] or not self.client.is_connected:
                 await asyncio.sleep(0.05)
 
     async def until(self, instances: list[str], within_s: float = 2.0) -> None:

