@@ -21,6 +21,7 @@ from earshot_chassis.errors import OverloadedError
 
 # A client that says nothing for so long is gone, whatever its deadline is.
 _SILENT_CLIENT_S: Final = 10.0
+_DROP_S: Final = 1.0
 
 Requests = AsyncIterator[recognizer_pb2.RecognizeRequest]
 
@@ -54,6 +55,7 @@ class RecognizerServicer(recognizer_pb2_grpc.RecognizerServicer):
                 while (response := await observer.queue.get()) is not None:
                     yield response
                 yield recognizer_pb2.RecognizeResponse(final=wire.final_result(await work))
+                await _drop(request_iterator)
             finally:
                 work.cancel()
                 with suppress(asyncio.CancelledError, Exception):
@@ -67,6 +69,14 @@ class RecognizerServicer(recognizer_pb2_grpc.RecognizerServicer):
         """Say which engines serve which locales."""
         del request, context
         return recognizer_pb2.ListEnginesResponse(engines=wire.engine_infos(self._recognizer.engine.capabilities))
+
+
+async def _drop(requests: Requests) -> None:
+    """Read what a client was still sending: a call that ends under a write looks broken to some clients."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_DROP_S):
+            async for _ in requests:
+                pass
 
 
 class _Responses:
