@@ -63,13 +63,19 @@ class OpenMeteo:
 
     Args:
         settings: Base URLs, key and timeout.
+        transport: How requests are sent; default: over the network.
     """
 
-    def __init__(self, settings: WeatherSettings) -> None:
+    def __init__(self, settings: WeatherSettings, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._settings = settings
         # A proxy of the environment is for the world outside, not for a server on this machine.
         mounts: dict[str, httpx.AsyncBaseTransport | None] = {f"all://{host}": None for host in _LOOPBACK}
-        self._client = httpx.AsyncClient(timeout=settings.timeout_s, mounts=mounts, follow_redirects=True)
+        self._client = httpx.AsyncClient(
+            timeout=settings.timeout_s,
+            transport=transport,
+            mounts=None if transport else mounts,
+            follow_redirects=True,
+        )
 
     async def aclose(self) -> None:
         """Close its connections."""

@@ -42,13 +42,14 @@ class Weather(Skill):
 
     Args:
         host: What the runtime lends.
-        settings: Where forecasts come from.
+        settings: How long forecasts are kept, and the city that is meant by default.
+        source: Where forecasts come from; closed with the skill.
     """
 
-    def __init__(self, host: Host, settings: WeatherSettings) -> None:
+    def __init__(self, host: Host, settings: WeatherSettings, source: OpenMeteo) -> None:
         super().__init__(host)
         self._settings = settings
-        self._source = OpenMeteo(settings)
+        self._source = source
         self._places: Cache[tuple[str, str], Place | None] = Cache(
             ttl_s=settings.place_ttl_s, stale_s=settings.place_ttl_s, size=settings.cache_size
         )
