@@ -28,7 +28,6 @@ class Pacer:
         self._burst_s = burst_s
         self._began: float | None = None
         self._sent_s = 0.0
-        self._waiting = False
 
     def ahead_s(self, now: float) -> float:
         """Return how much sound the device has in hand; never negative."""
@@ -39,11 +38,7 @@ class Pacer:
     def wait_s(self, now: float) -> float:
         """Return how long the next frame has to wait; 0.0: it may leave."""
         ahead = self.ahead_s(now)
-        if ahead >= self._lead_s + self._burst_s:
-            self._waiting = True
-        elif ahead <= self._lead_s:
-            self._waiting = False
-        return ahead - self._lead_s if self._waiting else 0.0
+        return ahead - self._lead_s if ahead >= self._lead_s + self._burst_s else 0.0
 
     def sent(self, now: float, duration_s: float) -> None:
         """Count a frame that left."""
