@@ -181,6 +181,7 @@ def test_what_was_not_understood_is_said_to_be() -> None:
     """No hypothesis, nothing pending, nothing to follow up."""
     assert isinstance(decided(session(), heard("gibberish")), NotUnderstood)
     assert isinstance(decided(session(last=meaning(FORECAST, city="Paris")), heard("gibberish")), NotUnderstood)
+    assert isinstance(decided(session(), Heard(error_code="empty_text")), NotUnderstood)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from earshot.common.v1 import turn_pb2
 from earshot.device.v1 import directive_pb2
 from earshot.dialogue.v1 import outcome_pb2
 from earshot.skill.v1 import skill_pb2
-from earshot_chassis.errors import InvalidInputError
+from earshot_chassis.errors import InvalidInputError, RetryableError
 from earshot_chassis.rpc_errors import to_status
 from earshot_topology.subjects import TURN_FILLER, TURN_INTERPRETED, TURN_SPEECH_CANCELLED
 from support.dialogues import Place, Replica, hypothesis
@@ -435,3 +435,18 @@ async def test_an_event_that_can_be_no_turn_is_parked(
     assert parked.headers["Earshot-Parked-Code"] == code
     assert parked.headers["Earshot-Parked-Subject"] == TURN_INTERPRETED
     assert words(await place.says("x", hypothesis(FORECAST, city="Paris"))) == ["It is sunny in Paris."]
+
+
+async def test_a_skill_whose_source_is_away_is_asked_once_more(place: Place, skill: FakeSkill) -> None:
+    """UNAVAILABLE with a code: one more attempt, at once and with the same key, and then the code's own words."""
+    error = RetryableError("the source does not answer", code="source_unavailable")
+
+    async def handle(_request: skill_pb2.HandleRequest, context: grpc.aio.ServicerContext) -> Responses:
+        await context.abort_with_status(rpc_status.to_status(to_status(error)))
+        yield answer("never")
+
+    skill.handle = handle
+    outcome = await place.says("x", hypothesis(FORECAST, city="Paris"))
+    assert (outcome.kind, outcome.error.code, outcome.error.retryable) == (APOLOGISED, "source_unavailable", True)
+    assert words(outcome) == ["Sorry, I can't look that up at the moment."]
+    assert [call.attempt for call in skill.calls] == [1, 2]

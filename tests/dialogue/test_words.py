@@ -46,7 +46,8 @@ def test_an_error_without_words_of_its_own_gets_the_general_ones() -> None:
         (ENGLISH, "and", None),
         (ENGLISH, "Tokyo", None),
         (CHINESE, "那东京呢", "东京"),
-        (CHINESE, "东京怎么样？", "东京"),
+        (CHINESE, "上海呢？", "上海"),
+        (CHINESE, "天气怎么样？", None),
         (CHINESE, "东京", None),
     ],
 )

@@ -22,6 +22,8 @@ from earshot_dialogue.skillwire import SkillAnswer, SkillEvent, SkillQuestion, t
 # A redelivered turn counts its attempts on from here, so that no two attempts of a call have one number.
 ATTEMPTS_PER_DELIVERY = 2
 
+_WORTH_TRYING_S = 0.05
+
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _DURATION = telemetry.histogram("earshot.skill.duration", "Time from a call to the skill's last word.")
 _RETRIES = telemetry.counter("earshot.skill.retries", "Calls that were repeated at another replica.")
@@ -39,8 +41,8 @@ class SkillCaller:
     ) -> AsyncGenerator[SkillEvent, None]:
         """Yield what a skill says, up to its final answer or its question.
 
-        A replica that can't be reached before it said anything is left for another one, once, unless the skill's effect
-        must not happen twice.
+        A replica that is UNAVAILABLE before it said anything is left for another one, once, unless the skill's effect must
+        not happen twice.
 
         Args:
             route: The version to call.
@@ -65,9 +67,10 @@ class SkillCaller:
                             silent = False
                             yield event
                 except SkillError as error:
-                    if error.unavailable:
+                    if error.unreachable:
                         self._channels.avoid(tried)
-                    if not (error.unavailable and silent and repeatable and attempt < ATTEMPTS_PER_DELIVERY):
+                    in_time = attempt < ATTEMPTS_PER_DELIVERY and give_up - time.monotonic() > _WORTH_TRYING_S
+                    if not (error.unavailable and silent and repeatable and in_time):
                         raise
                     _RETRIES.add(1, {"skill": route.skill.skill_id})
                 else:
@@ -136,12 +139,14 @@ def _event(response: skill_pb2.HandleResponse | None, locale: str) -> SkillEvent
 def _skill_error(error: grpc.aio.AioRpcError) -> SkillError:
     status = error.code()
     told = from_rpc_error(error).code
-    if told.startswith("rpc_") or _CODE.fullmatch(told) is None:
+    silent = told.startswith("rpc_")
+    if silent or _CODE.fullmatch(told) is None:
         told = {
             grpc.StatusCode.UNAVAILABLE: "skill_unavailable",
             grpc.StatusCode.DEADLINE_EXCEEDED: "skill_timeout",
         }.get(status, "skill_failed")
+    unavailable = status is grpc.StatusCode.UNAVAILABLE
     # The status's own words may hold what the user said: they stay in the skill's log.
     return SkillError(
-        f"the call ended with {status.name}", code=told, unavailable=status is grpc.StatusCode.UNAVAILABLE
+        f"the call ended with {status.name}", code=told, unavailable=unavailable, unreachable=unavailable and silent
     )

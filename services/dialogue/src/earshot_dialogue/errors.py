@@ -51,15 +51,19 @@ class SkillError(EarshotError):
     """A skill call failed.
 
     Attributes:
-        unavailable: The replica could not be reached; another one may do.
+        unavailable: Another attempt may do.
+        unreachable: The replica itself did not answer.
     """
 
     code = "skill_failed"
     stage = "skill"
 
-    def __init__(self, message: str, *, code: str | None = None, unavailable: bool = False) -> None:
+    def __init__(
+        self, message: str, *, code: str | None = None, unavailable: bool = False, unreachable: bool = False
+    ) -> None:
         super().__init__(message, code=code)
         self.unavailable = unavailable
+        self.unreachable = unreachable
 
     @property
     def fault(self) -> Fault:

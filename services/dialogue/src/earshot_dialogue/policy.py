@@ -25,6 +25,9 @@ from earshot_dialogue.routing import Route, route
 from earshot_dialogue.session import PendingQuestion, Session
 from earshot_dialogue.values import Fault, Heard, Hypothesis, Rejection
 
+# NLU's word for a text without words, "🦄": no failure, but nothing that anybody understands.
+_WORDLESS = {"", "empty_text"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -109,7 +112,7 @@ def decide(session: Session, heard: Heard, catalogue: Catalogue, language: Langu
     if heard.rejection is Rejection.NOT_FOR_US:
         again = _ask_again(session, pending, catalogue, limits) if pending else None
         return again or Reject(fault=Fault(code="not_for_us", message="no words that a skill knows", stage="asr"))
-    if heard.rejection is Rejection.BAD_AUDIO or heard.error_code:
+    if heard.rejection is Rejection.BAD_AUDIO or heard.error_code not in _WORDLESS:
         stage = "asr" if heard.rejection is Rejection.BAD_AUDIO else "nlu"
         return Apologise(fault=Fault(code=heard.error_code or "bad_audio", message="not recognised", stage=stage))
     likely = [hypothesis for hypothesis in heard.hypotheses if hypothesis.confidence >= limits.minimum_confidence]
