@@ -13,7 +13,7 @@ from earshot_skillkit.errors import (
     SourceUnavailableError,
     StateConflictError,
 )
-from earshot_skillkit.package import SkillPackage, load_folder, load_package
+from earshot_skillkit.package import SkillPackage, load_folder, load_package, with_lists
 from earshot_skillkit.replies import (
     Answer,
     ChangeVolume,
@@ -76,4 +76,5 @@ __all__ = [
     "load_folder",
     "load_package",
     "run",
+    "with_lists",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -89,6 +89,26 @@ def load_folder(folder: Traversable, *, version: str) -> SkillPackage:
         )
     _check_same_keys(words)
     return SkillPackage(manifest=manifest, version=version.replace("+", "_"), words=words)
+
+
+def with_lists(package: SkillPackage, lists: Mapping[str, Mapping[str, Any]]) -> SkillPackage:
+    """Return the package with lists of its sentence templates replaced, for a skill whose words depend on its data.
+
+    Args:
+        package: As loaded.
+        lists: hassil lists by name ({"values": […]}), by locale; those of other names stay as they are.
+
+    Raises:
+        BrokenManifestError: hassil refuses a list.
+    """
+    words = dict(package.words)
+    for locale, replaced in lists.items():
+        content = yaml.safe_load(words[locale].sentences_yaml)
+        content["lists"] = {**(content.get("lists") or {}), **replaced}
+        text = yaml.safe_dump(content, allow_unicode=True, sort_keys=False)
+        intents = check_sentences(content, file=f"sentences/{locale}.yaml", locale=locale, manifest=package.manifest)
+        words[locale] = replace(words[locale], sentences_yaml=text, intents=intents)
+    return replace(package, words=words)
 
 
 def _check_same_keys(words: Mapping[str, LocaleWords]) -> None:
