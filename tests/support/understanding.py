@@ -71,6 +71,11 @@ def real_skill(name: str) -> list[SkillWords]:
     return folder_words(SKILLS / name / "src" / f"earshot_skill_{name}")
 
 
+def real_skills() -> list[str]:
+    """Return the names of the skills in this repository."""
+    return sorted(path.parents[2].name for path in SKILLS.glob("*/src/*/manifest.yaml"))
+
+
 def assistant_words() -> list[SkillWords]:
     """Return the words of the assistant's own intents."""
     folder = files("earshot_registry.builtin")
