@@ -81,7 +81,7 @@ async def test_the_course_of_an_utterance() -> None:
     source = Microphone(frames=frames(silence(0.4), speech(1.0), silence(3.0)))
     result = await recognizer(DigestEngine()).recognize(REQUEST, source, listener)
     whats = [what for _, what in listener.told]
-    assert whats[0] == "started 0.38"
+    assert "started 0.38" in whats
     assert len([what for what in whats if what.startswith("interim")]) >= 7
     at, ended = listener.told[-1]
     assert ended.startswith("ended silence 1.4")

@@ -83,3 +83,17 @@ async def test_a_read_of_the_capture_is_complete(server: NatsServer) -> None:
     assert await capture.read("device.h1.d1.up.audio.none", read.append)
     await capture.stop()
     await client.close()
+
+
+async def test_a_stream_that_is_not_there_is_told_at_once(tmp_path: Path) -> None:
+    """A read that nobody can answer ends without frames and says so, instead of waiting."""
+    async with nats_server(tmp_path, streams=False) as bare:
+        client = await bare.connect()
+        capture = Capture(client)
+        await capture.start()
+        read: list[bytes] = []
+        async with asyncio.timeout(1):
+            assert not await capture.read("device.h1.d1.up.audio.any", read.append)
+        assert read == []
+        await capture.stop()
+        await client.close()

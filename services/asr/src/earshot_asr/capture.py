@@ -101,11 +101,9 @@ class Capture:
     async def _purge(self, subjects: list[str]) -> None:
         try:
             for subject in subjects:
-                await self._client.publish(
-                    f"$JS.API.STREAM.PURGE.{_STREAM}",
-                    json.dumps({"filter": subject}).encode(),
-                    reply=f"{self._inbox}.purged",
-                )
+                # Without a reply subject the server purges and says nothing.
+                request = json.dumps({"filter": subject}).encode()
+                await self._client.publish(f"$JS.API.STREAM.PURGE.{_STREAM}", request)
         except NatsError as error:
             _log.warning("purge_failed", error=type(error).__name__)
 
@@ -123,17 +121,24 @@ class _Read:
         self._done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._last_sequence = 0
         self._replies = 0
+        self._timer: asyncio.TimerHandle
         self.continue_at: int | None = None
 
     async def finished(self, quiet_s: float) -> bool:
-        """Wait for the end of the batch, as long as replies keep coming."""
-        while True:
-            before = self._replies
-            done, _ = await asyncio.wait({self._done}, timeout=quiet_s)
-            if done:
-                return self._done.result()
-            if self._replies == before:
-                return False
+        """Wait for the end of the batch, as long as replies keep coming; return whether it came."""
+        self._watch(quiet_s, -1)
+        try:
+            return await self._done
+        finally:
+            self._timer.cancel()
+
+    def _watch(self, quiet_s: float, replies: int) -> None:
+        if self._replies == replies:
+            if not self._done.done():
+                self._done.set_result(False)
+            return
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(quiet_s, self._watch, quiet_s, self._replies)
 
     def on_reply(self, message: Msg) -> None:
         self._replies += 1
