@@ -1,24 +1,38 @@
-"""Reading the spans that a test's own process makes."""
+"""Reading the spans that a test's own process makes, and sending them to a stack's trace store."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+
+def provider() -> TracerProvider:
+    """Return this process's provider: OpenTelemetry allows one, so tests share it."""
+    installed = trace.get_tracer_provider()
+    if not isinstance(installed, TracerProvider):
+        installed = TracerProvider(resource=Resource.create({"service.name": "earshot-test"}))
+        trace.set_tracer_provider(installed)
+    return installed
 
 
 def recorded_spans() -> Iterator[InMemorySpanExporter]:
     """Yield an exporter that holds what is recorded meanwhile; for use in a fixture."""
-    provider = trace.get_tracer_provider()
-    if not isinstance(provider, TracerProvider):
-        # OpenTelemetry allows one provider a process; tests share it.
-        provider = TracerProvider()
-        trace.set_tracer_provider(provider)
     exporter = InMemorySpanExporter()
     processor = SimpleSpanProcessor(exporter)
-    provider.add_span_processor(processor)
+    provider().add_span_processor(processor)
     yield exporter
+    processor.shutdown()
+
+
+def exported_to(endpoint: str) -> Iterator[None]:
+    """Send what is recorded meanwhile to an OTLP endpoint over gRPC; for use in a fixture."""
+    processor = BatchSpanProcessor(OTLPSpanExporter(endpoint, insecure=True), schedule_delay_millis=200)
+    provider().add_span_processor(processor)
+    yield
     processor.shutdown()

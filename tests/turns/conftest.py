@@ -11,6 +11,7 @@ import pytest_asyncio
 from earshot_local.plan import SERVICES
 from earshot_local.stack import Stack
 from earshot_topology.subjects import DeviceAddress
+from support.spans import exported_to
 
 _NUMBERS = itertools.count(1)
 
@@ -27,9 +28,10 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
     """Run everything, two replicas of every service."""
     home = tmp_path_factory.mktemp("stack")
     scale = {service.name: 2 for service in SERVICES}
-    async with Stack(home=home, scale=scale, env={"EARSHOT_WEATHER_SAMPLE": "1"}) as running:
+    async with Stack(home=home, scale=scale) as running:
         await running.ready(60)
-        yield running
+        for _ in exported_to(running.otlp_endpoint):
+            yield running
 
 
 @pytest.fixture

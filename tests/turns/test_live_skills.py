@@ -7,11 +7,10 @@ import os
 import signal
 import time
 
+from earshot.dialogue.v1 import outcome_pb2
 from earshot_local.stack import Stack
 from earshot_topology.subjects import DeviceAddress
 from support.stack import converse
-
-from earshot.dialogue.v1 import outcome_pb2
 
 
 async def intent_of(stack: Stack, text: str, address: DeviceAddress) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 
+from nats.aio.msg import Msg
+
+from earshot.device.v1 import upstream_pb2
 from earshot_device import OutcomeKind
 from earshot_local.stack import Stack
 from earshot_topology.subjects import DeviceAddress
-from nats.aio.msg import Msg
 from support.stack import Recording, device, speech
-
-from earshot.device.v1 import upstream_pb2
 
 
 def everything(message: Msg) -> bytes:
