@@ -168,6 +168,8 @@ ASR_STARTED = Consumer(
     durable="asr",
     service="asr",
     filter_subject="device.*.*.up.started.*.*",
+    # Utterances in progress in the whole fleet: one is pending for as long as somebody speaks.
+    max_ack_pending=20_000,
 )
 DIALOGUE_STARTED = Consumer(
     event="utterance.started",
