@@ -180,6 +180,7 @@ async def _unsubscribe(subscription: Subscription) -> None:
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+    # Until Python 3.12, wait_for (nats-py's requests use it) can swallow a cancellation that meets its result.
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=0.2)
