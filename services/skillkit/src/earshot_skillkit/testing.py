@@ -7,6 +7,7 @@ their values from that; a date_time or duration slot is normalised by NLU, not h
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
@@ -19,7 +20,7 @@ from earshot_skillkit import wire
 from earshot_skillkit.dispatch import Dispatcher
 from earshot_skillkit.package import SkillPackage
 from earshot_skillkit.replies import Answer, Question, Step
-from earshot_skillkit.request import FilledSlot, SlotValue
+from earshot_skillkit.request import DeviceState, FilledSlot, SlotValue
 from earshot_skillkit.skill import Host, Skill, handlers_of
 from earshot_skillkit.states import MemoryStates, States
 
@@ -37,6 +38,9 @@ class SkillTester:
         now: The frozen moment, aware.
         time_zone: Of the device, an IANA name.
         states: What the skill keeps.
+
+    Attributes:
+        device: The device as the skill is told that it was last known; None: nothing is known.
     """
 
     def __init__(
@@ -56,6 +60,7 @@ class SkillTester:
         self._dispatcher = Dispatcher(
             handlers_of(self.skill, package.manifest), timeout_s=package.manifest.timeout_s, now=lambda: self.now
         )
+        self.device: DeviceState | None = None
         self._turns = 0
 
     async def __aenter__(self) -> Self:
@@ -121,7 +126,7 @@ class SkillTester:
             attempt=1,
             deadline_time=wire.timestamp(self.now + timedelta(seconds=8)),
         )
-        request = wire.request(message, self.package, now=self.now)
+        request = replace(wire.request(message, self.package, now=self.now), device=self.device)
         return [step async for step in self._dispatcher.dispatch(request)]
 
 

@@ -153,9 +153,7 @@ class Music(Skill):
         if present is None:
             return request.respond("nothing_playing")
         if present.moved(by, item_id=item_id, call=request.idempotency_key) is None:
-            await self._keep(request, lambda _: None)
             return request.respond("queue_ended", directives=[Stop()])
-
         moved = await self._keep(
             request, lambda queue: queue and queue.moved(by, item_id=item_id, call=request.idempotency_key)
         )

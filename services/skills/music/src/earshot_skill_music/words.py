@@ -23,7 +23,7 @@ LONGEST_LIST = 2000
 _NEVER = "no such music"
 """Stands in an empty list: a template needs at least one value, and nobody says this."""
 _NEVER_CHINESE = "没有这样的音乐"
-_TEMPLATE_SIGNS = re.compile(r"[\[\](){}<>|:;\\]+")
+_NOT_WORDS = re.compile(r"[^\w\s'-]+", re.UNICODE)
 _SPACES = re.compile(r"\s+")
 
 
@@ -62,8 +62,8 @@ def _names(library: Library, kind: str, locale: str) -> Iterable[tuple[str, str]
 
 def sayable(name: str) -> str:
     """Return a name as it can stand in a template: without what hassil reads as syntax, or nobody pronounces."""
-    without = _TEMPLATE_SIGNS.sub(" ", unicodedata.normalize("NFKC", name))
-    return _SPACES.sub(" ", without.replace("&", " and ")).strip(" .,!?\"'-")
+    plain = unicodedata.normalize("NFKC", name).replace("&", " and ").replace("’", "'")
+    return _SPACES.sub(" ", _NOT_WORDS.sub(" ", plain)).strip(" '-")
 
 
 def _values(pairs: Iterable[tuple[str, str]], locale: str) -> Mapping[str, Any]:
