@@ -95,6 +95,7 @@ class Listener:
         final: bool = True,
         kind: int = outcome_pb2.OUTCOME_KIND_ANSWERED,
         modality: int = turn_pb2.MODALITY_VOICE,
+        headers: dict[str, str] | None = None,
     ) -> str:
         """Publish a segment of an outcome; return its turn."""
         turn = turn_id or str(uuid.uuid4())
@@ -109,7 +110,9 @@ class Listener:
             final=final,
             prompts=[outcome_pb2.Prompt(text=text, locale=locale) for text in texts],
         )
-        await self.client.jetstream().publish(self.address.turn_outcome(turn), outcome.SerializeToString())
+        await self.client.jetstream().publish(
+            self.address.turn_outcome(turn), outcome.SerializeToString(), headers=headers
+        )
         return turn
 
     async def wait(self, condition: Callable[[], object], seconds: float = 8.0) -> None:

@@ -104,3 +104,15 @@ async def test_outcome_is_owned_while_it_is_paced(server) -> None:
         await settled(server)
         assert {frame.owner_epoch for frame in frames} == {1}
         assert len(device.frames) == len(frames)
+
+
+async def test_stale_outcome_is_not_spoken(server) -> None:
+    """An outcome that waited for a worker for too long is acknowledged in silence; a fresh one is spoken."""
+    async with listener(server) as device:
+        late = await device.decide("Nobody waits for this any more.")
+        await asyncio.sleep(0.3)
+        async with speech_worker(server, stale_s=0.25):
+            fresh = await device.decide("This is fresh.", outcome_id="o2")
+            await device.whole(fresh)
+            await settled(server)
+        assert not device.of(late)

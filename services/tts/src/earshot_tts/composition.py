@@ -78,7 +78,7 @@ async def listen(bus: Bus, synthesis: Synthesis, settings: TtsSettings) -> Handl
         lead_s=settings.lead_s,
         burst_s=settings.burst_s,
     )
-    handlers = Handlers(bus, speaker, active)
+    handlers = Handlers(bus, speaker, active, stale_s=settings.stale_s)
     bus.worker(
         TTS_OUTCOMES,
         outcome_pb2.Outcome,

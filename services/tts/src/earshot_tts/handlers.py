@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 from earshot.dialogue.v1 import outcome_pb2
 from earshot_chassis import telemetry
@@ -32,10 +33,12 @@ class Handlers:
         bus: Where refusals are sent.
         speaker: Speaks.
         active: What is being spoken.
+        stale_s: Age at which an outcome that nobody has begun to speak is not spoken any more.
     """
 
-    def __init__(self, bus: Bus, speaker: Speaker, active: ActiveSpeech) -> None:
+    def __init__(self, bus: Bus, speaker: Speaker, active: ActiveSpeech, *, stale_s: float) -> None:
         self._bus = bus
+        self._stale_s = stale_s
         self._speaker = speaker
         self._active = active
         self._fillers: set[asyncio.Task[None]] = set()
@@ -49,6 +52,11 @@ class Handlers:
         closes = outcome.final and outcome.segment_index > 0
         if not wire.is_heard(outcome) or not (outcome.prompts or closes):
             return
+        decided_at = delivery.timestamp.timestamp()
+        if delivery.num_delivered == 1 and time.time() - decided_at > self._stale_s:
+            # The device has long told its user that nobody answered.
+            _log.warning("outcome_is_stale")
+            return
         try:
             request = wire.speech_request(outcome, delivery.subject, delivery.num_delivered)
         except SpeechError as error:
@@ -56,7 +64,7 @@ class Handlers:
             _log.warning("outcome_not_spoken", code=error.code, reason=str(error))
             await self._refuse(delivery.subject, error)
             return
-        await self._speaker.speak(request, decided_at=delivery.timestamp.timestamp())
+        await self._speaker.speak(request, decided_at=decided_at)
 
     async def on_parked(self, error: EarshotError, delivery: Delivery) -> None:
         """Tell a device that an outcome was given up."""

@@ -17,6 +17,10 @@ from earshot_audio import Format, FrameEncoder, Resampler
 from earshot_tts.cache.blob import Frames
 from earshot_tts.engines.base import Engine, Samples, Voice
 
+# Resampling and encoding cost more a call than a sample. Blocks are gathered until there is as much as has been passed
+# on already, but not more than this: the first block goes through at once, and an engine that is quicker than real time
+# keeps the device supplied. Which blocks go together depends on nothing but the samples.
+_MOST_GATHERED_S = 0.5
 # The first batches leave at once; later ones are gathered, so that a quick engine wakes the event loop a few times a
 # sentence and not fifty times.
 _AT_ONCE = 2
@@ -49,16 +53,32 @@ def render(
     outlet = _Outlet(emit)
     resampler = Resampler(voice.sample_rate_hertz, audio_format.sample_rate_hertz)
     encoder = FrameEncoder(audio_format, frame_ms)
+    most = int(_MOST_GATHERED_S * voice.sample_rate_hertz)
+    gathered: list[Samples] = []
+    waiting = passed_on = 0
 
     def take(samples: Samples) -> bool:
+        nonlocal waiting, passed_on
         if stopped():
             return False
-        outlet.add(encoder.encode(resampler.process(samples)))
+        gathered.append(samples)
+        waiting += len(samples)
+        if waiting >= min(passed_on, most):
+            pass_on()
         return True
+
+    def pass_on() -> None:
+        nonlocal waiting, passed_on
+        if waiting:
+            outlet.add(encoder.encode(resampler.process(np.concatenate(gathered))))
+            passed_on += waiting
+            waiting = 0
+            gathered.clear()
 
     engine.synthesise(text, voice, take)
     if stopped():
         return
+    pass_on()
     outlet.add(encoder.encode(resampler.flush()))
     outlet.add(encoder.flush())
     outlet.flush()

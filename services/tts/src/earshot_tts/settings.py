@@ -23,6 +23,7 @@ class TtsSettings(BaseSettings):
     lead_s: float = Field(2.0, gt=0, description="Sound that a device has in hand at least.")
     burst_s: float = Field(0.4, gt=0, description="Sound that is sent at once when it has no more than that.")
     stall_s: float = Field(6.0, gt=0, description="How long a segment waits for the one before it to move.")
+    stale_s: float = Field(60.0, gt=0, description="Age at which an outcome that nobody began to speak is dropped.")
     cache: Literal["shared", "memory"] = Field(
         "shared", description="shared: sentences are kept in the object store too; memory: in this process only."
     )
