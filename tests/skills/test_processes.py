@@ -132,13 +132,17 @@ async def _both_answer(where: dict[str, str]) -> None:
 
 
 async def test_a_skill_writes_its_own_and_nothing_else(tmp_path: Path, connect_as) -> None:
-    """The clock's credentials can register the clock and keep its state, not another skill's."""
+    """The clock's credentials can register the clock and keep its state, and neither write nor read another skill's."""
     refusals: list[str] = []
     async with Stack(home=tmp_path, services=SKILLS, scale={"clock": 0, "weather": 0}, tracestore=False) as stack:
         jetstream = (await connect_as(stack, "skill-clock", refusals)).jetstream(timeout=0.3)
         for bucket in ("SKILLS", "SKILL_ENDPOINTS", "SKILL_STATES"):
             values = await jetstream.key_value(bucket)
             await values.put("clock.mine", b"x")
+            assert (await values.get("clock.mine")).value == b"x"
             with pytest.raises(nats.errors.TimeoutError):
                 await values.put("weather.mine", b"x")
-    assert len(refusals) == 3
+        # What a skill can do is public; what it keeps is its own.
+        with pytest.raises(nats.errors.TimeoutError):
+            await values.get("weather.mine")
+    assert len(refusals) == 4

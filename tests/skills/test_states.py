@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from earshot_skillkit import MemoryStates, StateConflictError, States
+from earshot_skillkit import MemoryStates, StateConflictError, States, StateUnavailableError
 from earshot_skillkit.states import BucketStates
 from support.nats import nats_server
 
@@ -36,6 +36,19 @@ async def test_a_value_is_what_the_last_change_made_of_it(states: States) -> Non
     assert await states.update("h1", "queue", lambda value: value or {"a": 1}) == {"a": 1}
 
 
+async def test_a_change_may_be_made_in_place(states: States) -> None:
+    """A change that alters the value it was given is kept like any other."""
+
+    def append(value: list[int] | None) -> list[int]:
+        value = value or []
+        value.append(len(value))
+        return value
+
+    for _ in range(3):
+        await states.update("h1", "queue", append)
+    assert await states.get("h1", "queue") == [0, 1, 2]
+
+
 async def test_households_and_devices_are_apart(states: States) -> None:
     """A value belongs to one household, and to one device if it is named."""
     await states.update("h1", "home", lambda _: "Paris")
@@ -52,16 +65,21 @@ async def test_nothing_is_lost_between_two_writers(states: States) -> None:
     assert await states.get("h1", "count") == 8
 
 
-async def test_a_household_is_erased_whole(states: States) -> None:
-    """Every value of the household goes, those of others stay."""
-    await states.update("h1", "home", lambda _: "Paris")
-    await states.update("h1", "queue", lambda _: [1], device_id="d1")
-    await states.update("h2", "home", lambda _: "London")
-    await states.erase("h1")
-    await states.erase("h3")
-    assert await states.get("h1", "home") is None
-    assert await states.get("h1", "queue", device_id="d1") is None
-    assert await states.get("h2", "home") == "London"
+async def test_a_household_can_be_erased_whole(tmp_path: Path) -> None:
+    """Purging the household's keys leaves nothing of it in any skill, and others alone."""
+    async with nats_server(tmp_path) as server:
+        client = await server.connect()
+        jetstream = client.jetstream()
+        bucket = await jetstream.key_value("SKILL_STATES")
+        music, weather = BucketStates(bucket, "music"), BucketStates(bucket, "weather")
+        await weather.update("h1", "home", lambda _: "Paris")
+        await music.update("h1", "queue", lambda _: [1], device_id="d1")
+        await weather.update("h2", "home", lambda _: "London")
+        await jetstream.purge_stream("KV_SKILL_STATES", subject="$KV.SKILL_STATES.*.h1.>")
+        assert await weather.get("h1", "home") is None
+        assert await music.get("h1", "queue", device_id="d1") is None
+        assert await weather.get("h2", "home") == "London"
+        await client.close()
 
 
 async def test_a_conflict_that_does_not_end_is_an_error(tmp_path: Path) -> None:
@@ -85,6 +103,23 @@ async def test_a_conflict_that_does_not_end_is_an_error(tmp_path: Path) -> None:
             await states.update("h1", "count", lambda value: (value or 0) + 1)
         assert (raised.value.code, raised.value.retryable) == ("state_conflict", True)
         assert await other.get("h1", "count") == 0
+        await client.close()
+
+
+async def test_a_bus_that_is_away_is_a_retryable_error(tmp_path: Path) -> None:
+    """A handler that meets it fails as retryable, not as a mistake."""
+    async with nats_server(tmp_path) as server:
+        client = await server.connect()
+        states = BucketStates(await client.jetstream(timeout=0.2).key_value("SKILL_STATES"), "music")
+        server.kill()
+        for call in (states.get("h1", "queue"), states.update("h1", "queue", lambda _: 1)):
+            with pytest.raises(StateUnavailableError) as raised:
+                await call
+            assert (raised.value.code, raised.value.retryable) == ("state_unavailable", True)
+        server.start()
+        await server.ready()
+        while not client.stats["reconnects"]:
+            await asyncio.sleep(0.02)
         await client.close()
 
 

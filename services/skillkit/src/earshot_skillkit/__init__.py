@@ -12,6 +12,7 @@ from earshot_skillkit.errors import (
     InvalidSlotError,
     SourceUnavailableError,
     StateConflictError,
+    StateUnavailableError,
 )
 from earshot_skillkit.package import SkillPackage, load_folder, load_package, with_lists
 from earshot_skillkit.replies import (
@@ -69,6 +70,7 @@ __all__ = [
     "Span",
     "Speak",
     "StateConflictError",
+    "StateUnavailableError",
     "States",
     "Step",
     "Stop",

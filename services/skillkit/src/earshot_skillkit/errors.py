@@ -29,6 +29,13 @@ class SourceUnavailableError(RetryableError):
     stage = STAGE
 
 
+class StateUnavailableError(RetryableError):
+    """What the skill keeps can't be read or written at the moment."""
+
+    code = "state_unavailable"
+    stage = STAGE
+
+
 class StateConflictError(RetryableError):
     """Others kept changing the same state while it was being changed."""
 

@@ -69,6 +69,16 @@ def _write_bucket(bucket: KeyValueConfig, keys: str = ">") -> tuple[str, ...]:
     return (f"$KV.{bucket.bucket}.{keys}",)
 
 
+def _own_keys(bucket: KeyValueConfig, keys: str) -> tuple[str, ...]:
+    """Read and write some keys of a bucket and no others."""
+    name = f"KV_{bucket.bucket}"
+    return (
+        f"$JS.API.STREAM.INFO.{name}",
+        f"$JS.API.DIRECT.GET.{name}.$KV.{bucket.bucket}.{keys}",
+        *_write_bucket(bucket, keys),
+    )
+
+
 def _object_store(store: ObjectStoreConfig) -> tuple[str, ...]:
     name = f"OBJ_{store.bucket}"
     return (
@@ -187,8 +197,7 @@ def skill_role(skill_id: str) -> Permissions:
             *_write_bucket(streams.SKILLS, f"{name}.>"),
             *_read_bucket(streams.SKILL_ENDPOINTS),
             *_write_bucket(streams.SKILL_ENDPOINTS, f"{name}.>"),
-            *_read_bucket(streams.SKILL_STATES),
-            *_write_bucket(streams.SKILL_STATES, f"{name}.>"),
+            *_own_keys(streams.SKILL_STATES, f"{name}.>"),
             subjects.parked(f"skill-{name}"),
         ),
         subscribe=(f"{inbox(f'skill-{name}')}.>",),

@@ -231,8 +231,9 @@ SKILL_ENDPOINTS = KeyValueConfig(
     direct=True,
 )
 DEVICE_STATES = KeyValueConfig(bucket="DEVICE_STATES", description="Device shadows.", history=1, max_bytes=256 * MIB)
+# Keys begin with the skill. Direct reads name the key in their subject, so that permissions can keep skills apart.
 SKILL_STATES = KeyValueConfig(
-    bucket="SKILL_STATES", description="What skills keep per household.", history=1, max_bytes=256 * MIB
+    bucket="SKILL_STATES", description="What skills keep per household.", history=1, max_bytes=256 * MIB, direct=True
 )
 
 BUCKETS: tuple[KeyValueConfig, ...] = (SESSIONS, SKILLS, SKILL_ENDPOINTS, DEVICE_STATES, SKILL_STATES)
