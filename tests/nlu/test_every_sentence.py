@@ -47,7 +47,9 @@ def filled(sample: str, intents: Intents, wildcards: Any, random_: random.Random
         sample = sample.replace(f"{{{name}}}", "Bellwether")
     for name, slot_list in intents.slot_lists.items():
         while f"{{{name}}}" in sample:
-            values = list(islice(sample_expression(_reference(name), {name: slot_list}, {}, language=intents.language), 3000))
+            values = list(
+                islice(sample_expression(_reference(name), {name: slot_list}, {}, language=intents.language), 3000)
+            )
             sample = sample.replace(f"{{{name}}}", random_.choice(values).strip(), 1)
     return " ".join(sample.split())
 

@@ -12,7 +12,7 @@ ENGLISH_SLIPS = [
     ("paws the music", "player.pause", {}),
     ("pause the musik", "player.pause", {}),
     ("skip the sung", "player.next", {}),
-    ("set a thyme her for ten minutes", "", {}),
+    ("set a thyme her for ten minutes", "timer.start", {"length": 600}),
     ("set a timmer for ten minutes", "timer.start", {"length": 600}),
     ("sit a timer for ten minutes", "timer.start", {"length": 600}),
     ("set timer for ten minutes", "timer.start", {"length": 600}),
@@ -25,6 +25,8 @@ ENGLISH_SLIPS = [
     ("turn on the livingroom lights", "lamp.turn_on", {"room": "living room"}),
     ("turn off the bed room lights", "lamp.turn_off", {"room": "bedroom"}),
     ("turn of the bedroom lights", "lamp.turn_off", {"room": "bedroom"}),
+    ("play some jaz", "player.play", {"genre": "jazz"}),
+    ("play sum jazz", "player.play", {"genre": "jazz"}),
     ("what did you just sey", "assistant.repeat", {}),
     ("wat can i say", "assistant.help", {}),
 ]
@@ -37,6 +39,7 @@ MANDARIN_SLIPS = [
     ("把卧室的登关掉", "lamp.turn_off", {"room": "卧室"}),
     ("明天被京有什么活动", "timer.visit", {"city": "北京", "date": "2026-11-19T00:00/day"}),
     ("你刚才锁什么", "assistant.repeat", {}),
+    ("播放绝世音乐", "player.play", {"genre": "jazz"}),
     ("下一手歌", "player.next", {}),
     ("定一个十分钟的闹中", "timer.start", {"length": 600}),
 ]

@@ -102,14 +102,14 @@ def _readings(
                     return readings
     if readings and any(not reading.match.wildcards for reading in readings):
         return readings
-    # A wildcard takes anything, a misheard word as well: a whole sentence that sounds the same is the better reading.
-    sound_alikes_only = bool(readings)
+    # A wildcard takes a misheard word as well: a sentence that accounts for every word may still be the one meant.
+    free_too = not readings
     for index, one in said:
         *_, form = _forms(one, language)
         readings.extend(
             Reading(match=found, recognizer=Recognizer.FUZZY, likeness=likeness, alternative_index=index)
             for fuzzy in grammar.fuzzy
-            for found, likeness in recognise(fuzzy, form, language, sound_alikes_only=sound_alikes_only)
+            for found, likeness in recognise(fuzzy, form, language, free_too=free_too)
         )
     return readings
 

@@ -5,7 +5,7 @@
     cost of an open slot                 the share of letters that its best choice differs by; nothing for free ones
 
 Two words may be heard as one and one as two ("to morrow"). Letters weigh, so that losing "is" costs less than losing
-"weather". The likeness of the whole is 1 - cost / letters of sentence and utterance outside the free slots.
+"weather". The likeness of the whole is 1 - cost / weight of the sentence's words and of what fills its slots.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ _MIN_JOINED_LIKENESS = 0.88
 # Hearing one word as two, or two as one, costs half a letter.
 _JOINING = 0.5
 _MAX_SLOT_WORDS = 8
-_ENDLESS = 1e9
 
 
 @dataclass(frozen=True, slots=True)
 class Filling:
-    """What an open slot takes: the text that is meant by the words heard, and what that costs."""
+    """What an open slot takes: the text that is meant by the words heard, what that costs and what it weighs."""
 
     text: str
     cost: float
+    weight: int
 
 
 Fill = Callable[[OpenSlot, int, int], Filling | None]
@@ -55,18 +55,31 @@ class Alignment:
 
 
 def align(
-    skeleton: Skeleton, heard: Sequence[Token], likeness: Likeness, fill: Fill, *, budget: float
+    skeleton: Skeleton, heard: Sequence[Token], likeness: Likeness, fill: Fill, *, least: float
 ) -> Alignment | None:
-    """Return the cheapest alignment; None where it costs more than the budget, in letters."""
-    table = _Table(skeleton, heard, likeness, fill, budget)
+    """Return the cheapest alignment; None where it is less alike than the least."""
+    most = skeleton.weight + sum(len(token.text) for token in heard)
+    table = _Table(skeleton, heard, likeness, fill, (1.0 - least) * most)
     for row in range(len(skeleton.pieces) + 1):
         for column in range(len(heard) + 1):
-            if table.cost(row, column) <= budget:
+            if (row, column) in table.reached:
                 table.go_on(row, column)
-    total = table.cost(len(skeleton.pieces), len(heard))
-    if total > budget:
+    end = table.reached.get((len(skeleton.pieces), len(heard)))
+    if end is None:
         return None
-    return Alignment(1.0 - total / max(1.0, float(skeleton.weight)), table.steps())
+    alike = 1.0 - end.cost / max(1, skeleton.weight + end.filled)
+    return Alignment(alike, table.steps()) if alike >= least else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """The cheapest way to a place: its cost, the weight of the slots filled, and the step that led there."""
+
+    cost: float
+    filled: int
+    row: int
+    column: int
+    text: str
 
 
 class _Table:
@@ -81,66 +94,66 @@ class _Table:
         self._fill = fill
         self._width = len(heard) + 1
         self._budget = budget
-        self._reached: dict[tuple[int, int], tuple[float, int, int, str]] = {(0, 0): (0.0, 0, 0, "")}
-
-    def cost(self, row: int, column: int) -> float:
-        """Return the cheapest cost of a place; endless where it was not reached within the budget."""
-        reached = self._reached.get((row, column))
-        return _ENDLESS if reached is None else reached[0]
+        self.reached: dict[tuple[int, int], _Place] = {(0, 0): _Place(0.0, 0, 0, 0, "")}
 
     def go_on(self, row: int, column: int) -> None:
         """Take every step from a place."""
-        cost = self.cost(row, column)
+        here = self.reached[row, column]
         if column + 1 < self._width:
-            self._reach(row, column + 1, cost + self._heard[column].weight, (row, column, ""))
+            over = here.cost + self._heard[column].weight
+            self._reach(row, column + 1, _Place(over, here.filled, row, column, ""))
         if row == len(self._pieces):
             return
         piece = self._pieces[row]
         if isinstance(piece, OpenSlot):
-            self._fill_slot(piece, row, column, cost)
+            self._fill_slot(piece, row, column, here)
             return
-        self._reach(row + 1, column, cost + piece.weight, (row, column, piece.text))
+        left_out = here.cost + piece.weight
+        self._reach(row + 1, column, _Place(left_out, here.filled, row, column, piece.text))
         if column < len(self._heard):
-            self._one_word(piece, row, column, cost)
-            self._two_heard(piece, row, column, cost)
-            self._two_meant(piece, row, column, cost)
+            self._one_word(piece, row, column, here)
+            self._two_heard(piece, row, column, here)
+            self._two_meant(piece, row, column, here)
 
     def steps(self) -> tuple[Step, ...]:
         """Return the way to the last place."""
         steps: list[Step] = []
         row, column = len(self._pieces), self._width - 1
         while row or column:
-            _, before_row, before_column, text = self._reached[row, column]
-            steps.append(Step(before_column, column, text))
-            row, column = before_row, before_column
+            place = self.reached[row, column]
+            steps.append(Step(place.column, column, place.text))
+            row, column = place.row, place.column
         return tuple(reversed(steps))
 
-    def _reach(self, row: int, column: int, cost: float, came: tuple[int, int, str]) -> None:
-        if cost <= self._budget and cost < self.cost(row, column):
-            self._reached[row, column] = (cost, *came)
+    def _reach(self, row: int, column: int, place: _Place) -> None:
+        known = self.reached.get((row, column))
+        if place.cost <= self._budget and (known is None or place.cost < known.cost):
+            self.reached[row, column] = place
 
-    def _fill_slot(self, slot: OpenSlot, row: int, column: int, cost: float) -> None:
+    def _fill_slot(self, slot: OpenSlot, row: int, column: int, here: _Place) -> None:
         for end in range(column + 1, min(self._width, column + 1 + _MAX_SLOT_WORDS)):
             filling = self._fill(slot, column, end)
             if filling is not None:
-                self._reach(row + 1, end, cost + filling.cost, (row, column, filling.text))
+                cost, filled = here.cost + filling.cost, here.filled + filling.weight
+                self._reach(row + 1, end, _Place(cost, filled, row, column, filling.text))
 
-    def _one_word(self, meant: Token, row: int, column: int, cost: float) -> None:
+    def _one_word(self, meant: Token, row: int, column: int, here: _Place) -> None:
         heard = self._heard[column]
         alike = self._likeness(heard, meant)
         if alike >= _MIN_LIKENESS:
-            self._reach(row + 1, column + 1, cost + (1 - alike) * _letters(heard, meant), (row, column, meant.text))
+            cost = here.cost + (1 - alike) * _letters(heard, meant)
+            self._reach(row + 1, column + 1, _Place(cost, here.filled, row, column, meant.text))
 
-    def _two_heard(self, meant: Token, row: int, column: int, cost: float) -> None:
+    def _two_heard(self, meant: Token, row: int, column: int, here: _Place) -> None:
         if column + 1 >= len(self._heard) or self._heard[column].text[0] != meant.text[0]:
             return
         heard = _joined(self._heard[column], self._heard[column + 1])
         alike = self._joined_likeness(heard, meant)
         if alike >= _MIN_JOINED_LIKENESS:
-            lost = (1 - alike) * _letters(heard, meant) + _JOINING
-            self._reach(row + 1, column + 2, cost + lost, (row, column, meant.text))
+            cost = here.cost + (1 - alike) * _letters(heard, meant) + _JOINING
+            self._reach(row + 1, column + 2, _Place(cost, here.filled, row, column, meant.text))
 
-    def _two_meant(self, meant: Token, row: int, column: int, cost: float) -> None:
+    def _two_meant(self, meant: Token, row: int, column: int, here: _Place) -> None:
         following = self._pieces[row + 1] if row + 1 < len(self._pieces) else None
         heard = self._heard[column]
         if not isinstance(following, Token) or heard.text[0] != meant.text[0]:
@@ -148,8 +161,9 @@ class _Table:
         both = _joined(meant, following)
         alike = self._joined_likeness(heard, both)
         if alike >= _MIN_JOINED_LIKENESS:
-            lost = (1 - alike) * _letters(heard, both) + _JOINING
-            self._reach(row + 2, column + 1, cost + lost, (row, column, f"{meant.text} {following.text}"))
+            cost = here.cost + (1 - alike) * _letters(heard, both) + _JOINING
+            text = f"{meant.text} {following.text}"
+            self._reach(row + 2, column + 1, _Place(cost, here.filled, row, column, text))
 
     def _joined_likeness(self, heard: Token, meant: Token) -> float:
         return self._likeness(heard, meant) if abs(len(heard.text) - len(meant.text)) <= 1 else 0.0

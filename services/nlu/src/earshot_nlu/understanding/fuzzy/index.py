@@ -6,7 +6,7 @@ C++, sentences of one length at a time so that what falls short costs nothing. T
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from rapidfuzz import fuzz, process
 from rapidfuzz.distance import LCSseq
@@ -21,12 +21,12 @@ from earshot_nlu.understanding.templates.compile import CompiledSkill
 MAX_WORDS = 24
 _FIRST_LOOK = 0.72
 _ALIGNED = 12
+# How alike a value of a list has to be, in per cent: one that sounds the same less, a short one more.
 _LEAST_CHOICE = 80.0
+_LEAST_BESIDE_SOUND = 70.0
+_SAME_SOUND = 92.0
 _LEAST_SHORT_CHOICE = 90.0
 _SHORT_CHOICE = 4
-# Fewer words than this sound like too much.
-_LEAST_SOUNDS = 3
-_LONGEST_SOUND = 80
 
 
 def least_likeness(skeleton: Skeleton) -> float:
@@ -41,13 +41,10 @@ class FuzzyIndex:
     def __init__(self, skill: CompiledSkill, language: Language) -> None:
         self._language = language
         by_length: dict[int, list[Skeleton]] = {}
-        self._by_sound: dict[str, Skeleton] = {}
         skeletons = Skeletons(skill, language)
         for unit in skill.units:
             for skeleton in skeletons.of(unit):
                 by_length.setdefault(len(skeleton.spelling), []).append(skeleton)
-                if skeleton.words == len(skeleton.pieces) >= _LEAST_SOUNDS:
-                    self._by_sound.setdefault(language.sounds(skeleton.text), skeleton)
         self._groups = [
             (length, [skeleton.spelling for skeleton in group], group) for length, group in sorted(by_length.items())
         ]
@@ -57,31 +54,26 @@ class FuzzyIndex:
         """How many plain sentences it holds."""
         return sum(len(group) for _, _, group in self._groups)
 
-    def search(self, text: str) -> list[tuple[Skeleton, Alignment]]:
-        """Return the sentences that a normalised text may be a slip of, most alike first, those with free slots last."""
+    def search(self, text: str, *, free_too: bool) -> list[tuple[Skeleton, Alignment]]:
+        """Return the sentences that a normalised text may be a slip of, most alike first, those with free slots last.
+
+        Args:
+            text: Normalised.
+            free_too: Whether sentences with slots that take anything are looked at.
+        """
         heard = self._language.tokens(text)
         if not heard or len(heard) > MAX_WORDS:
             return []
-        return self._aligned(text, heard, self._first_look(self._language.spelling(text)))
-
-    def sound_alikes(self, text: str) -> list[tuple[Skeleton, Alignment]]:
-        """Return the sentence without slots, if there is one, that sounds like the whole of a normalised text."""
-        skeleton = self._by_sound.get(self._language.sounds(text)) if len(text) <= _LONGEST_SOUND else None
-        return [] if skeleton is None else self._aligned(text, self._language.tokens(text), [skeleton])
-
-    def _aligned(
-        self, text: str, heard: Sequence[Token], candidates: Iterable[Skeleton]
-    ) -> list[tuple[Skeleton, Alignment]]:
         filler = _Filler(text, heard, self._language)
         found: list[tuple[Skeleton, Alignment]] = []
-        for skeleton in candidates:
-            budget = (1.0 - least_likeness(skeleton)) * skeleton.weight
-            aligned = align(skeleton, heard, self._language.likeness, filler.fill, budget=budget)
+        for skeleton in self._first_look(self._language.spelling(text), free_too=free_too):
+            least = least_likeness(skeleton)
+            aligned = align(skeleton, heard, self._language.likeness, filler.fill, least=least)
             if aligned is not None:
                 found.append((skeleton, aligned))
         return sorted(found, key=lambda one: (one[0].free, -one[1].likeness))
 
-    def _first_look(self, spelling: str) -> list[Skeleton]:
+    def _first_look(self, spelling: str, *, free_too: bool) -> list[Skeleton]:
         best: list[tuple[float, Skeleton]] = []
         for length, spellings, group in self._groups:
             least = int(length * _FIRST_LOOK)
@@ -91,7 +83,7 @@ class FuzzyIndex:
             # Of two sentences whose letters all stand there the longer one explains more.
             best.extend((score / length + score / 100.0, group[index]) for _, score, index in hits)
         best.sort(key=lambda one: -one[0])
-        return [skeleton for _, skeleton in best[:_ALIGNED]]
+        return [skeleton for _, skeleton in best if free_too or not skeleton.free][:_ALIGNED]
 
 
 class _Filler:
@@ -107,8 +99,10 @@ class _Filler:
     def fill(self, slot: OpenSlot, start: int, end: int) -> Filling | None:
         """Return what words [start, end) mean in a slot; None where they can't stand in it."""
         first, last = self._heard[start].start, self._heard[end - 1].end
-        if slot.free or (slot.kind is not None and (first, last) in self._stretches(slot.kind)):
-            return Filling(self._text[first:last], 0.0)
+        if slot.free:
+            return Filling(self._text[first:last], 0.0, 0)
+        if slot.kind is not None and (first, last) in self._stretches(slot.kind):
+            return Filling(self._text[first:last], 0.0, last - first)
         if end - start > slot.longest or not slot.choices:
             return None
         key = (id(slot), start, end)
@@ -124,14 +118,15 @@ class _Filler:
 
     def _choice(self, slot: OpenSlot, text: str) -> Filling | None:
         spelling = self._language.spelling(text)
+        same_sound = slot.by_sound.get(self._language.sounds(text))
+        if same_sound is not None:
+            score = max(_SAME_SOUND, fuzz.ratio(spelling, slot.spellings[same_sound]))
+            if fuzz.ratio(spelling, slot.spellings[same_sound]) >= _LEAST_BESIDE_SOUND:
+                return _filling(slot.choices[same_sound], score)
         least = _LEAST_CHOICE if len(spelling) > _SHORT_CHOICE else _LEAST_SHORT_CHOICE
         hit = process.extractOne(spelling, slot.spellings, scorer=fuzz.ratio, score_cutoff=least)
-        if hit is not None:
-            _, score, index = hit
-        elif (
-            len(spelling) > _SHORT_CHOICE and (same_sound := slot.by_sound.get(self._language.sounds(text))) is not None
-        ):
-            score, index = _LEAST_SHORT_CHOICE, same_sound
-        else:
-            return None
-        return Filling(slot.choices[index], (1.0 - score / 100.0) * len(slot.choices[index]))
+        return None if hit is None else _filling(slot.choices[hit[2]], hit[1])
+
+
+def _filling(choice: str, score: float) -> Filling:
+    return Filling(choice, (1.0 - score / 100.0) * len(choice), len(choice))

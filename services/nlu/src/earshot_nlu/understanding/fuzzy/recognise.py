@@ -18,21 +18,18 @@ from earshot_nlu.understanding.tracked import Tracked, TrackedBuilder
 _READ = 3
 
 
-def recognise(
-    index: FuzzyIndex, said: Said, language: Language, *, sound_alikes_only: bool = False
-) -> list[tuple[Match, float]]:
+def recognise(index: FuzzyIndex, said: Said, language: Language, *, free_too: bool) -> list[tuple[Match, float]]:
     """Return readings with how alike they are, most alike first.
 
     Args:
         index: Sentences to compare with.
         said: What was heard.
         language: Its language.
-        sound_alikes_only: Look only for sentences without slots that sound like the whole of it; this costs little.
+        free_too: Whether sentences with slots that take anything are looked at.
     """
     readings: list[tuple[Match, float]] = []
     read = 0
-    text = said.text.text
-    for skeleton, alignment in index.sound_alikes(text) if sound_alikes_only else index.search(text):
+    for skeleton, alignment in index.search(said.text.text, free_too=free_too):
         meant = replace(said, text=_rewritten(said.text, alignment, language))
         matches = match([skeleton.unit], meant, language)
         readings.extend((found, alignment.likeness) for found in matches)

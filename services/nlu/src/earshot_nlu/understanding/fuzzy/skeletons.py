@@ -50,7 +50,6 @@ class Skeleton:
     Attributes:
         unit: The template that it is of.
         pieces: Words and open slots, in order.
-        text: Its words.
         spelling: Its words as they are compared first.
         weight: What its words weigh.
         words: How many words it has.
@@ -59,7 +58,6 @@ class Skeleton:
 
     unit: Unit
     pieces: tuple[Token | OpenSlot, ...]
-    text: str
     spelling: str
     weight: int
     words: int
@@ -96,23 +94,25 @@ class Skeletons:
         language = self._language
         pieces: list[Token | OpenSlot] = []
         words: list[str] = []
-        weight = free = 0
+        weight = free = filled = 0
         for part in _SLOT.split(sample):
             if not part.strip():
                 continue
             if part[0] == "{":
                 slot = self._slot(part[1:-1])
                 free += slot.free
+                filled += not slot.free
                 pieces.append(slot)
             else:
                 tokens = language.tokens(part.strip())
                 words.extend(token.text for token in tokens)
                 weight += sum(token.weight for token in tokens)
                 pieces.extend(tokens)
-        if weight < language.least_letters or len(words) < language.least_words_beside_wildcard * free:
+        # What a slot holds is known only later; it tells about as much as half a short sentence.
+        evidence = weight + filled * (language.least_letters // 2 + 1)
+        if not words or evidence < language.least_letters or len(words) < language.least_words_beside_wildcard * free:
             return None
-        text = language.join(words)
-        return Skeleton(unit, tuple(pieces), text, language.spelling(text), weight, len(words), free)
+        return Skeleton(unit, tuple(pieces), language.spelling(language.join(words)), weight, len(words), free)
 
     def _slot(self, name: str) -> OpenSlot:
         if name not in self._slots:

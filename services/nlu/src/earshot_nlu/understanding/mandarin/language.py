@@ -72,7 +72,7 @@ class Mandarin:
 
     def spelling(self, words: str) -> str:
         """Return the text in folded pinyin."""
-        return "".join(folded(token.sound) for token in self.tokens(words))
+        return " ".join(folded(token.sound) for token in self.tokens(words))
 
     def sounds(self, words: str) -> str:
         """Return the folded pinyin of the characters."""

@@ -10,7 +10,6 @@ _FOLDS = (
     (re.compile(r"^(z|c|s)h"), r"\1"),
     (re.compile(r"^n(?=[aeiou])"), "l"),
     (re.compile(r"(?<=[aei])ng$"), "n"),
-    (re.compile(r"^hu(?=[aeo])"), "f"),
 )
 
 
