@@ -30,7 +30,7 @@ from bench.audio_devices import speak
 from bench.results import machine, table, write
 from support.nats import nats_server
 
-LEVELS = (100, 400, 800, 1000, 1200, 1400, 1600, 2000)
+LEVELS = (200, 600, 1000, 1200, 1400, 1600)
 P50_LIMIT_MS, P99_LIMIT_MS = 2.0, 50.0
 BUDGET_S = 150.0
 

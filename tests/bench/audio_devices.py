@@ -26,7 +26,7 @@ from earshot_topology.subjects import DeviceAddress
 
 FRAME_S: Final = 0.04
 FRAME_BYTES: Final = 1280
-STARTS_PER_S: Final = 250
+STARTS_PER_S: Final = 125
 """How many utterances begin a second while the streams are added."""
 _TICK_S: Final = 0.001
 

@@ -162,6 +162,7 @@ async def _respond(url: str, credentials: str) -> None:
     print(port, flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     fetching.cancel()
+    await asyncio.gather(fetching, return_exceptions=True)
     await server.stop(0)
     await client.close()
 
