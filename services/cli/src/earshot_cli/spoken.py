@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from earshot_audio import write_wav
 from earshot_cli.services import synthesize
 from earshot_cli.stackfinder import Target
-from earshot_cli.telemetry import exported_to, flush
+from earshot_cli.telemetry import flush
 from earshot_cli.timezone import local_time_zone
 from earshot_cli.traces import TraceClient
 from earshot_cli.turn_document import describe
@@ -78,7 +78,7 @@ class Spoken:
 
 @asynccontextmanager
 async def speaking(target: Target, speaker: Speaker, heard: Heard) -> AsyncIterator[Spoken]:
-    """Open a device of the running stack.
+    """Open a device of the running stack. Its spans go where `telemetry.exported_to` sends them.
 
     Args:
         target: The stack.
@@ -103,14 +103,13 @@ async def speaking(target: Target, speaker: Speaker, heard: Heard) -> AsyncItera
         time_zone=local_time_zone(),
     )
     traces = TraceClient(target.running.traces_url) if target.running.traces_url else None
-    with exported_to(target.running.otlp_endpoint):
-        try:
-            sink = LoudspeakerSink() if speaker.loud else NullSink()
-            async with Device(settings, sink=sink, observe=observe) as device:
-                yield Spoken(target, speaker, device, traces)
-        finally:
-            if traces is not None:
-                await traces.close()
+    sink = LoudspeakerSink() if speaker.loud else NullSink()
+    try:
+        async with Device(settings, sink=sink, observe=observe) as device:
+            yield Spoken(target, speaker, device, traces)
+    finally:
+        if traces is not None:
+            await traces.close()
 
 
 def _write(samples: NDArray[np.int16], rate: int, path: Path) -> None:

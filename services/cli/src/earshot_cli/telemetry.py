@@ -17,7 +17,10 @@ _FLUSH_MS = 2000
 
 @contextmanager
 def exported_to(otlp_endpoint: str) -> Iterator[None]:
-    """Export this process's spans, as those of a device, to an OTLP/gRPC endpoint; to none if it is empty."""
+    """Export this process's spans, as those of a device, to an OTLP/gRPC endpoint; to none if it is empty.
+
+    Once a process: OpenTelemetry takes one provider and keeps it.
+    """
     if otlp_endpoint:
         os.environ.setdefault("OTEL_EXPORTER_OTLP_ENDPOINT", otlp_endpoint)
         os.environ.setdefault("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")

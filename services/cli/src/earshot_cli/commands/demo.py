@@ -52,6 +52,9 @@ async def _demo(output: Output, documents: list[dict[str, Any]], *, stay: bool, 
         except NotRunningError:
             own = await opened.enter_async_context(started(output, scale))
             target = Target(home=home(), running=own.home.running())
+        from earshot_cli.telemetry import exported_to  # noqa: PLC0415
+
+        opened.enter_context(exported_to(target.running.otlp_endpoint))
         for turn in TURNS:
             document = await _speak(output, target, turn)
             documents.append(document)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -21,7 +22,9 @@ from earshot_cli.options import (
     locale_of,
 )
 from earshot_cli.output import Output
-from earshot_cli.stackfinder import running_stack
+from earshot_cli.stackfinder import Target, running_stack
+
+T = TypeVar("T")
 
 app = typer.Typer(help="Be a device: speak to the running stack.", no_args_is_help=True)
 
@@ -54,7 +57,7 @@ def say(
         async with speaking(target, speaker, _interim(output)) as spoken:
             return await spoken.say(text)
 
-    _finish(output, lifetime.run(turn()))
+    _finish(output, _traced(target, turn()))
 
 
 @app.command()
@@ -74,11 +77,13 @@ def play(
     speaker = Speaker(household=household, device=device, locale=locale or "en-US", out=out, loud=loud)
     output = Output(as_json=as_json)
 
+    target = running_stack()
+
     async def turn() -> dict[str, Any]:
-        async with speaking(running_stack(), speaker, _interim(output)) as spoken:
+        async with speaking(target, speaker, _interim(output)) as spoken:
             return await spoken.play(file)
 
-    _finish(output, lifetime.run(turn()))
+    _finish(output, _traced(target, turn()))
 
 
 @app.command()
@@ -97,8 +102,9 @@ def mic(
     speaker = Speaker(household=household, device=device, locale=locale or "en-US", out=out, loud=not quiet)
     output = Output(as_json=as_json)
 
+    target = running_stack()
+
     async def turns() -> list[dict[str, Any]]:
-        target = running_stack()
         documents: list[dict[str, Any]] = []
         async with speaking(target, speaker, _interim(output)) as spoken, microphone() as source:
             while not documents or documents[-1]["expects_reply"]:
@@ -107,7 +113,14 @@ def mic(
                 output.show(report.turn(documents[-1]))
         return documents
 
-    output.document({"turns": lifetime.run(turns())})
+    output.document({"turns": _traced(target, turns())})
+
+
+def _traced(target: Target, work: Coroutine[Any, Any, T]) -> T:
+    from earshot_cli.telemetry import exported_to  # noqa: PLC0415
+
+    with exported_to(target.running.otlp_endpoint):
+        return lifetime.run(work)
 
 
 def _interim(output: Output) -> Any:
