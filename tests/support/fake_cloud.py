@@ -94,7 +94,7 @@ class FakeCloud:
         have = self.frames.get(turn_id, {})
         return next(n for n in range(len(have) + 1) if n not in have)
 
-    async def until(self, ready: Callable[[], bool], timeout_s: float = 5.0) -> None:
+    async def until(self, ready: Callable[[], bool], timeout_s: float = 10.0) -> None:
         """Wait until something that was heard makes a condition true."""
         async with asyncio.timeout(timeout_s):
             while not ready():
@@ -144,7 +144,7 @@ class FakeCloud:
             turn_id, epoch=epoch, final_transcript=downstream_pb2.FinalTranscript(transcript=words, confidence=0.9)
         )
 
-    async def outcome(  # noqa: PLR0913
+    async def outcome(
         self,
         turn_id: str,
         *,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from earshot_chassis import telemetry
 from earshot_chassis.errors import EarshotError
 from earshot_device.directives import (
     Directive,
@@ -25,6 +26,8 @@ from earshot_device.ids import OutcomeId
 from earshot_device.media import MediaPlayer
 from earshot_device.output import Output
 from earshot_device.ringing import Ringer
+
+_log = telemetry.logger("device.directives")
 
 
 class DirectiveRunner:
@@ -66,6 +69,9 @@ class DirectiveRunner:
             return DirectiveFailed(
                 directive_id=directive.directive_id, code=error.code, message=str(error), retryable=error.retryable
             )
+        except Exception as error:  # noqa: BLE001 - one directive must not end the ones that follow
+            _log.error("directive_failed", exc_info=error)
+            return DirectiveFailed(directive_id=directive.directive_id, code="internal", message="internal error")
         return DirectiveAcknowledged(directive_id=directive.directive_id, revision=directive.revision)
 
     async def _obey(self, directive: Directive) -> None:  # noqa: C901 - one case a command

@@ -10,7 +10,7 @@ the answer.
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -36,6 +36,7 @@ from earshot_device.routing import Observer, Router
 from earshot_device.settings import DeviceSettings
 from earshot_device.sinks import NullSink, Sink
 from earshot_device.sources import AudioSource, NoiseFloor, SampleSource, file_source
+from earshot_device.tasks import end
 from earshot_device.turn_run import TurnRun
 
 CAPABILITIES = ("speech", "media", "ring")
@@ -114,7 +115,7 @@ class Device:
             self._outbox.start()
             stack.push_async_callback(self._outbox.stop, patience_s=_FAREWELL_S)
             worker = asyncio.create_task(self._obey(), name="device-directives")
-            stack.push_async_callback(_cancelled, worker)
+            stack.push_async_callback(end, worker)
             stack.push_async_callback(self._ringer.close)
             stack.push_async_callback(self._media.close)
             self._stack = stack.pop_all()
@@ -285,9 +286,3 @@ class Device:
         self._tell_connected()
         if self._current is not None:
             self._current.reconnected()
-
-
-async def _cancelled(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task

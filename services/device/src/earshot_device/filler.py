@@ -11,6 +11,7 @@ from earshot_device.outcome import SpeechFrame
 from earshot_device.output import Channel, Output
 from earshot_device.speech import SpeechPlayer, SpeechTimings
 from earshot_device.speech_buffer import Gap
+from earshot_device.tasks import end
 
 _TIMINGS = SpeechTimings(gap_patience_s=0.1, stall_s=2.0)
 
@@ -45,10 +46,8 @@ class Filler:
     async def stop(self) -> None:
         """Fall silent and wait until it is."""
         self.end()
-        if self._task is not None:
-            with suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
+        await end(self._task)
+        self._task = None
 
     def _count(self) -> None:
         self.heard_count += 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from contextvars import Context
 
 import httpx
@@ -15,6 +14,7 @@ from earshot_device.directives import MediaItem
 from earshot_device.errors import MediaError
 from earshot_device.media_stream import MediaStream
 from earshot_device.output import Channel, Output
+from earshot_device.tasks import end
 
 _TIMEOUT_S = 5.0
 
@@ -106,9 +106,7 @@ class MediaPlayer:
         task, self._task = self._task, None
         if task is None:
             return
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await end(task)
         await self._leave()
         await self._output.discard(Channel.MEDIA)
 

@@ -16,6 +16,7 @@ from earshot_device import wire
 from earshot_device.events import Event, Happening
 from earshot_device.ids import BootId, EventId, TurnId, uuid7
 from earshot_device.link import Link
+from earshot_device.tasks import end
 
 CAPACITY = 1000
 _PATIENCE_S = 5.0
@@ -61,11 +62,8 @@ class Outbox:
         """Give what is waiting a last chance, then stop."""
         with suppress(TimeoutError):
             await self.drained(patience_s)
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
+        await end(self._task)
+        self._task = None
 
     async def drained(self, timeout_s: float) -> None:
         """Wait until every event is acknowledged.
@@ -73,7 +71,8 @@ class Outbox:
         Raises:
             TimeoutError: They are not, within `timeout_s`.
         """
-        await asyncio.wait_for(self._empty.wait(), timeout_s)
+        async with asyncio.timeout(timeout_s):
+            await self._empty.wait()
 
     def put(self, happening: Happening, *, turn_id: TurnId | None = None) -> None:
         """Take an event; it carries the trace that is current where this is called."""

@@ -105,7 +105,8 @@ class Performance:
                 raise SpeechLostError("the outcome's next segment never came", code="segment_lost")
             changed.clear()
             try:
-                await asyncio.wait_for(changed.wait(), min(_ASK_S, give_up - loop.time()))
+                async with asyncio.timeout(min(_ASK_S, give_up - loop.time())):
+                    await changed.wait()
             except TimeoutError:
                 await self._parts.ask_for_outcome(self._turn_id)
         return segment

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from contextvars import Context
 
 from earshot_device import tones
 from earshot_device.output import Channel, Output
+from earshot_device.tasks import end
 
 _BLOCK_S = 0.1
 
@@ -57,9 +57,7 @@ class Ringer:
     async def _silence(self) -> None:
         task, self._task = self._task, None
         if task is not None:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await end(task)
             await self._output.discard(Channel.RING)
 
     async def _run(self) -> None:

@@ -23,6 +23,7 @@ from earshot_device.mending import Mender, MendTimings
 from earshot_device.outcome import SpeechFrame
 from earshot_device.output import Channel, Output
 from earshot_device.speech_buffer import Added, Gap, SpeechBuffer
+from earshot_device.tasks import end
 
 Samples = NDArray[np.int16]
 AskAgain = Callable[[Gap], Awaitable[None]]
@@ -143,11 +144,8 @@ class SpeechPlayer:
 
     async def stop(self) -> None:
         """Ask for nothing more."""
-        if self._mending is not None:
-            self._mending.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._mending
-            self._mending = None
+        await end(self._mending)
+        self._mending = None
 
     async def _lead(self) -> None:
         if self.first_played_at is not None:
@@ -174,7 +172,8 @@ class SpeechPlayer:
     async def _wait(self, seconds: float) -> None:
         self._arrived.clear()
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._arrived.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._arrived.wait()
 
     async def _play(self, frame: SpeechFrame) -> None:
         samples = self._decode(frame)

@@ -36,6 +36,7 @@ from earshot_device.performance import Performance
 from earshot_device.recognition import CloudError, Endpoint, RecognitionUpdate, UploadAck
 from earshot_device.reporting import TurnReport, beginning, describe, own_error
 from earshot_device.result import TurnResult
+from earshot_device.tasks import end
 from earshot_device.turn import Phase, Turn, Verdict
 from earshot_device.upload import Upload
 
@@ -168,10 +169,7 @@ class TurnRun:
             if work.done():
                 work.result()
         finally:
-            stopping: list[asyncio.Task[Any]] = [work, interruption, *self._tasks]
-            for task in stopping:
-                task.cancel()
-            await asyncio.gather(*stopping, return_exceptions=True)
+            await end(work, interruption, *self._tasks)
             await self._end()
 
     async def _end(self) -> None:
@@ -227,7 +225,8 @@ class TurnRun:
         while self.turn.phase is Phase.WAITING:
             with suppress(TimeoutError):
                 self._heard.clear()
-                await asyncio.wait_for(self._heard.wait(), _OUTCOME_ASK_S)
+                async with asyncio.timeout(_OUTCOME_ASK_S):
+                    await self._heard.wait()
                 if not self._early:
                     continue
             if not self.turn.segments:
@@ -245,7 +244,8 @@ class TurnRun:
                 return AbandonReason.CLOUD_TIMEOUT if self._parts.link.connected else AbandonReason.NETWORK_LOST
             self._changed.clear()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), deadline - loop.time())
+                async with asyncio.timeout_at(deadline):
+                    await self._changed.wait()
         return None
 
     def _bind(self, outcome_id: OutcomeId) -> None:

@@ -204,7 +204,8 @@ class Upload:
         """
         heard.clear()
         try:
-            await asyncio.wait_for(heard.wait(), _QUIET_S)
+            async with asyncio.timeout(_QUIET_S):
+                await heard.wait()
         except TimeoutError:
             await self.check_once()
 

@@ -21,6 +21,8 @@ from starlette.routing import Route
 from earshot_skill_music.library import Library
 from earshot_skill_music.links import Links
 
+_GRACE_S = 1.0
+
 
 def application(library: Library, links: Links, *, now: Callable[[], float] = time.time) -> Starlette:
     """Return the ASGI application; 404 for everything that was not signed, has ended, or is not there."""
@@ -80,9 +82,7 @@ class MediaServer:
         if self._server is None or self._task is None:
             return
         self._server.should_exit = True
-        try:
-            await asyncio.wait_for(asyncio.shield(self._task), 1.0)
-        except TimeoutError:
-            self._server.force_exit = True
-            await self._task
+        await asyncio.wait({self._task}, timeout=_GRACE_S)
+        self._server.force_exit = True
+        await self._task
         self._server = self._task = None
