@@ -14,6 +14,7 @@ from hassil.recognize import recognize
 
 from earshot_nlu.understanding.errors import MalformedSentencesError
 from earshot_nlu.understanding.fuzzy.index import FuzzyIndex
+from earshot_nlu.understanding.fuzzy.skeletons import Skeleton, skeletons
 from earshot_nlu.understanding.language import Language, Languages
 from earshot_nlu.understanding.model import SkillWords
 from earshot_nlu.understanding.templates.compile import CompiledSkill, compile_skill
@@ -22,10 +23,10 @@ from earshot_nlu.understanding.templates.index import TemplateIndex
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grammar:
-    """Sentences of one locale, and the fuzzy parts of each skill's that are tried when none matches."""
+    """Sentences of one locale, and what they are compared with when none matches."""
 
     templates: TemplateIndex
-    fuzzy: tuple[FuzzyIndex, ...]
+    fuzzy: FuzzyIndex
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +48,7 @@ EMPTY = Catalogue(revision=0, grammars={})
 class _Built:
     words: SkillWords
     skill: CompiledSkill | None
-    fuzzy: FuzzyIndex | None
+    skeletons: tuple[Skeleton, ...]
     problems: tuple[str, ...]
 
 
@@ -67,7 +68,7 @@ class CatalogueBuilder:
             by_locale[one.words.locale].append(one)
         return Catalogue(
             revision=revision,
-            grammars={locale: _grammar(group) for locale, group in by_locale.items()},
+            grammars={locale: _grammar(group, self._languages.of(locale)) for locale, group in by_locale.items()},
             problems=tuple(problem for one in built for problem in one.problems),
         )
 
@@ -80,15 +81,15 @@ class CatalogueBuilder:
             skill = compile_skill(words, language)
         except MalformedSentencesError as error:
             problem = f"{words.skill_id} {words.version} {words.locale}: {error}"
-            return _Built(words=words, skill=None, fuzzy=None, problems=(problem,))
+            return _Built(words=words, skill=None, skeletons=(), problems=(problem,))
         _warm(skill, language)
-        return _Built(words=words, skill=skill, fuzzy=FuzzyIndex(skill, language), problems=tuple(skill.problems))
+        return _Built(words=words, skill=skill, skeletons=skeletons(skill, language), problems=tuple(skill.problems))
 
 
-def _grammar(group: list[_Built]) -> Grammar:
+def _grammar(group: list[_Built], language: Language) -> Grammar:
     return Grammar(
         templates=TemplateIndex(unit for one in group if one.skill for unit in one.skill.units),
-        fuzzy=tuple(one.fuzzy for one in group if one.fuzzy),
+        fuzzy=FuzzyIndex((skeleton for one in group for skeleton in one.skeletons), language),
     )
 
 

@@ -108,8 +108,7 @@ def _readings(
         *_, form = _forms(one, language)
         readings.extend(
             Reading(match=found, recognizer=Recognizer.FUZZY, likeness=likeness, alternative_index=index)
-            for fuzzy in grammar.fuzzy
-            for found, likeness in recognise(fuzzy, form, language, free_too=free_too)
+            for found, likeness in recognise(grammar.fuzzy, form, language, free_too=free_too)
         )
     return readings
 

@@ -6,21 +6,20 @@ C++, sentences of one length at a time so that what falls short costs nothing. T
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from rapidfuzz import fuzz, process
 from rapidfuzz.distance import LCSseq
 
 from earshot_nlu.understanding.fuzzy.align import Alignment, Filling, align
-from earshot_nlu.understanding.fuzzy.skeletons import OpenSlot, Skeleton, Skeletons
+from earshot_nlu.understanding.fuzzy.skeletons import OpenSlot, Skeleton
 from earshot_nlu.understanding.language import Language, Token
 from earshot_nlu.understanding.model import SlotKind
-from earshot_nlu.understanding.templates.compile import CompiledSkill
 
 # Commands are short; what is longer is not a slip of one.
 MAX_WORDS = 24
 _FIRST_LOOK = 0.72
-_ALIGNED = 12
+_ALIGNED = 16
 # How alike a value of a list has to be, in per cent: one that sounds the same less, a short one more.
 _LEAST_CHOICE = 80.0
 _LEAST_BESIDE_SOUND = 70.0
@@ -36,15 +35,13 @@ def least_likeness(skeleton: Skeleton) -> float:
 
 
 class FuzzyIndex:
-    """Plain sentences of one skill in one locale. Immutable once made."""
+    """Plain sentences of every skill in one locale, by length. Immutable once made."""
 
-    def __init__(self, skill: CompiledSkill, language: Language) -> None:
+    def __init__(self, sentences: Iterable[Skeleton], language: Language) -> None:
         self._language = language
         by_length: dict[int, list[Skeleton]] = {}
-        skeletons = Skeletons(skill, language)
-        for unit in skill.units:
-            for skeleton in skeletons.of(unit):
-                by_length.setdefault(len(skeleton.spelling), []).append(skeleton)
+        for skeleton in sentences:
+            by_length.setdefault(len(skeleton.spelling), []).append(skeleton)
         self._groups = [
             (length, [skeleton.spelling for skeleton in group], group) for length, group in sorted(by_length.items())
         ]

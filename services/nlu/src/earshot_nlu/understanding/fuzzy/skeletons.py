@@ -64,7 +64,13 @@ class Skeleton:
     free: int
 
 
-class Skeletons:
+def skeletons(skill: CompiledSkill, language: Language) -> tuple[Skeleton, ...]:
+    """Return the plain sentences of a skill."""
+    maker = _Maker(skill, language)
+    return tuple(skeleton for unit in skill.units for skeleton in maker.of(unit))
+
+
+class _Maker:
     """Makes the plain sentences of one skill's templates; they share their open slots."""
 
     def __init__(self, skill: CompiledSkill, language: Language) -> None:
