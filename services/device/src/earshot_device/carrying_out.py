@@ -62,8 +62,6 @@ class DirectiveRunner:
     async def run(self, directive: Directive) -> DirectiveAcknowledged | DirectiveFailed:
         """Carry a directive out and return what to tell the cloud."""
         try:
-            if directive.expire_at is not None and time.time() > directive.expire_at:
-                raise DirectiveError("it came too late", code="directive_expired")
             await self._obey(directive)
         except EarshotError as error:
             return DirectiveFailed(
@@ -75,6 +73,8 @@ class DirectiveRunner:
         return DirectiveAcknowledged(directive_id=directive.directive_id, revision=directive.revision)
 
     async def _obey(self, directive: Directive) -> None:  # noqa: C901 - one case a command
+        if directive.expire_at is not None and time.time() > directive.expire_at:
+            raise DirectiveError("it came too late", code="directive_expired")
         match directive.command:
             case Play(items=items, enqueue=enqueue):
                 await self._media.play(items, enqueue=enqueue)
