@@ -37,6 +37,7 @@ def composition(settings: TtsSettings) -> Callable[[Service], Awaitable[None]]:
         engine = create(settings.engine, words_per_minute=settings.words_per_minute, recording=settings.recording)
         synthesis = Synthesis(engine, cache, threads=settings.threads, frame_ms=settings.frame_ms)
         await synthesis.start()
+        await synthesis.warm_up()
         warm()
         service.on_stop(synthesis.stop)
         service.add_task("cache-writer", cache.write)

@@ -13,9 +13,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from earshot_audio import Format, FrameEncoder, Resampler
+from earshot_audio import Format, FrameEncoder
 from earshot_tts.cache.blob import Frames
 from earshot_tts.engines.base import Engine, Samples, Voice
+from earshot_tts.resampling import SpeechResampler
 
 # Resampling and encoding cost more a call than a sample. Blocks are gathered until there is as much as has been passed
 # on already, but not more than this: the first block goes through at once, and an engine that is quicker than real time
@@ -51,7 +52,7 @@ def render(
         EngineError: The engine failed.
     """
     outlet = _Outlet(emit)
-    resampler = Resampler(voice.sample_rate_hertz, audio_format.sample_rate_hertz)
+    resampler = SpeechResampler(voice.sample_rate_hertz, audio_format.sample_rate_hertz)
     encoder = FrameEncoder(audio_format, frame_ms)
     most = int(_MOST_GATHERED_S * voice.sample_rate_hertz)
     gathered: list[Samples] = []

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from earshot_audio import Format
+from earshot_audio import Encoding, Format
 from earshot_chassis import telemetry
 from earshot_tts.cache.blob import Frames
 from earshot_tts.cache.keys import cache_key
@@ -22,6 +22,7 @@ from earshot_tts.text.spans import Span
 
 MOST_WORDS = 1000
 LONGEST_WORD = 100
+_WARM_FORMATS = tuple(Format(encoding=encoding, sample_rate_hertz=16_000) for encoding in Encoding)
 _SENTENCES = telemetry.counter("earshot.tts.sentences", "Sentences spoken, by where they came from.")
 
 
@@ -69,6 +70,16 @@ class Synthesis:
             EngineUnavailableError: It can't be used.
         """
         await asyncio.get_running_loop().run_in_executor(self._threads, self._engine.start)
+
+    async def warm_up(self) -> None:
+        """Render a word in every voice and encoding, so that no user waits for what is loaded when it is first used."""
+
+        def work() -> None:
+            for voice in self.capabilities.voices:
+                for audio_format in _WARM_FORMATS:
+                    render(self._engine, "a", voice, audio_format, self.frame_ms, _discard, _never)
+
+        await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     async def stop(self) -> None:
         """Stop the engine; waits for sentences in progress."""
@@ -153,3 +164,11 @@ class Synthesis:
         # NUL would end the text for a C library.
         words = [word.replace("\0", "") for word in words]
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._engine.phonemise, words, voice)
+
+
+def _discard(_frames: Frames) -> None:
+    """Take frames that nobody wants."""
+
+
+def _never() -> bool:
+    return False
