@@ -1,9 +1,11 @@
 """The supervisor, with a real nats-server and small dummy services."""
 
+import asyncio
 import os
 import signal
 import socket
 import stat
+from dataclasses import replace
 
 import psutil
 import pytest
@@ -115,3 +117,22 @@ async def test_an_impossible_scale_is_refused_before_anything_starts(tmp_path, s
     with pytest.raises(InvalidScaleError):
         await Stack(home=tmp_path, services=(dummy(),), scale=scale, tracestore=False).__aenter__()
     assert not [child for child in psutil.Process().children() if child.name() == "nats-server"]
+
+
+async def test_a_service_may_start_after_others(tmp_path):
+    """It waits until they are ready, and does not wait for ever for one that never is."""
+    watcher = Watcher()
+    late = replace(dummy("nlu"), after=("asr",))
+    async with Stack(home=tmp_path, services=(late, dummy("asr")), listener=watcher, tracestore=False) as stack:
+        await stack.ready(10)
+    order = [(event.process, event.state) for event in watcher.events]
+    assert order.index(("asr-0", State.READY)) < order.index(("nlu-0", State.STARTING))
+
+
+async def test_a_service_does_not_wait_for_ever(tmp_path, monkeypatch):
+    """One that never becomes ready delays the others that come after it only for a while."""
+    monkeypatch.setattr("earshot_local.child._AFTER_S", 0.2)
+    late = replace(dummy("nlu"), after=("asr",))
+    services = (late, dummy("asr", "crash"))
+    async with Stack(home=tmp_path, services=services, tracestore=False) as stack, asyncio.timeout(10):
+        await stack.processes["nlu-0"].ready()

@@ -7,7 +7,7 @@ import contextlib
 import signal
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ _STARTING_PROBE_S = 0.05
 _READY_PROBE_S = 2.0
 # One slow answer on a busy machine is not an outage.
 _MISSED_PROBES = 3
+_AFTER_S = 6.0
 
 Probe = Callable[[], Awaitable[bool]]
 
@@ -68,12 +69,12 @@ class Child:
         """The process that runs at the moment, if any."""
         return self._process.pid if self._process is not None and self._process.returncode is None else None
 
-    def start(self) -> None:
-        """Begin to supervise."""
+    def start(self, after: Sequence[Child] = ()) -> None:
+        """Begin to supervise; run the program when these others are ready, or have had their time to be."""
         previous = self.program.log.with_suffix(".previous.log")
         with contextlib.suppress(FileNotFoundError):
             self.program.log.replace(previous)
-        self._task = asyncio.create_task(self._supervise(), name=f"supervise {self.name}")
+        self._task = asyncio.create_task(self._supervise(after), name=f"supervise {self.name}")
 
     async def ready(self) -> None:
         """Wait until it is ready."""
@@ -106,7 +107,10 @@ class Child:
         except OSError:
             return ()
 
-    async def _supervise(self) -> None:
+    async def _supervise(self, after: Sequence[Child]) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_AFTER_S):
+                await asyncio.gather(*(other.ready() for other in after))
         while True:
             began = time.monotonic()
             ending = await self._run_once()

@@ -22,6 +22,7 @@ class Service:
         module: What `python -m` runs.
         role: Whose credentials it connects with.
         scalable: Whether there may be several.
+        after: Services to give a few seconds' start, because what this one learns from them takes it long.
         command: Run instead of the module, for tests.
     """
 
@@ -29,6 +30,7 @@ class Service:
     module: str
     role: str
     scalable: bool = True
+    after: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
 
     @property
@@ -38,7 +40,8 @@ class Service:
 
 
 SERVICES: tuple[Service, ...] = (
-    Service(name="asr", module="earshot_asr", role="asr"),
+    # A vocabulary takes seconds to build: with all skills there, it is built once, and is the one of the last start.
+    Service(name="asr", module="earshot_asr", role="asr", after=("tts", "clock", "weather", "music")),
     Service(name="nlu", module="earshot_nlu", role="nlu"),
     Service(name="dialogue", module="earshot_dialogue", role="dialogue"),
     Service(name="tts", module="earshot_tts", role="tts"),

@@ -230,8 +230,10 @@ class Stack:
             shared |= open_meteo.redirected_to(sample.http_url)
             extra.insert(0, sample)
             self._say("Open-Meteo can't be reached: a local server of its shape answers with sample data")
-        for replica in extra:
-            self._adopt(self._child_of(replica, shared))
+        made = [(replica, self._child_of(replica, shared)) for replica in extra]
+        for replica, child in made:
+            after = [other for its, other in made if its.service.name in replica.service.after]
+            self._adopt(child, after)
 
     def _tracestore_environment(self) -> dict[str, str]:
         return {
@@ -267,9 +269,9 @@ class Stack:
         orphans.record(self._record, [child.pid for child in self._children.values() if child.pid is not None])
         self._listener(event)
 
-    def _adopt(self, child: Child) -> None:
+    def _adopt(self, child: Child, after: Sequence[Child] = ()) -> None:
         self._children[child.name] = child
-        child.start()
+        child.start(after)
 
     async def _stop(self) -> None:
         with contextlib.suppress(FileNotFoundError):
