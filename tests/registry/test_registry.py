@@ -13,6 +13,7 @@ import pytest
 from nats.aio.client import Client
 from nats.js.api import KeyValueConfig
 from nats.js.kv import KeyValue
+from structlog.testing import capture_logs
 
 from earshot.skill.v1 import skill_pb2
 from earshot_registry import RegistrySnapshot, RegistryUnavailableError, SkillRegistry
@@ -167,14 +168,16 @@ async def test_a_callback_that_fails_or_dawdles_holds_up_nobody(bus: Bus) -> Non
     holding = asyncio.create_task(bus.hold("clock"))
     await bus.describe("clock")
     await seen(registry, lambda snapshot: snapshot.revision == 1000)
-    for callback in (fail, dawdle, listen):
-        registry.on_change(callback)
-    await asyncio.sleep(0.05)
-    for sequence, digest in enumerate("bcd", start=2):
-        await bus.describe("clock", digest)
-        await seen(registry, lambda snapshot, expected=sequence * 1000: snapshot.revision == expected)
-        await asyncio.sleep(0.02)
-    await asyncio.sleep(0.7)
+    with capture_logs() as logged:
+        for callback in (fail, dawdle, listen):
+            registry.on_change(callback)
+        await asyncio.sleep(0.05)
+        for sequence, digest in enumerate("bcd", start=2):
+            await bus.describe("clock", digest)
+            await seen(registry, lambda snapshot, expected=sequence * 1000: snapshot.revision == expected)
+            await asyncio.sleep(0.02)
+        await asyncio.sleep(0.7)
+    assert [each["revision"] for each in logged if each["event"] == "registry.callback_failed"] == quick
     assert quick == [1000, 2000, 3000, 4000]
     assert slow == [1000, 4000]
     holding.cancel()
