@@ -30,7 +30,7 @@ from nats.js.errors import APIError
 
 from earshot_chassis import telemetry
 from earshot_chassis.codec import CONTENT_TYPE, content_type, decode, encode
-from earshot_chassis.consuming import Consuming, Delivery, DurableConsumer, Handler, ParkedHook
+from earshot_chassis.consuming import Consuming, Delivery, DurableConsumer, Handler, Obsolete, ParkedHook
 from earshot_chassis.errors import EarshotError, MalformedPayloadError
 from earshot_chassis.parking import Parking
 from earshot_chassis.publishing import Publisher
@@ -102,9 +102,19 @@ class Bus(Publisher):
         *,
         concurrency: int = 1,
         on_parked: ParkedHook | None = None,
+        obsolete: Obsolete[M] | None = None,
     ) -> None:
-        """Consume through nats-py itself; on_parked is told of messages that are given up."""
-        consuming = Consuming(consumer, message_type, function, self._parking.park, on_parked)
+        """Consume through nats-py itself.
+
+        Args:
+            consumer: Declared durable.
+            message_type: What it consumes.
+            function: Handles one message.
+            concurrency: Messages in progress at once.
+            on_parked: Is told of messages that are given up.
+            obsolete: Tells whether a message has nothing to say any more: it is acknowledged and leaves no span.
+        """
+        consuming = Consuming(consumer, message_type, function, self._parking.park, on_parked, obsolete)
         self._workers.append(_Worker(self.jetstream, consumer, consuming, concurrency, self._inbox))
 
     async def subscribe(

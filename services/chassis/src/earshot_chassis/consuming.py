@@ -22,7 +22,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from google.protobuf.message import Message
 from nats.aio.msg import Msg
@@ -94,6 +94,7 @@ class Delivery:
 
 
 Handler = Callable[[M, Delivery], Awaitable[None]]
+Obsolete = Callable[[M], Awaitable[bool]]
 
 
 class ParkFunction(Protocol):
@@ -139,8 +140,10 @@ class Consuming:
         handler: Handler[M],
         park: ParkFunction,
         on_parked: ParkedHook | None = None,
+        obsolete: Obsolete[M] | None = None,
     ) -> None:
         self._on_parked = on_parked
+        self._obsolete: Obsolete[Any] | None = obsolete
         self._consumer = consumer
         self._type = message_type
         self._handler = handler
@@ -159,6 +162,8 @@ class Consuming:
 
     async def consume(self, raw: Msg) -> None:
         """Handle one message and settle it. Never raises; what can't be settled is delivered again."""
+        if self._obsolete is not None and await self._settled_unseen(raw):
+            return
         delivery = delivery_of(raw)
         if delivery.num_delivered > 1:
             _REDELIVERIES.add(1, self._labels)
@@ -175,6 +180,17 @@ class Consuming:
             if not self._in_progress:
                 self._idle.set()
             _DURATION.record((time.monotonic_ns() - delivery.received_ns) / 1e9, self._labels)
+
+    async def _settled_unseen(self, raw: Msg) -> bool:
+        """Acknowledge a message that has nothing to say any more, without a span; tell whether it was one."""
+        try:
+            if self._obsolete is None or not await self._obsolete(decode(raw.data, raw.headers, self._type)):
+                return False
+            await raw.ack()
+        except (EarshotError, NatsError, OSError):
+            # Handled as any other: what is wrong with it shows there.
+            return False
+        return True
 
     async def idle(self, timeout_s: float) -> None:
         """Wait until nothing is in progress, at most timeout_s."""

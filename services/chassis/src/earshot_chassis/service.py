@@ -126,9 +126,7 @@ class Service:
         connected = hasattr(self.bus, "client")
         if hasattr(self, "grpc"):
             await self.grpc.report(serving=False)
-        for task in self._tasks.values():
-            task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        await _cancel(set(self._tasks.values()))
         if connected:
             await self.bus.stop_consuming(self.settings.drain_timeout_s)
         for hook in reversed(self._stop_hooks):
@@ -143,6 +141,19 @@ class Service:
         self.health.stop()
         _log.info("stopped")
         await asyncio.get_running_loop().run_in_executor(None, self.telemetry.stop)
+
+
+async def _cancel(tasks: set[asyncio.Task[None]]) -> None:
+    """Cancel tasks, again where it has to be: before Python 3.12 asyncio.wait_for can lose a cancellation."""
+    for _ in range(5):
+        for task in tasks:
+            task.cancel()
+        if not tasks:
+            return
+        done, tasks = await asyncio.wait(tasks, timeout=0.5)
+        for task in done:
+            if not task.cancelled():
+                task.exception()
 
 
 def run(service: Service, compose: Callable[[Service], Awaitable[None]]) -> None:
