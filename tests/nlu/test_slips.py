@@ -12,7 +12,6 @@ ENGLISH_SLIPS = [
     ("paws the music", "player.pause", {}),
     ("pause the musik", "player.pause", {}),
     ("skip the sung", "player.next", {}),
-    ("set a thyme her for ten minutes", "timer.start", {"length": 600}),
     ("set a timmer for ten minutes", "timer.start", {"length": 600}),
     ("sit a timer for ten minutes", "timer.start", {"length": 600}),
     ("set timer for ten minutes", "timer.start", {"length": 600}),
@@ -46,6 +45,9 @@ MANDARIN_SLIPS = [
 
 ENGLISH_SPEECH = [
     "i went to the bank yesterday",
+    "pay my electric bill from my checking account",
+    "i want to learn an interesting fact about cats",
+    "peace",
     "the quick brown fox jumps over the lazy dog",
     "he paused for a moment and looked at the sea",
     "what do you think about the economy",

@@ -6,7 +6,7 @@ import pytest
 
 from earshot_nlu.understanding.interpreter import Interpreter
 from earshot_nlu.understanding.model import Recognizer
-from support.understanding import ask, best, meaning
+from support.understanding import ask, best, meaning, skill_words, taught
 
 ENGLISH = [
     ("play some jazz", "player.play", {"genre": "jazz"}),
@@ -70,6 +70,41 @@ def test_english_sentences(interpreter: Interpreter, said: str, intent: str, slo
 def test_mandarin_sentences(interpreter: Interpreter, said: str, intent: str, slots: dict[str, object]) -> None:
     """A sentence of a template is understood with its slots read, with or without spaces."""
     assert meaning(best(interpreter, said, locale="zh-CN")) == (intent, slots)
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("what['s| is] the time", "what's the time"),
+        ("what['s| is] the time", "what is the time"),
+        ("(what's|what is) the time", "whats the time"),
+        ("What’s the time?", "what is the time"),
+        ("{city}'s weather", "Tokyo's weather"),
+        ("{city}['s] weather", "tokyo’s weather"),
+        ("{city}['s] weather", "tokyo weather"),
+        ("new year['s] day", "new year's day"),
+        ("new year['s] day", "new year day"),
+        ("it['s| is] [not] 20%", "it is 20 percent"),
+        ("turn on the light[s]", "turn on the lights"),
+        ("turn on the {room}s", "turn on the kitchens"),
+        ("(up;down) please", "down up please"),
+        ("a <rule> c", "a b b c"),
+    ],
+)
+def test_templates_are_normalised_like_utterances(template: str, said: str) -> None:
+    """However a template is punctuated and contracted, it meets what is said."""
+    sentences = f"""
+intents:
+  it:
+    data:
+      - sentences: ["{template}"]
+lists:
+  city: {{values: [Tokyo, {{in: "Xi'an", out: xian}}]}}
+  room: {{values: [kitchen]}}
+expansion_rules:
+  rule: "b [b]"
+"""
+    assert best(taught([skill_words("s", "en-US", sentences)]), said).confidence == 1.0
 
 
 def test_slot_keeps_the_words_as_they_were_said(interpreter: Interpreter) -> None:

@@ -23,7 +23,8 @@ class Token:
         start: Its first character.
         end: One past its last character.
         sound: A phonetic key; equal keys sound alike.
-        weight: What it costs to leave it out or to say it in excess: its letters, or less for words that say little.
+        weight: What it costs to leave it out: its letters, or less for words that say little.
+        excess: What it costs to say it where it does not belong; more, because a word more may mean something else.
     """
 
     text: str
@@ -31,6 +32,7 @@ class Token:
     end: int
     sound: str
     weight: int
+    excess: float
 
 
 @dataclass(frozen=True, slots=True)

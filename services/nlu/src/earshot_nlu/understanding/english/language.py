@@ -29,7 +29,7 @@ class English:
     ignores_spaces = False
     longest_run = 6
     least_letters = 5
-    least_words_beside_wildcard = 2
+    least_words_beside_wildcard = 3
 
     def __init__(self) -> None:
         self.values: ValueReader = Reader(
@@ -68,7 +68,7 @@ class English:
     def tokens(self, words: str) -> Sequence[Token]:
         """Return the words with their metaphone keys."""
         return tuple(
-            Token(match[0], match.start(), match.end(), _sound(match[0]), _weight(match[0]))
+            Token(match[0], match.start(), match.end(), _sound(match[0]), _weight(match[0]), _excess(match[0]))
             for match in _WORD.finditer(words)
         )
 
@@ -96,6 +96,10 @@ class English:
 
 def _weight(word: str) -> int:
     return 1 if word in _LIGHT else len(word)
+
+
+def _excess(word: str) -> float:
+    return 1.0 if word in _LIGHT else 1.25 * max(3, len(word))
 
 
 @lru_cache(maxsize=8192)

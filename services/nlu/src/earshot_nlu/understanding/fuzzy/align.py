@@ -1,7 +1,8 @@
 """Lays an utterance's words along a plain sentence's: the cheapest way to turn one into the other.
 
-    cost of a word heard as another      (1 - likeness) x letters, at most that of leaving one out and one over
-    cost of a word left out or over      its weight: its letters, less for words that say little
+    cost of a word heard as another      (1 - likeness) x letters
+    cost of a word left out              its letters, less for words that say little
+    cost of a word too many              more than that: it may mean something else
     cost of an open slot                 the share of letters that its best choice differs by; nothing for free ones
 
 Two words may be heard as one and one as two ("to morrow"). Letters weigh, so that losing "is" costs less than losing
@@ -100,7 +101,7 @@ class _Table:
         """Take every step from a place."""
         here = self.reached[row, column]
         if column + 1 < self._width:
-            over = here.cost + self._heard[column].weight
+            over = here.cost + self._heard[column].excess
             self._reach(row, column + 1, _Place(over, here.filled, row, column, ""))
         if row == len(self._pieces):
             return
@@ -174,4 +175,11 @@ def _letters(one: Token, other: Token) -> int:
 
 
 def _joined(one: Token, other: Token) -> Token:
-    return Token(one.text + other.text, one.start, other.end, one.sound + other.sound, one.weight + other.weight)
+    return Token(
+        one.text + other.text,
+        one.start,
+        other.end,
+        one.sound + other.sound,
+        one.weight + other.weight,
+        one.excess + other.excess,
+    )

@@ -30,8 +30,9 @@ _SHORT_CHOICE = 4
 
 def least_likeness(skeleton: Skeleton) -> float:
     """Return how alike a sentence has to be: the shorter the more, and more beside a slot that takes anything."""
-    least = {1: 0.93, 2: 0.88, 3: 0.84}.get(skeleton.words, 0.80)
-    return max(least, 0.88) if skeleton.free else least
+    if skeleton.free:
+        return 0.95
+    return {1: 0.94, 2: 0.88, 3: 0.84}.get(skeleton.words, 0.80)
 
 
 class FuzzyIndex:

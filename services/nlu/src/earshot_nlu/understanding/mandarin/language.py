@@ -14,6 +14,7 @@ from earshot_nlu.understanding.values.reader import Reader
 _TOKEN = re.compile(rf"[{text.HAN}]|[^\s{text.HAN}]+")
 _SAME_SOUND = 0.97
 _NEAR_SOUND = 0.9
+_EXCESS = 1.5
 
 
 class Mandarin:
@@ -58,7 +59,7 @@ class Mandarin:
     def tokens(self, words: str) -> Sequence[Token]:
         """Return the characters, Latin words and figures with their readings."""
         return tuple(
-            Token(match[0], match.start(), match.end(), syllable(match[0]), len(match[0]))
+            Token(match[0], match.start(), match.end(), syllable(match[0]), len(match[0]), _EXCESS * len(match[0]))
             for match in _TOKEN.finditer(words)
         )
 

@@ -53,17 +53,19 @@ def load(sentences_yaml: str, language: Language) -> dict[str, Any]:
 def rewrite_template(template: str, language: Language) -> str:
     """Return a template with its literal text normalised; names, brackets and escapes stay as they are."""
     out: list[str] = []
-    after_slot = False
+    inside_word = False
     for piece in _SYNTAX.split(language.prepare_template(template)):
         if not piece:
             continue
         if _SYNTAX.fullmatch(piece):
             out.append(piece)
-            after_slot = piece[0] == "{" or (after_slot and piece in "[(|")
+            inside_word = piece[0] == "{" or (inside_word and piece in "[(|")
             continue
-        possessive = after_slot and piece.startswith("'")
-        out.append("'" + language.normalise_literal(piece[1:]) if possessive else language.normalise_literal(piece))
-        after_slot = False
+        # "{city}'s", "year['s]": an apostrophe that the pieces would lose, because its word is in another one.
+        possessive = inside_word and piece.startswith(("'", "’"))
+        plain = "'" + language.normalise_literal(piece[1:]) if possessive else language.normalise_literal(piece)
+        out.append(plain)
+        inside_word = plain[-1:].isalnum()
     return "".join(out)
 
 
