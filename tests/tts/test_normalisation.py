@@ -50,6 +50,16 @@ def test_no_digit_or_sign_is_left(locale, text) -> None:
         assert not re.search(r"[0-9%$€°@#&+]", span.text)
 
 
+@pytest.mark.parametrize("locale", LOCALES)
+@settings(max_examples=150, deadline=None)
+@given(text=st.text(max_size=80))
+def test_any_text_can_be_normalised(locale, text) -> None:
+    """Whatever Unicode holds is spoken or left out; nothing that an engine can't take is left in it."""
+    for span in spans(text, locale, locales=LOCALES):
+        assert "\0" not in span.text
+        span.text.encode()
+
+
 @settings(max_examples=200, deadline=None)
 @given(number=st.integers(min_value=0, max_value=10**16 - 1))
 def test_chinese_cardinals_mean_their_number(number) -> None:

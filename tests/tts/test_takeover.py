@@ -36,6 +36,20 @@ async def test_answer_goes_on_bit_exact_after_its_worker_died(server) -> None:
     assert len(device.frames) == sum(len(frames) for frames in resumed)
 
 
+async def test_worker_that_is_asked_to_stop_hands_over(server) -> None:
+    """A worker that leaves in the middle of an answer gives it back at once; the next one goes on behind it."""
+    async with listener(server) as device:
+        async with speech_worker(server, lead_s=0.3, burst_s=0.1):
+            turn = await device.decide(ANSWER)
+            await device.wait(lambda: len(device.frames) > 20)
+        async with speech_worker(server, lead_s=30.0):
+            frames = await device.whole(turn, 2.0)
+            await settled(server)
+    assert [frame.sequence for frame in frames] == list(range(len(frames)))
+    assert len(device.frames) == len(frames)
+    assert frames[-1].owner_epoch == 2
+
+
 async def test_segments_are_one_sequence(server) -> None:
     """Segments that come while the one before is spoken follow it, with numbers that go on and one last frame."""
     async with speech_worker(server, lead_s=0.5), listener(server) as device:

@@ -50,7 +50,7 @@ def _degrees(match: re.Match[str]) -> str:
     number = f"{below}{low}{spoken(match['amount'])}"
     if mark in {"℉", "°F"}:
         return f"华氏{number}度"
-    return f"{number}{'摄氏度' if mark in {'℃', '°C'} else '度'}"
+    return number + ("摄氏度" if mark in {"℃", "°C"} else mark.replace("°", "度"))
 
 
 def _rate(match: re.Match[str]) -> str:
@@ -82,7 +82,7 @@ RULES = (
         _currency_code,
     ),
     rule(rf"{_SIGN}{_RANGE}(?P<amount>{_AMOUNT})\s?(?P<mark>[%％‰])", _percent),
-    rule(rf"{_SIGN}{_RANGE}(?P<amount>{_AMOUNT})\s?(?P<mark>℃|℉|°\s?[CF](?![A-Za-z])|°)", _degrees),
+    rule(rf"{_SIGN}{_RANGE}(?P<amount>{_AMOUNT})\s?(?P<mark>℃|℉|°\s?[CF](?![A-Za-z])|°|摄氏度|华氏度|度)", _degrees),
     rule(rf"{_RANGE}(?<![A-Za-z\d.])(?P<amount>{_AMOUNT})\s?(?P<unit>{_RATE})(?![A-Za-z])", _rate),
     rule(rf"{_SIGN}{_RANGE}(?<![A-Za-z\d.])(?P<amount>{_AMOUNT})\s?(?P<unit>{_UNIT})(?![A-Za-z/²³])", _measure),
 )
