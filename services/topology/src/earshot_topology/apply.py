@@ -50,6 +50,20 @@ async def _apply_bucket(jetstream: JetStreamContext, config: KeyValueConfig) -> 
         await jetstream.key_value(config.bucket)
     except (BucketNotFoundError, NotFoundError):
         await jetstream.create_key_value(config)
+        return
+    # nats-py can't update a bucket; permissions rely on `direct`, and limits are meant to be changed.
+    present = (await jetstream.stream_info(f"KV_{config.bucket}")).config
+    wanted = replace(
+        present,
+        allow_direct=bool(config.direct),
+        max_age=config.ttl or 0,
+        max_bytes=config.max_bytes,
+        max_msgs_per_subject=config.history,
+        num_replicas=config.replicas,
+        description=config.description,
+    )
+    if wanted != present:
+        await jetstream.update_stream(wanted)
 
 
 async def _apply_object_store(jetstream: JetStreamContext, config: ObjectStoreConfig) -> None:
