@@ -15,7 +15,7 @@ async def test_a_folder_of_an_older_version_is_brought_up_to_date(tmp_path):
         jetstream = admin.jetstream()
         bucket, stream = [await jetstream.stream_info(name) for name in ("KV_SKILL_STATES", "OUTCOMES")]
         await jetstream.update_stream(replace(bucket.config, allow_direct=False))
-        await jetstream.update_stream(replace(stream.config, max_age=60))
+        await jetstream.update_stream(replace(stream.config, max_bytes=1 << 20))
         await apply(jetstream)
         assert (await jetstream.stream_info("KV_SKILL_STATES")).config == bucket.config
         assert (await jetstream.stream_info("OUTCOMES")).config == stream.config
