@@ -26,22 +26,26 @@ def test_a_healthy_upload_is_left_alone() -> None:
 
 
 def test_a_gap_is_repaired_and_at_last_given_up() -> None:
-    """A missing frame is asked for every half second, and given up after two and a half."""
-    due = watch([5], has_gap=True, seconds=2.65)
-    assert due == [
+    """A missing frame is asked for after half a second, then ever more rarely, and given up after two and a half."""
+    assert watch([5], has_gap=True, seconds=2.65) == [
         (0.6, UploadAction.REPAIR),
-        (1.1, UploadAction.REPAIR),
         (1.6, UploadAction.REPAIR),
-        (2.1, UploadAction.REPAIR),
         (2.6, UploadAction.GIVE_UP_GAP),
     ]
 
 
+def test_a_gap_that_closes_is_forgotten() -> None:
+    """After progress the next gap is asked for as soon as the first one was."""
+    assert watch([5] * 9 + [6], has_gap=True, seconds=1.65) == [(0.6, UploadAction.REPAIR), (1.5, UploadAction.REPAIR)]
+
+
 def test_audio_that_stops_is_lost() -> None:
     """Without any frame the capture is asked, and after three seconds the audio counts as lost."""
-    due = watch([0], has_gap=False, seconds=3.05)
-    assert [action for _, action in due[:-1]] == [UploadAction.REPAIR] * 5
-    assert due[-1] == (3.0, UploadAction.LOST)
+    assert watch([0], has_gap=False, seconds=3.05) == [
+        (0.5, UploadAction.REPAIR),
+        (1.5, UploadAction.REPAIR),
+        (3.0, UploadAction.LOST),
+    ]
 
 
 def test_an_upload_that_drips_is_ended() -> None:

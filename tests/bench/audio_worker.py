@@ -12,6 +12,7 @@ measured window, latencies in microseconds, frames in the window.
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import struct
 import sys
@@ -172,6 +173,9 @@ async def main(url: str, kind: str) -> None:
         settings = AsrSettings(vad="none", utterances=10_000, maximum_length_s=120)
         capture = await listen(bus, Recognizer(ChecksumEngine(clock), None, settings.endpointing()), settings)
         await bus.start()
+        # As the service does.
+        gc.collect()
+        gc.freeze()
         print("ready", flush=True)
         await ended
         await bus.stop_consuming(1.0)

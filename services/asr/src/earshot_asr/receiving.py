@@ -33,6 +33,8 @@ from earshot_asr.utterance import TurnId
 from earshot_chassis import telemetry
 
 LOOK_S: Final = 0.1
+# Each makes the server walk through what was stored since: when many uploads stall at once, that must not be the cause.
+_REPAIRS_AT_ONCE: Final = 4
 _log = telemetry.logger("receiving")
 _REPAIRS = telemetry.counter("earshot.asr.repairs", "Reads of the capture for frames that were missing.")
 _CONCEALED = telemetry.counter("earshot.asr.concealed_frames", "Frames that were given up and heard as silence.")
@@ -134,6 +136,7 @@ class Receivers:
         self._open: dict[Receiver, tuple[Subscription, Acknowledge]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._repairs = asyncio.Semaphore(_REPAIRS_AT_ONCE)
 
     async def open(self, turn_id: TurnId, subject: str, acknowledge: Acknowledge) -> Receiver:
         """Listen to an utterance, and read what the capture has of it.
@@ -172,6 +175,12 @@ class Receivers:
         await self._capture.read(receiver.subject, receiver.on_frame)
         receiver.backfilled += receiver.assembler.next_sequence - before
 
+    async def _repair(self, receiver: Receiver) -> None:
+        async with self._repairs:
+            # Nobody may want it any more since others were repaired first.
+            if receiver in self._open:
+                await self._backfill(receiver)
+
     def _look(self) -> None:
         loop = asyncio.get_running_loop()
         now = loop.time()
@@ -181,7 +190,7 @@ class Receivers:
             action, sequence = receiver.look(now)
             if action is UploadAction.REPAIR:
                 _REPAIRS.add(1)
-                self._spawn(self._backfill(receiver))
+                self._spawn(self._repair(receiver))
             if sequence is not None:
                 acknowledgements.append((acknowledge, sequence))
         if acknowledgements:

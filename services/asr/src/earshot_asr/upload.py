@@ -1,7 +1,9 @@
 """How an upload is doing: when to acknowledge, when to look for what is missing, when to give up. Pure, told the time.
 
-frames missing ── repair_after_s ──► repair ── again every repair_after_s ──► … ── give_up_s ──► give up
-nothing at all ── repair_after_s ──► repair ── …                              ── lost_s ──────► lost
+    frames missing ── repair_after_s ──► repair ── twice as long ──► repair ── … ── give_up_s ──► give up
+    nothing at all ── repair_after_s ──► repair ── twice as long ──► repair ── … ── lost_s ─────► lost
+
+Repairs become rarer because a stall is often an overloaded bus, which more reads would not help.
 """
 
 from __future__ import annotations
@@ -45,9 +47,10 @@ class UploadMonitor:
         "_acknowledged_at",
         "_began_at",
         "_progress_at",
-        "_repaired_at",
+        "_repair_at",
         "_rules",
         "_sequence",
+        "_wait",
     )
 
     def __init__(self, rules: UploadRules, now: float) -> None:
@@ -55,7 +58,8 @@ class UploadMonitor:
         self._sequence = 0
         self._began_at = now
         self._progress_at = now
-        self._repaired_at = now
+        self._repair_at = now + rules.repair_after_s
+        self._wait = rules.repair_after_s
         self._acknowledged = 0
         self._acknowledged_at = now
 
@@ -72,15 +76,18 @@ class UploadMonitor:
             return UploadAction.LOST
         if next_sequence != self._sequence:
             self._sequence = next_sequence
-            self._progress_at = self._repaired_at = now
+            self._progress_at = now
+            self._wait = rules.repair_after_s
+            self._repair_at = now + self._wait
             return None
         stalled = now - self._progress_at
         if has_gap and stalled >= rules.give_up_s:
             return UploadAction.GIVE_UP_GAP
         if not has_gap and stalled >= rules.lost_s:
             return UploadAction.LOST
-        if now - self._repaired_at >= rules.repair_after_s:
-            self._repaired_at = now
+        if now >= self._repair_at:
+            self._wait *= 2
+            self._repair_at = now + self._wait
             return UploadAction.REPAIR
         return None
 
