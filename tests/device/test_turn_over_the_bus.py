@@ -136,7 +136,7 @@ async def test_playback_is_told_in_events(cloud, open_device):
     await saying
     started = await cloud.event("playback_started")
     finished = await cloud.event("playback_finished")
-    await device.settled()
+    await cloud.settled(device)
 
     assert started.turn_id == finished.turn_id == turn
     assert started.playback_started.outcome_id == finished.playback_finished.outcome_id == "o7"
@@ -160,7 +160,7 @@ async def test_segments_are_spoken_as_they_come(cloud, open_device):
     await cloud.outcome(turn, text="First, nothing.", segment_index=1)
     await cloud.speak(cloud.speech(turn, 4, first=6, segment=1))
     result = await saying
-    await device.settled()
+    await cloud.settled(device)
 
     assert result.answer_text == "Here is the news. First, nothing."
     assert sequences_in(result.answer) == list(range(10))
@@ -212,7 +212,7 @@ async def test_no_words_go_up(cloud, open_device):
     await cloud.outcome(turn, text="Quarter past twelve.")
     await cloud.speak(cloud.speech(turn, 3))
     await saying
-    await device.settled()
+    await cloud.settled(device)
     sent = b"".join(cloud.everything).lower()
     assert cloud.of_kind("playback_finished")
     assert not any(word in sent for word in (b"tokyo", b"time please", b"quarter", b"twelve"))

@@ -28,7 +28,7 @@ async def test_a_turn_is_one_trace(cloud, open_device, spans):
     await cloud.outcome(turn)
     await cloud.speak(cloud.speech(turn, 5))
     result = await saying
-    await device.settled()
+    await cloud.settled(device)
 
     mine = {span.name: span for span in spans.get_finished_spans() if span.name != "caller"}
     root, playback = mine["voice.turn"], mine["device.playback"]

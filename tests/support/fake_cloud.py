@@ -12,6 +12,7 @@ from nats.aio.msg import Msg
 from earshot.common.v1 import audio_pb2, turn_pb2
 from earshot.device.v1 import directive_pb2, downstream_pb2, upstream_pb2
 from earshot.dialogue.v1 import outcome_pb2
+from earshot_device import Device
 from earshot_topology.subjects import DeviceAddress, turn_of
 
 FRAME_MS = 40
@@ -40,6 +41,7 @@ class FakeCloud:
         self.captured: dict[int, downstream_pb2.SpeechFrame] = {}
         self.answers_requests = True
         self.on_outcome_request: Callable[[str], object] | None = None
+        self._fences = 0
         self._changed = asyncio.Event()
 
     async def start(self) -> None:
@@ -48,7 +50,7 @@ class FakeCloud:
         await self.client.subscribe(f"{root}.>", cb=self._hear)
         await self.client.flush()
 
-    async def _hear(self, message: Msg) -> None:
+    async def _hear(self, message: Msg) -> None:  # noqa: C901 - one case a subject
         self.everything.append(message.data + str(message.headers).encode())
         parts = message.subject.split(".")
         match parts[4]:
@@ -70,6 +72,8 @@ class FakeCloud:
                 if self.answers_requests:
                     reply = upstream_pb2.UploadStatusResponse(next_sequence=self.next_sequence(request.turn_id))
                     await message.respond(reply.SerializeToString())
+            case "fence":
+                self._fences += 1
             case "outcome":
                 asked = upstream_pb2.OutcomeStatusRequest.FromString(message.data)
                 self.outcome_requests.append(asked.turn_id)
@@ -93,6 +97,14 @@ class FakeCloud:
         """Return the first frame of an utterance that is missing here."""
         have = self.frames.get(turn_id, {})
         return next(n for n in range(len(have) + 1) if n not in have)
+
+    async def settled(self, device: Device) -> None:
+        """Wait until every event of the device is stored, and heard here."""
+        await device.settled()
+        # Messages of one subscription come in order: behind this one nothing earlier is missing.
+        fences = self._fences
+        await self.client.publish(f"device.{self.address.household}.{self.address.device}.up.fence", b"")
+        await self.until(lambda: self._fences > fences)
 
     async def until(self, ready: Callable[[], bool], timeout_s: float = 10.0) -> None:
         """Wait until something that was heard makes a condition true."""

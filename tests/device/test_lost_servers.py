@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import asyncio
+
+import numpy as np
+import pytest
+
+from earshot.device.v1 import upstream_pb2
+from earshot_device import AbandonReason
+from earshot_topology.apply import apply
+from support.fake_cloud import sequences_in
+from support.nats import NatsServer, free_port
+
+SPEECH = (np.sin(np.arange(16_000) / 5) * 8000).astype(np.int16)
+
+
+@pytest.fixture
+async def server(tmp_path):
+    """Run a nats-server that the test may kill; it has no streams yet."""
+    own = NatsServer(port=free_port(), storage=tmp_path / "nats")
+    own.start()
+    await own.ready()
+    yield own
+    own.kill()
+
+
+@pytest.fixture
+async def streams(server):
+    """Give the server its streams."""
+    client = await server.connect()
+    await apply(client.jetstream())
+    await client.close()
+
+
+async def kept_events(jetstream):
+    """Return every event that the stream holds."""
+    state = (await jetstream.stream_info("DEVICE_EVENTS")).state
+    messages = [await jetstream.get_msg("DEVICE_EVENTS", seq) for seq in range(state.first_seq, state.last_seq + 1)]
+    return [upstream_pb2.DeviceEvent.FromString(message.data) for message in messages]
+
+
+@pytest.mark.usefixtures("streams")
+async def test_an_utterance_goes_on_over_a_killed_server(cloud, server, open_device):
+    """After the server was killed and started again the device resumes where the capture ends, and is answered."""
+    device = await open_device(capture_speed=1.0, trailing_silence_s=10.0, answer_timeout_s=8.0)
+    saying = asyncio.create_task(device.say(SPEECH))
+    turn = await cloud.turn_started()
+    await cloud.audio(turn, 5)
+    server.kill()
+    await asyncio.sleep(0.4)
+    server.start()
+    await server.ready()
+    await cloud.until(lambda: len(cloud.frames[turn]) > 20, timeout_s=8)
+    assert cloud.status_requests == [turn]
+    assert cloud.next_sequence(turn) > 20
+    await cloud.endpoint(turn)
+    await cloud.final(turn, "it went on")
+    await cloud.outcome(turn)
+    await cloud.speak(cloud.speech(turn, 3))
+    result = await saying
+    await device.settled()
+    assert result.transcript == "it went on"
+    assert sequences_in(result.answer) == [0, 1, 2]
+    assert len(cloud.of_kind("connected")) == 2
+
+
+@pytest.mark.usefixtures("streams")
+async def test_events_wait_for_the_network(cloud, server, open_device):
+    """A device that loses the network apologises by itself, and tells the cloud when it is back."""
+    device = await open_device(capture_speed=4.0, answer_timeout_s=0.4, maximum_utterance_s=1.0)
+    saying = asyncio.create_task(device.say(SPEECH))
+    await cloud.turn_started()
+    server.kill()
+    result = await saying
+    assert result.abandoned is AbandonReason.NETWORK_LOST
+    server.start()
+    await server.ready()
+    await device.settled()
+    stored = await kept_events(cloud.client.jetstream())
+    abandoned = next(event for event in stored if event.WhichOneof("event") == "turn_abandoned")
+    assert abandoned.turn_abandoned.reason == "network_lost"
+    assert abandoned.turn_id == result.turn_id
+
+
+async def test_a_start_is_repeated_until_a_stream_has_it(cloud, open_device):
+    """An utterance that began before the streams were there is stored as soon as they are, once."""
+    device = await open_device()
+    saying = asyncio.create_task(device.say(SPEECH))
+    turn = await cloud.turn_started()
+    await asyncio.sleep(0.3)
+    jetstream = cloud.client.jetstream()
+    await apply(jetstream)
+    await cloud.until(lambda: len(cloud.starts) > 1)
+    await asyncio.sleep(0.5)
+    assert (await jetstream.stream_info("UTTERANCES")).state.messages == 1
+    assert {start.turn_id for start, _ in cloud.starts} == {turn}
+    await cloud.outcome(turn, text="")
+    await saying
