@@ -450,3 +450,19 @@ async def test_a_skill_whose_source_is_away_is_asked_once_more(place: Place, ski
     assert (outcome.kind, outcome.error.code, outcome.error.retryable) == (APOLOGISED, "source_unavailable", True)
     assert words(outcome) == ["Sorry, I can't look that up at the moment."]
     assert [call.attempt for call in skill.calls] == [1, 2]
+
+
+async def test_a_skill_may_tidy_up_after_its_last_word(place: Place, skill: FakeSkill) -> None:
+    """The user does not wait for the stream's end, and the skill is not cancelled before it."""
+    tidied = asyncio.Event()
+
+    async def handle(_request: skill_pb2.HandleRequest, _context: object) -> Responses:
+        yield answer("Done.")
+        await asyncio.sleep(0.3)
+        tidied.set()
+
+    skill.handle = handle
+    outcome = await place.says("x", hypothesis(FORECAST, city="Paris"))
+    assert words(outcome) == ["Done."]
+    assert not tidied.is_set()
+    await asyncio.wait_for(tidied.wait(), 2)

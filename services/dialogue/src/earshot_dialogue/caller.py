@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import time
 from collections.abc import AsyncGenerator
@@ -22,6 +21,8 @@ from earshot_dialogue.skillwire import SkillAnswer, SkillEvent, SkillQuestion, t
 # A redelivered turn counts its attempts on from here, so that no two attempts of a call have one number.
 ATTEMPTS_PER_DELIVERY = 2
 
+Call = grpc.aio.UnaryStreamCall[skill_pb2.HandleRequest, skill_pb2.HandleResponse]
+
 _WORTH_TRYING_S = 0.05
 
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -34,7 +35,7 @@ class SkillCaller:
 
     def __init__(self, channels: SkillChannels) -> None:
         self._channels = channels
-        self._draining: set[asyncio.Task[None]] = set()
+        self._ending: set[Call] = set()
 
     async def call(
         self, route: Route, request: skill_pb2.HandleRequest, *, timeout_s: float, delivery: int
@@ -82,9 +83,10 @@ class SkillCaller:
             labels = {"skill": route.skill.skill_id, "version": route.skill.version, "code": code or "ok"}
             _DURATION.record(time.monotonic() - started, labels)
 
-    async def close(self) -> None:
-        """Wait for streams that have said their last word to end."""
-        await asyncio.gather(*self._draining)
+    def close(self) -> None:
+        """Let go of calls that have said their last word but have not ended."""
+        for call in list(self._ending):
+            call.cancel()
 
     def _pick(self, route: Route, tried: str) -> tuple[str, skill_pb2_grpc.SkillAsyncStub]:
         picked = self._channels.pick(route.skill, tried=tried)
@@ -103,7 +105,7 @@ class SkillCaller:
                 done = isinstance(event, SkillQuestion) or (isinstance(event, SkillAnswer) and event.final)
                 if done:
                     # The user need not wait for the stream's own end, and the skill must not be cancelled before it.
-                    self._drain(call)
+                    self._let_end(call)
                 yield event
                 if done:
                     return
@@ -114,19 +116,10 @@ class SkillCaller:
                 call.cancel()
         raise SkillError("the stream ended without a final answer", code="incomplete_skill_answer")
 
-    def _drain(self, call: grpc.aio.UnaryStreamCall[skill_pb2.HandleRequest, skill_pb2.HandleResponse]) -> None:
-        task = asyncio.get_running_loop().create_task(_read_out(call))
-        self._draining.add(task)
-        task.add_done_callback(self._draining.discard)
-
-
-async def _read_out(call: grpc.aio.UnaryStreamCall[skill_pb2.HandleRequest, skill_pb2.HandleResponse]) -> None:
-    try:
-        async for _ in call:
-            pass
-    except grpc.aio.AioRpcError:
-        # The answer stands, whatever becomes of the stream.
-        return
+    def _let_end(self, call: Call) -> None:
+        """Keep a call until it ends by itself: one that nobody holds is cancelled."""
+        self._ending.add(call)
+        call.add_done_callback(self._ending.discard)
 
 
 def _event(response: skill_pb2.HandleResponse | None, locale: str) -> SkillEvent:

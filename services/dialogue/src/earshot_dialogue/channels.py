@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import grpc
 
@@ -13,6 +14,7 @@ from earshot_dialogue.catalogue import Catalogue, SkillVersion
 
 _AVOID_S = 2.0
 _GRACE_S = 30.0
+_GIVE_UP_S = 2.0
 
 Connect = Callable[[str], grpc.aio.Channel]
 
@@ -74,13 +76,16 @@ class SkillChannels:
 
     async def close(self) -> None:
         """Close every channel."""
-        for channel in self._channels.values():
-            self._close(channel, grace_s=0.0)
+        for task in self._closing:
+            task.cancel()
+        channels = list(self._channels.values())
         self._channels.clear()
         self._stubs.clear()
-        await asyncio.gather(*self._closing)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_GIVE_UP_S):
+                await asyncio.gather(*(channel.close(0) for channel in channels), return_exceptions=True)
 
-    def _close(self, channel: grpc.aio.Channel, grace_s: float = _GRACE_S) -> None:
-        task = asyncio.get_running_loop().create_task(channel.close(grace_s))
+    def _close(self, channel: grpc.aio.Channel) -> None:
+        task = asyncio.get_running_loop().create_task(channel.close(_GRACE_S))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)

@@ -21,6 +21,7 @@ from earshot_dialogue.deviceevents import DeviceEvents
 from earshot_dialogue.fulfilment import Fulfilment
 from earshot_dialogue.languages import Languages
 from earshot_dialogue.ledger import OutcomeLedger
+from earshot_dialogue.listening import OutcomeListener
 from earshot_dialogue.performing import Performer
 from earshot_dialogue.registered import CatalogueBuilder
 from earshot_dialogue.servicer import AssistantServicer
@@ -67,9 +68,9 @@ class Dialogue:
         self._events = DeviceEvents(bus, ledger, self._shadows)
         self._recall = recall.OutcomeRecall(bus, ledger)
         self.deadlines = DeadlineReader(bus, ledger, languages, decided)
-        self.servicer = AssistantServicer(
-            Conversation(bus, ledger, answer_within=answer_within, grace=grace), languages
-        )
+        self._listener = OutcomeListener(bus)
+        conversation = Conversation(bus, ledger, self._listener, answer_within=answer_within, grace=grace)
+        self.servicer = AssistantServicer(conversation, languages)
 
     async def start(self) -> None:
         """Register everything that is consumed, before the bus starts."""
@@ -77,7 +78,14 @@ class Dialogue:
         self._bus.handler(
             DIALOGUE_INTERPRETED, interpreter_pb2.TurnInterpreted, self._decider.interpreted, concurrency=turns
         )
-        self._bus.handler(DIALOGUE_DEADLINE, outcome_pb2.TurnDeadline, self.deadlines.due, concurrency=1)
+        # Most deadlines are obsolete when they are due: the raw path costs half as much, and leaves no span of those.
+        self._bus.worker(
+            DIALOGUE_DEADLINE,
+            outcome_pb2.TurnDeadline,
+            self.deadlines.due,
+            concurrency=events,
+            obsolete=self.deadlines.obsolete,
+        )
         self._bus.worker(DIALOGUE_STARTED, upstream_pb2.UtteranceStarted, self._starts.started, concurrency=events)
         self._bus.worker(
             DIALOGUE_EVENTS,
@@ -100,7 +108,8 @@ class Dialogue:
 
     async def stop(self) -> None:
         """Let go of the skills, when no turn is in progress any more."""
-        await self._caller.close()
+        self._listener.close()
+        self._caller.close()
         await self._channels.close()
 
 

@@ -1,36 +1,32 @@
 """Typed turns: a text goes onto the bus as an utterance's transcript would, and its outcome comes back.
 
-    subscribe to the turn's outcome ► arm its deadline and publish turn.transcribed ► wait ► read back, if nothing came
-
-What is listened to is the device's copy of the outcome, which the server makes of what it stored: a claim that is
-refused passes by on the subject where it was tried.
+listen for the turn's outcome ► arm its deadline and publish turn.transcribed ► wait ► read back, if nothing came
 """
 
 from __future__ import annotations
 
 import asyncio
 import unicodedata
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-
-from nats.aio.msg import Msg
 
 from earshot.asr.v1 import events_pb2
 from earshot.common.v1 import audio_pb2, turn_pb2
 from earshot.dialogue.v1 import assistant_pb2, outcome_pb2
+from earshot_chassis import telemetry
 from earshot_chassis.bus import Bus
-from earshot_chassis.codec import decode
-from earshot_chassis.errors import MalformedPayloadError
+from earshot_chassis.errors import EarshotError
 from earshot_dialogue import deadlines
 from earshot_dialogue.errors import InvalidRequestError, NoOutcomeError
 from earshot_dialogue.ids import uuid7
 from earshot_dialogue.languages import Languages
 from earshot_dialogue.ledger import OutcomeLedger
+from earshot_dialogue.listening import OutcomeListener
 from earshot_topology.subjects import TURN_TRANSCRIBED, DeviceAddress, InvalidTokenError, token
 
 TEXT_CHARACTERS = 1000
+_log = telemetry.logger("converse")
 _LANE = "stable"
 _ENGINE = "text"
 # What is spoken on behalf of a typed turn, whose device has not said what it wants to hear.
@@ -88,12 +84,22 @@ class Conversation:
     Args:
         bus: The bus.
         ledger: Where outcomes are read back.
+        listener: Where outcomes are heard.
         answer_within: A turn's deadline, from its text on.
         grace: How much longer its outcome is waited for.
     """
 
-    def __init__(self, bus: Bus, ledger: OutcomeLedger, *, answer_within: timedelta, grace: timedelta) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        ledger: OutcomeLedger,
+        listener: OutcomeListener,
+        *,
+        answer_within: timedelta,
+        grace: timedelta,
+    ) -> None:
         self._bus = bus
+        self._listener = listener
         self._ledger = ledger
         self._answer_within = answer_within
         self._grace = grace
@@ -106,58 +112,38 @@ class Conversation:
             RetryableError: The bus did not answer.
         """
         claimed = turn.address.turn_outcome(turn.turn_id)
-        async with self._listening(turn) as segments:
+        async with self._listener.listening(turn.address, turn.turn_id) as outcome:
+            if turn.given and (decided := await self._decided(claimed)):
+                return decided
             now = datetime.now(UTC)
             context = _context(turn, now, now + self._answer_within)
-            if turn.given:
-                decided = await self._ledger.all(claimed)
-                if decided and decided[-1].outcome.final:
-                    return [each.outcome for each in decided]
-            await asyncio.gather(
-                deadlines.arm(self._bus, context, now + self._answer_within, "answer"),
-                self._bus.publish(TURN_TRANSCRIBED, _transcribed(turn, context), msg_id=f"{turn.turn_id}.transcribed"),
-            )
+            event = _transcribed(turn, context)
+            # Armed while the turn is on its way; only a turn that nobody ever answers needs it.
+            arming = asyncio.ensure_future(deadlines.arm(self._bus, context, now + self._answer_within, "answer"))
             try:
+                await self._bus.publish(TURN_TRANSCRIBED, event, msg_id=f"{turn.turn_id}.transcribed")
                 async with asyncio.timeout((self._answer_within + self._grace).total_seconds()):
-                    return await segments.complete()
+                    segments = await outcome.complete()
             except TimeoutError:
-                decided = await self._ledger.all(claimed)
-                if decided and decided[-1].outcome.final:
-                    return [each.outcome for each in decided]
+                segments = await self._decided(claimed)
+            finally:
+                await _settle(arming)
+            if segments:
+                return segments
         raise NoOutcomeError("the turn has no outcome yet")
 
-    @asynccontextmanager
-    async def _listening(self, turn: TypedTurn) -> AsyncIterator[_Segments]:
-        segments = _Segments()
-        subscription = await self._bus.client.subscribe(turn.address.outcome(turn.turn_id), cb=segments.receive)
-        try:
-            yield segments
-        finally:
-            await subscription.unsubscribe()
+    async def _decided(self, subject: str) -> Sequence[outcome_pb2.Outcome]:
+        """Return the segments of a turn that is decided; none of one that is not, or not to its end."""
+        segments = [each.outcome for each in await self._ledger.all(subject)]
+        return segments if segments and segments[-1].final else []
 
 
-class _Segments:
-    """Collects the segments of one outcome."""
-
-    def __init__(self) -> None:
-        self._segments: dict[int, outcome_pb2.Outcome] = {}
-        self._last: int | None = None
-        self._complete: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    async def receive(self, message: Msg) -> None:
-        try:
-            segment = decode(message.data, message.headers, outcome_pb2.Outcome)
-        except MalformedPayloadError:
-            return
-        self._segments.setdefault(segment.segment_index, segment)
-        if segment.final:
-            self._last = segment.segment_index
-        if self._last is not None and len(self._segments) > self._last and not self._complete.done():
-            self._complete.set_result(None)
-
-    async def complete(self) -> Sequence[outcome_pb2.Outcome]:
-        await self._complete
-        return [self._segments[index] for index in sorted(self._segments)]
+async def _settle(arming: asyncio.Future[None]) -> None:
+    try:
+        await arming
+    except EarshotError as error:
+        # The turn itself is on its way, or was refused with an error of its own.
+        _log.warning("deadline_not_armed", code=error.code)
 
 
 def _context(turn: TypedTurn, now: datetime, deadline: datetime) -> turn_pb2.TurnContext:

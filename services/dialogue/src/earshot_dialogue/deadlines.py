@@ -8,7 +8,7 @@ here, behind the reader: the stream has no maximum age, which would delete deadl
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
+from datetime import UTC, datetime
 
 from nats.errors import Error as NatsError
 from nats.js.errors import APIError
@@ -56,7 +56,7 @@ async def arm(
 
 
 class DeadlineReader:
-    """Handles turn.deadline.due: a turn without an outcome gets an apology."""
+    """Reads turn.deadline.due: a turn without an outcome gets an apology."""
 
     def __init__(self, bus: Bus, ledger: OutcomeLedger, languages: Languages, decided: DecidedTurns) -> None:
         self._bus = bus
@@ -64,22 +64,31 @@ class DeadlineReader:
         self._languages = languages
         self._decided = decided
 
-    async def due(self, event: outcome_pb2.TurnDeadline, delivery: Delivery) -> None:
-        """Claim an apology, unless the turn is decided. An answer that was never finished is finished.
+    async def obsolete(self, event: outcome_pb2.TurnDeadline) -> bool:
+        """Tell whether the turn has its final outcome.
 
         Raises:
             InvalidTurnError: The event can't be a turn's.
             RetryableError: The bus did not answer.
         """
-        if event.turn.turn_id in self._decided:
+        decided = event.turn.turn_id in self._decided
+        if not decided:
+            turn = wire.to_turn(event.turn, default_deadline=datetime.now(UTC))
+            standing = await self._ledger.last(wire.address_of(turn).turn_outcome(turn.turn_id))
+            decided = standing is not None and standing.outcome.final
+        if decided:
             metrics.DEADLINES.add(1, {"result": "obsolete"})
-            return
+        return decided
+
+    async def due(self, event: outcome_pb2.TurnDeadline, delivery: Delivery) -> None:
+        """Claim an apology for a turn that is not decided. An answer that was never finished is finished.
+
+        Raises:
+            InvalidTurnError: The event can't be a turn's.
+            RetryableError: The bus did not answer.
+        """
         turn = wire.to_turn(event.turn, default_deadline=delivery.timestamp)
         subject = wire.address_of(turn).turn_outcome(turn.turn_id)
-        standing = await self._ledger.last(subject)
-        if standing is not None and standing.outcome.final:
-            metrics.DEADLINES.add(1, {"result": "obsolete"})
-            return
         fault = Fault(code="deadline_exceeded", message=f"no {event.waiting_for or 'answer'} in time", retryable=True)
         language = self._languages.or_fallback(turn.locale)
         chain = OutcomeChain(self._ledger, subject, event.turn, session_revision=0)
