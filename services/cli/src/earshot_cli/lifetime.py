@@ -11,11 +11,11 @@ T = TypeVar("T")
 
 
 class Interrupted(Exception):  # noqa: N818 - not an error: somebody wanted it to end
-    """Ctrl-C or SIGTERM ended it, and it was cleaned up."""
+    """A signal ended it, and it was cleaned up."""
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine; the first SIGINT or SIGTERM cancels it, and its clean-up is not disturbed by further ones.
+    """Run a coroutine; the first SIGINT, SIGTERM or SIGHUP (a closed terminal) cancels it, and its clean-up is not disturbed by further ones.
 
     Raises:
         Interrupted: A signal ended it.
@@ -32,7 +32,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
                 task.cancel()
 
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, interrupt)
         try:
             return await task
