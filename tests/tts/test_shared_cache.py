@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from nats.js.api import DiscardPolicy
 from nats.js.object_store import ObjectStore
 
 from earshot_topology.streams import TTS_CACHE
+from earshot_tts.cache.shared import ObjectStoreCache
 from earshot_tts.engines.espeak import EspeakEngine
 from support.speaking import SpeechWorker, listener, speech_worker
 
@@ -75,3 +79,20 @@ async def test_memory_setting_leaves_the_store_alone(server) -> None:
         await spoken(device)
         info = await worker.bus.jetstream.stream_info(f"OBJ_{TTS_CACHE.bucket}")
         assert info.state.messages == 0
+
+
+async def test_full_store_makes_room(server) -> None:
+    """The bucket is a cache: when it is full the oldest sentences go, and what has lost its end is a miss."""
+    client = await server.connect()
+    jetstream = client.jetstream()
+    stream = (await jetstream.stream_info(f"OBJ_{TTS_CACHE.bucket}")).config
+    assert stream.discard == DiscardPolicy.OLD
+    await jetstream.update_stream(replace(stream, max_bytes=300_000))
+    cache = ObjectStoreCache(client, jetstream, str(TTS_CACHE.bucket))
+    for number in range(6):
+        await cache.put(f"key{number}", bytes([number]) * 100_000)
+    assert await cache.get("key0") is None
+    assert await cache.get("key5") == b"\x05" * 100_000
+    await cache.put("key0", b"again")
+    assert await cache.get("key0") == b"again"
+    await client.close()

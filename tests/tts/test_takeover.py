@@ -52,7 +52,7 @@ async def test_worker_that_is_asked_to_stop_hands_over(server) -> None:
 
 async def test_segments_are_one_sequence(server) -> None:
     """Segments that come while the one before is spoken follow it, with numbers that go on and one last frame."""
-    async with speech_worker(server, lead_s=0.5), listener(server) as device:
+    async with speech_worker(server, lead_s=1.2), listener(server) as device:
         turn = await device.decide("Here is the news.", final=False)
         await device.decide("First, the weather.", turn_id=turn, segment=1, final=False)
         await device.decide("That was it.", turn_id=turn, segment=2)

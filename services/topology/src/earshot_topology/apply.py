@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from nats.js.api import DiscardPolicy
 from nats.js.errors import BadRequestError, BucketNotFoundError, NotFoundError
 
 from earshot_topology.streams import BUCKETS, CONSUMERS, OBJECT_STORES, STREAMS
@@ -71,3 +72,15 @@ async def _apply_object_store(jetstream: JetStreamContext, config: ObjectStoreCo
         await jetstream.object_store(str(config.bucket))
     except (BucketNotFoundError, NotFoundError):
         await jetstream.create_object_store(str(config.bucket), config)
+    # nats-py makes object stores that refuse new objects when they are full. Ours are caches: the oldest make room.
+    present = (await jetstream.stream_info(f"OBJ_{config.bucket}")).config
+    wanted = replace(
+        present,
+        discard=DiscardPolicy.OLD,
+        max_age=config.ttl or 0,
+        max_bytes=config.max_bytes,
+        num_replicas=config.replicas,
+        description=config.description,
+    )
+    if wanted != present:
+        await jetstream.update_stream(wanted)
