@@ -7,6 +7,7 @@
   logs/                one file a process
   traces.sqlite        the trace store
   answers/             what devices played, as WAV
+  music/               sample tunes
   lock                 held by the running stack
   stack.json           where the running stack listens
 """
@@ -70,6 +71,11 @@ class Home:
     def traces(self) -> Path:
         """The trace store's database."""
         return self.root / "traces.sqlite"
+
+    @property
+    def music(self) -> Path:
+        """What the music skill renders."""
+        return self.root / "music"
 
     @property
     def answers(self) -> Path:

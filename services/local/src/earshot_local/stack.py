@@ -220,6 +220,7 @@ class Stack:
             otlp_endpoint=self.otlp_endpoint,
             layout=self._layout,
         )
+        shared.setdefault("EARSHOT_MUSIC_DATA_FOLDER", str(self.home.music))
         shared |= self._env
         extra = list(self._layout)
         if self._with_tracestore:
