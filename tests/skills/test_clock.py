@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from earshot_skill_clock.places import Place, Places, all_places, usual_places
+from earshot_skill_clock.places import Index, Place, Places, all_places, usual_places
 from earshot_skill_clock.skill import Clock
 from earshot_skill_clock.wording import spoken_date, spoken_time, spoken_weekday
 from earshot_skillkit import Span, load_package
@@ -27,7 +27,7 @@ def every() -> Mapping[str, Place]:
 
 @pytest.fixture
 def places(every: Mapping[str, Place], monkeypatch: pytest.MonkeyPatch) -> Places:
-    """Know all places at once."""
+    """Know all places without waiting for them."""
     monkeypatch.setattr("earshot_skill_clock.places.all_places", lambda: every)
     return Places()
 
@@ -197,6 +197,15 @@ def test_the_city_file_agrees_with_geonames(every: Mapping[str, Place]) -> None:
     """The zone of every usual city is the one that the full index gives it."""
     usual = usual_places()
     assert {name: every[name].zone for name in usual} == {name: place.zone for name, place in usual.items()}
+
+
+def test_the_index_gives_back_what_it_was_made_of(every: Mapping[str, Place]) -> None:
+    """Every name finds its place; no part of a name, and no other column, finds one."""
+    some = dict(list(every.items())[::400])
+    index = Index(some)
+    assert {name: index.get(name) for name in some} == some
+    assert index.get("Europe/Paris") is None
+    assert index.get("") is None
 
 
 def test_every_zone_exists(every: Mapping[str, Place]) -> None:
