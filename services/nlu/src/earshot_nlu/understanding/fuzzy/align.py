@@ -59,7 +59,8 @@ def align(
     skeleton: Skeleton, heard: Sequence[Token], likeness: Likeness, fill: Fill, *, least: float
 ) -> Alignment | None:
     """Return the cheapest alignment; None where it is less alike than the least."""
-    most = skeleton.weight + sum(len(token.text) for token in heard)
+    # What fills the slots is known only at the end; until then all that was heard may do.
+    most = skeleton.weight + (sum(len(token.text) for token in heard) if skeleton.valued else 0)
     table = _Table(skeleton, heard, likeness, fill, (1.0 - least) * most)
     for row in range(len(skeleton.pieces) + 1):
         for column in range(len(heard) + 1):
@@ -146,10 +147,10 @@ class _Table:
             self._reach(row + 1, column + 1, _Place(cost, here.filled, row, column, meant.text))
 
     def _two_heard(self, meant: Token, row: int, column: int, here: _Place) -> None:
-        if column + 1 >= len(self._heard) or self._heard[column].text[0] != meant.text[0]:
+        if column + 1 >= len(self._heard) or not _may_join(self._heard[column], self._heard[column + 1], meant):
             return
         heard = _joined(self._heard[column], self._heard[column + 1])
-        alike = self._joined_likeness(heard, meant)
+        alike = self._likeness(heard, meant)
         if alike >= _MIN_JOINED_LIKENESS:
             cost = here.cost + (1 - alike) * _letters(heard, meant) + _JOINING
             self._reach(row + 1, column + 2, _Place(cost, here.filled, row, column, meant.text))
@@ -157,17 +158,19 @@ class _Table:
     def _two_meant(self, meant: Token, row: int, column: int, here: _Place) -> None:
         following = self._pieces[row + 1] if row + 1 < len(self._pieces) else None
         heard = self._heard[column]
-        if not isinstance(following, Token) or heard.text[0] != meant.text[0]:
+        if not isinstance(following, Token) or not _may_join(meant, following, heard):
             return
         both = _joined(meant, following)
-        alike = self._joined_likeness(heard, both)
+        alike = self._likeness(heard, both)
         if alike >= _MIN_JOINED_LIKENESS:
             cost = here.cost + (1 - alike) * _letters(heard, both) + _JOINING
             text = f"{meant.text} {following.text}"
             self._reach(row + 2, column + 1, _Place(cost, here.filled, row, column, text))
 
-    def _joined_likeness(self, heard: Token, meant: Token) -> float:
-        return self._likeness(heard, meant) if abs(len(heard.text) - len(meant.text)) <= 1 else 0.0
+
+def _may_join(first: Token, second: Token, whole: Token) -> bool:
+    """Tell whether two words can be one: the same beginning and nearly the same length."""
+    return first.text[0] == whole.text[0] and abs(len(first.text) + len(second.text) - len(whole.text)) <= 1
 
 
 def _letters(one: Token, other: Token) -> int:

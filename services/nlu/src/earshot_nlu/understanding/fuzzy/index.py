@@ -93,6 +93,7 @@ class _Filler:
         self._language = language
         self._values: dict[SlotKind, frozenset[tuple[int, int]]] = {}
         self._choices: dict[tuple[int, int, int], Filling | None] = {}
+        self._spellings: dict[str, tuple[str, str]] = {}
 
     def fill(self, slot: OpenSlot, start: int, end: int) -> Filling | None:
         """Return what words [start, end) mean in a slot; None where they can't stand in it."""
@@ -115,8 +116,10 @@ class _Filler:
         return self._values[kind]
 
     def _choice(self, slot: OpenSlot, text: str) -> Filling | None:
-        spelling = self._language.spelling(text)
-        same_sound = slot.by_sound.get(self._language.sounds(text))
+        if text not in self._spellings:
+            self._spellings[text] = (self._language.spelling(text), self._language.sounds(text))
+        spelling, sounds = self._spellings[text]
+        same_sound = slot.by_sound.get(sounds)
         if same_sound is not None:
             score = max(_SAME_SOUND, fuzz.ratio(spelling, slot.spellings[same_sound]))
             if fuzz.ratio(spelling, slot.spellings[same_sound]) >= _LEAST_BESIDE_SOUND:

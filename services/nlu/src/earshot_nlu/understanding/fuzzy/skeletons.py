@@ -53,7 +53,8 @@ class Skeleton:
         spelling: Its words as they are compared first.
         weight: What its words weigh.
         words: How many words it has.
-        free: How many of its slots take anything.
+        valued: How many of its slots take a value or a text of a list.
+        free: How many take anything.
     """
 
     unit: Unit
@@ -61,6 +62,7 @@ class Skeleton:
     spelling: str
     weight: int
     words: int
+    valued: int
     free: int
 
 
@@ -118,7 +120,7 @@ class _Maker:
         evidence = weight + filled * (language.least_letters // 2 + 1)
         if not words or evidence < language.least_letters or len(words) < language.least_words_beside_wildcard * free:
             return None
-        return Skeleton(unit, tuple(pieces), language.spelling(language.join(words)), weight, len(words), free)
+        return Skeleton(unit, tuple(pieces), language.spelling(language.join(words)), weight, len(words), filled, free)
 
     def _slot(self, name: str) -> OpenSlot:
         if name not in self._slots:
