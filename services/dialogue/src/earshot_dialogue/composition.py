@@ -93,6 +93,7 @@ class Dialogue:
             self._events.happened,
             concurrency=events,
             on_parked=self._events.parked,
+            obsolete=self._events.needs_nothing,
         )
         await self._bus.responder(
             recall.SUBJECT, upstream_pb2.OutcomeStatusRequest, self._recall.status, queue=recall.QUEUE

@@ -16,6 +16,7 @@ from earshot_dialogue.shadows import DeviceShadows
 from earshot_dialogue.values import Fault
 from earshot_topology.subjects import TURN_SPEECH_CANCELLED, DeviceAddress, InvalidTokenError, token
 
+_ACTED_ON = {"playback_interrupted", "turn_abandoned", "state_changed", "media_finished"}
 # What a device may give as its reason; anything else is a device's own words, which go nowhere.
 _REASONS = {"cloud_timeout", "network_lost", "user_cancelled"}
 
@@ -28,8 +29,18 @@ class DeviceEvents:
         self._ledger = ledger
         self._shadows = shadows
 
+    async def needs_nothing(self, event: upstream_pb2.DeviceEvent) -> bool:
+        """Tell whether an event is only counted: most are, several a turn."""
+        kind = event.WhichOneof("event") or "unknown"
+        if kind in _ACTED_ON:
+            return False
+        metrics.DEVICE_EVENTS.add(1, {"type": kind})
+        if kind == "playback_finished":
+            metrics.CONCEALED_FRAMES.add(event.playback_finished.concealed_frame_count)
+        return True
+
     async def happened(self, event: upstream_pb2.DeviceEvent, delivery: Delivery) -> None:
-        """Act on one event; every event is counted by its type.
+        """Act on one event.
 
         Raises:
             InvalidTurnError: An id can't be one.
@@ -49,8 +60,6 @@ class DeviceEvents:
             await self._shadows.write(address, event.state_changed, delivery.timestamp)
         elif kind == "media_finished":
             await self._media_finished(address, event.media_finished.media_item_id, delivery)
-        elif kind == "playback_finished":
-            metrics.CONCEALED_FRAMES.add(event.playback_finished.concealed_frame_count)
 
     async def parked(self, error: EarshotError, delivery: Delivery) -> None:
         """Tell a device that an event of it was given up."""
