@@ -5,12 +5,15 @@ import contextlib
 
 import nats
 import pytest
+import pytest_asyncio
 from nats.errors import Error as NatsError
 from nats.js.errors import APIError
 
 from earshot_local import Stack
 from earshot_topology.permissions import device_inbox
 from earshot_topology.subjects import DeviceAddress
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 TURN = "01890a5d-ac96-774b-bcce-b302099a8057"
 A, B, SAME_SERIAL = DeviceAddress("h1", "a"), DeviceAddress("h1", "b"), DeviceAddress("h2", "a")
@@ -49,14 +52,14 @@ class User:
         await asyncio.sleep(0.05)
 
 
-@pytest.fixture
-async def stack(tmp_path):
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stack(tmp_path_factory):
     """A stack of a bus alone."""
-    async with Stack(home=tmp_path, services=(), tracestore=False) as running:
+    async with Stack(home=tmp_path_factory.mktemp("stack"), services=(), tracestore=False) as running:
         yield running
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def connect(stack):
     """Connect a device, or a role."""
     async with contextlib.AsyncExitStack() as opened:
@@ -147,6 +150,7 @@ async def test_a_device_hears_itself_alone(connect):
 async def test_a_device_reads_nothing_from_storage(connect, stack):
     """Captured audio, outcomes and sessions can't be fetched through JetStream's API, one's own included."""
     admin, a = await connect("admin"), await connect(A)
+    await admin.client.jetstream().purge_stream("AUDIO")
     await a.client.publish(A.audio(TURN), b"x")
     await a.settle()
     assert (await admin.client.jetstream().stream_info("AUDIO")).state.messages == 1

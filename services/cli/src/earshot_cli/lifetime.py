@@ -15,7 +15,9 @@ class Interrupted(Exception):  # noqa: N818 - not an error: somebody wanted it t
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine; the first SIGINT, SIGTERM or SIGHUP (a closed terminal) cancels it, and its clean-up is not disturbed by further ones.
+    """Run a coroutine; the first SIGINT, SIGTERM or SIGHUP (a closed terminal) cancels it.
+
+    Further ones do not disturb its clean-up.
 
     Raises:
         Interrupted: A signal ended it.
