@@ -14,7 +14,7 @@ from earshot_asr.assembly import Frame
 from earshot_asr.endpointing import Endpoint, EndpointingRules, EndpointReason
 from earshot_asr.engines.base import Locale, Rejection
 from earshot_asr.engines.errors import RecognizerBusyError, UnsupportedLocaleError, WorkerDiedError
-from earshot_asr.errors import AudioLostError, UtteranceRefusedError
+from earshot_asr.errors import AudioLostError, RecognitionTimeoutError, UtteranceRefusedError
 from earshot_asr.recognition import Recognizer, Request
 from earshot_asr.source import Ending
 from earshot_asr.stability import Stability
@@ -153,6 +153,16 @@ async def test_errors_free_what_was_held(
         await recognizer(engine, pool).recognize(request_, Microphone(frames=sound), Listener())
     assert pool.in_use == 0
     assert all(stream.closed for stream in engine.streams)
+
+
+async def test_an_engine_that_takes_too_long_is_given_up() -> None:
+    """A result that nobody waits for any more keeps no place."""
+    engine = DigestEngine(finish_s=60.0)
+    with pytest.raises(RecognitionTimeoutError) as caught:
+        await recognizer(engine).recognize(REQUEST, Microphone(frames=frames(speech(0.4))), Listener())
+    assert caught.value.code == "recognition_timeout"
+    assert asyncio.get_running_loop().time() == pytest.approx(0.44 + 8.0, abs=0.01)
+    assert engine.streams[0].closed
 
 
 async def test_an_utterance_that_is_cancelled_frees_what_it_held() -> None:

@@ -44,12 +44,14 @@ class DigestEngine:
     Attributes:
         places: Streams that may be open at once.
         fail_finish: Errors that the next calls of finish raise.
+        finish_s: How long finish takes.
         interim_results: Whether interim results are given.
         streams: Every stream that was opened.
     """
 
     places: int = 1_000
     interim_results: bool = True
+    finish_s: float = 0.0
     fail_finish: list[EarshotError] = field(default_factory=list)
     streams: list[DigestStream] = field(default_factory=list)
     vocabulary: Vocabulary = field(default_factory=lambda: Vocabulary(revision=0))
@@ -139,6 +141,8 @@ class DigestStream:
             return self._result
         if self.closed:
             raise StreamClosedError("closed")
+        if self._engine.finish_s:
+            await asyncio.sleep(self._engine.finish_s)
         if self._engine.fail_finish:
             raise self._engine.fail_finish.pop(0)
         seconds = len(self.pcm) / BYTES_PER_SECOND

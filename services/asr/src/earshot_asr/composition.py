@@ -44,7 +44,9 @@ def composition(settings: AsrSettings, engine_settings: EngineSettings) -> Calla
         service.on_stop(engine.stop)
         service.on_start(registry.start)
         service.on_stop(registry.stop)
-        recognizer = Recognizer(engine, await _detectors(settings), settings.endpointing())
+        recognizer = Recognizer(
+            engine, await _detectors(settings), settings.endpointing(), finish_timeout_s=settings.deadline_s
+        )
         capture = await listen(service.bus, recognizer, settings)
         service.on_stop(capture.stop)
         service.grpc.add(

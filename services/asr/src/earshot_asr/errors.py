@@ -1,13 +1,22 @@
 """What can go wrong with an utterance before an engine sees it; engines have `engines.errors`.
 
-InvalidInputError
-├── UtteranceRefusedError    unsupported_contract_version, invalid_turn_id, the codes of earshot_audio, …
-└── AudioLostError           audio_lost: no frame came
+PermanentError
+├── RecognitionTimeoutError      recognition_timeout: the engine had no result in time
+└── InvalidInputError
+    ├── UtteranceRefusedError    unsupported_contract_version, invalid_turn_id, the codes of earshot_audio, …
+    └── AudioLostError           audio_lost: no frame came
 """
 
 from __future__ import annotations
 
-from earshot_chassis.errors import InvalidInputError
+from earshot_chassis.errors import InvalidInputError, PermanentError
+
+
+class RecognitionTimeoutError(PermanentError):
+    """The engine had no result in time; trying again would only keep it busier."""
+
+    code = "recognition_timeout"
+    stage = "asr"
 
 
 class UtteranceRefusedError(InvalidInputError):

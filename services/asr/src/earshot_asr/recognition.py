@@ -23,8 +23,8 @@ from earshot_asr.endpointing import (
     SpeechResumed,
     SpeechStarted,
 )
-from earshot_asr.engines.base import Alternative, Engine, Locale, RecognitionStream, Rejection
-from earshot_asr.errors import AudioLostError, UtteranceRefusedError
+from earshot_asr.engines.base import Alternative, Engine, Locale, Recognition, RecognitionStream, Rejection
+from earshot_asr.errors import AudioLostError, RecognitionTimeoutError, UtteranceRefusedError
 from earshot_asr.frontend import FrontEnd, Heard
 from earshot_asr.source import Ending, FrameSource
 from earshot_asr.stability import Stability
@@ -98,11 +98,21 @@ class Result:
 class Recognizer:
     """Recognises utterances with one engine."""
 
-    def __init__(self, engine: Engine, vads: VadPool | None, rules: EndpointingRules) -> None:
-        """Take an engine that is started; without VAD only the source ends an utterance."""
+    def __init__(
+        self, engine: Engine, vads: VadPool | None, rules: EndpointingRules, *, finish_timeout_s: float = 8.0
+    ) -> None:
+        """Take an engine that is started.
+
+        Args:
+            engine: What recognises.
+            vads: What finds speech; None: only the source ends an utterance.
+            rules: The endpointer's.
+            finish_timeout_s: How long the engine may take for a result once speech is over. Later nobody wants it.
+        """
         self.engine = engine
         self._vads = vads
         self._rules = rules
+        self._finish_timeout_s = finish_timeout_s
 
     async def recognize(self, request: Request, source: FrameSource, observer: Observer) -> Result:
         """Recognise one utterance.
@@ -110,6 +120,7 @@ class Recognizer:
         Raises:
             AudioLostError: No frame came.
             UtteranceRefusedError: A frame is not what the format says; with the code of earshot_audio.
+            RecognitionTimeoutError: The engine took too long.
             EarshotError: What the engine raises; retryable where the same frames may succeed later.
         """
         stream = await self.engine.open(request.locale)
@@ -153,7 +164,7 @@ class Recognizer:
                 engine=f"{capabilities.name}/{capabilities.revision}",
             )
         with telemetry.span("asr.decode"):
-            recognition = await stream.finish()
+            recognition = await self._finish(stream)
         telemetry.annotate({attributes.REGISTRY_REVISION: recognition.registry_revision})
         return Result(
             endpoint=endpoint,
@@ -163,6 +174,13 @@ class Recognizer:
             engine=recognition.engine,
             registry_revision=recognition.registry_revision,
         )
+
+    async def _finish(self, stream: RecognitionStream) -> Recognition:
+        try:
+            async with asyncio.timeout(self._finish_timeout_s):
+                return await stream.finish()
+        except TimeoutError as error:
+            raise RecognitionTimeoutError(f"the engine had no result after {self._finish_timeout_s:g} s") from error
 
 
 async def _listen(source: FrameSource, front_end: FrontEnd, stream: RecognitionStream, observer: Observer) -> Endpoint:
