@@ -35,20 +35,19 @@ def pinned() -> list[str]:
 def licence(name: str) -> str:
     """Return a distribution's licence as its metadata states it."""
     try:
-        found = metadata.metadata(name)
+        found = metadata.metadata(name).json
     except metadata.PackageNotFoundError:
         return "(not for this platform)"
-    expression = found.get("License-Expression")
-    if expression:
+    if expression := found.get("license_expression"):
         return str(expression)
     classifiers = [
         entry.rsplit(" :: ", 1)[-1]
-        for entry in found.get_all("Classifier") or []
+        for entry in found.get("classifier", ())
         if entry.startswith("License ::") and not entry.endswith("OSI Approved")
     ]
     if classifiers:
         return ", ".join(classifiers)
-    stated = str(found.get("License") or "").strip().splitlines()
+    stated = str(found.get("license", "")).strip().splitlines()
     return stated[0][:80] if stated else "see the distribution"
 
 
