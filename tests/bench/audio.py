@@ -26,6 +26,7 @@ from typing import Any
 import psutil
 import uvloop
 
+from bench import codecs
 from bench.audio_devices import speak
 from bench.results import machine, table, write
 from support.nats import nats_server
@@ -120,6 +121,7 @@ async def main(levels: list[int], seconds: float) -> None:
         "sent late p99 ms",
     )
     print(table(header, rows))
+    print(codecs.report())
     figures: dict[str, float | int | None] = {
         "streams_per_core": best.streams if best else 0,
         "live_p50_ms": best.p50_ms if best else None,
