@@ -157,6 +157,6 @@ def _row(name: object, step: Step) -> list[str]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--streams", default=",".join(map(str, LEVELS)), help="levels, ascending")
-    parser.add_argument("--seconds", type=float, default=6.0, help="length of every utterance")
+    parser.add_argument("--seconds", type=float, default=4.0, help="length of every utterance")
     arguments = parser.parse_args()
     uvloop.run(main([int(level) for level in arguments.streams.split(",")], arguments.seconds))
