@@ -168,6 +168,13 @@ def test_a_mandarin_follow_up_is_marked_by_its_end() -> None:
     assert isinstance(decided(state, heard("上海"), chinese), NotUnderstood)
 
 
+@pytest.mark.parametrize(("said", "locale"), [("and on Friday?", "en-US"), ("那后天呢", "zh-CN")])
+def test_a_follow_up_about_a_time_is_not_taken_for_a_place(said: str, locale: str) -> None:
+    """What NLU could not tell the day of is not understood."""
+    state = session(last=meaning(FORECAST, city="Paris"))
+    assert isinstance(decided(state, heard(said), LANGUAGES.find(locale)), NotUnderstood)
+
+
 def test_a_follow_up_that_was_recognised_inherits_what_it_does_not_say() -> None:
     """And tomorrow: the date is new, the city the last one. Said in full, nothing is inherited."""
     state = session(last=meaning(FORECAST, city="Paris", date="today"))

@@ -35,10 +35,11 @@ def inherit(last: Hypothesis | None, hypothesis: Hypothesis, heard: Heard, langu
 def exchange(last: Hypothesis, heard: Heard, route: Route, language: Language) -> Hypothesis | None:
     """Return the last meaning with one slot exchanged for the words of a follow-up; None when it is none.
 
+    "And on Friday?" is left to NLU, which can tell what day that is: taken as words, it would become a place.
     Which slot: one whose list knows the words; otherwise one that takes any words, filled before required before others.
     """
     words = language.follow_up_rest(heard.transcript)
-    if words is None:
+    if words is None or language.tells_time(words):
         return None
     specs = [spec for spec in route.intent.slots if spec.textual]
     if not specs:

@@ -29,6 +29,7 @@ class Language:
         separator: What stands between the items of a list.
         answer: What is said around a bare answer: "in Paris, please".
         follow_up: What makes a few words a follow-up: "and …", "…呢".
+        moments: Words that tell a time, which nobody here can compute with.
     """
 
     locale: str
@@ -37,6 +38,7 @@ class Language:
     separator: str = ", "
     answer: Affixes = field(default_factory=Affixes)
     follow_up: Affixes = field(default_factory=Affixes)
+    moments: tuple[str, ...] = ()
 
     def say(self, key: str, **values: str) -> Prompt:
         """Return the prompt of that key.
@@ -60,6 +62,11 @@ class Language:
         """Return what a follow-up is about, "and in Tokyo?" is "Tokyo"; None when it does not sound like one."""
         rest, marked = self._strip(text, self.follow_up)
         return (self.bare(rest) or None) if marked else None
+
+    def tells_time(self, text: str) -> bool:
+        """Tell whether words speak of a day or a time of day."""
+        said = text.casefold()
+        return any(word in (said.split() if self.spaced else said) for word in self.moments)
 
     def _strip(self, text: str, affixes: Affixes) -> tuple[str, bool]:
         rest, marked = text.strip(_PUNCTUATION), False

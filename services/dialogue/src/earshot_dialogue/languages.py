@@ -63,6 +63,7 @@ def _language(data: Mapping[str, Any]) -> Language:
         separator=data["separator"],
         answer=_affixes(data["answer"]),
         follow_up=_affixes(data["follow_up"]),
+        moments=tuple(data["moments"]),
     )
 
 
