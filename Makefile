@@ -87,7 +87,7 @@ asyncapi: $(ENVIRONMENT) ## Generate the AsyncAPI document from the running defi
 .PHONY: asyncapi-check
 asyncapi-check: $(ENVIRONMENT) ## Check the AsyncAPI document for drift
 	@echo "==> asyncapi: drift" >&2
-	@$(PY) -m earshot_topology.asyncapi --check docs/asyncapi.yaml docs/asyncapi.yaml
+	@$(PY) -m earshot_topology.asyncapi --check docs/asyncapi.yaml
 
 .PHONY: licences
 licences: $(ENVIRONMENT) ## List third-party software with its licences
