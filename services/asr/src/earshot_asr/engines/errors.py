@@ -9,6 +9,7 @@
     │   └── OverloadedError
     │       └── RecognizerBusyError  recognizer_busy: every place is taken
     └── PermanentError
+        ├── DecodingFailedError      decoding_failed: the decoder refused the audio of one utterance
         ├── StreamClosedError        stream_closed: the stream was finished or closed before
         ├── ModelMissingError        model_missing: a configured model directory lacks files
         ├── VocabularyInvalidError   vocabulary_invalid: sentence templates that cannot be parsed
@@ -56,6 +57,13 @@ class RecognizerBusyError(OverloadedError):
     """Every place for an utterance is taken."""
 
     code = "recognizer_busy"
+    stage = "asr"
+
+
+class DecodingFailedError(PermanentError):
+    """The decoder refused the audio of one utterance; the others are not affected."""
+
+    code = "decoding_failed"
     stage = "asr"
 
 

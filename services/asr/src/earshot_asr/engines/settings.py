@@ -30,7 +30,7 @@ class EngineSettings(BaseSettings):
     cache: Path = Field(default_factory=_cache, description="Directory for vocabularies that were made (pocketsphinx).")
     noise_floor_dbfs: float = Field(LEVEL_DBFS, lt=0, description="White noise under all audio (pocketsphinx).")
     minimum_confidence: float = Field(
-        0.3, ge=0, le=1, description="Below it an utterance is rejected as not for us (pocketsphinx)."
+        0.2, ge=0, le=1, description="Below it an utterance is rejected as not for us (pocketsphinx)."
     )
     recordings: Path | None = Field(None, description="JSON file of transcripts (recorded).")
     recorded_locales: tuple[str, ...] = Field(("en-US", "zh-CN"), description="What is served (recorded).")

@@ -13,6 +13,7 @@ from earshot_asr.vocabulary.dictionary import Phones
 from earshot_asr.vocabulary.fsg import to_fsg
 from earshot_asr.vocabulary.graph import Graph, union
 from earshot_asr.vocabulary.languages import Form, Language
+from earshot_asr.vocabulary.minimal import minimal
 from earshot_asr.vocabulary.ngrams import expected_trigrams
 from earshot_asr.vocabulary.numbers import spell
 from earshot_asr.vocabulary.pieces import PieceGraphs
@@ -106,7 +107,7 @@ def make_bundle(sentences: Sentences, language: Language) -> Bundle:
         raise NothingToHearError("; ".join(problems) or "there are no sentences")
     return Bundle(
         form=language.form,
-        model=to_fsg(graph) if language.form is Form.GRAMMAR else to_arpa(expected_trigrams(graph)),
+        model=to_fsg(minimal(graph)) if language.form is Form.GRAMMAR else to_arpa(expected_trigrams(graph)),
         dictionary=dictionary.to_text({word: pronunciations[word] for word in words}),
         spellings={word: written for word, written in language.spellings().items() if word in words},
         words=len(words),

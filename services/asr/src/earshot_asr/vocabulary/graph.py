@@ -48,8 +48,8 @@ class Graph:
         self.arcs[source].append(Arc(target, probability, word))
 
     def words(self) -> frozenset[str]:
-        """Return every word on an arc."""
-        return frozenset(arc.word for arcs in self.arcs for arc in arcs if arc.word)
+        """Return every word that can be said from the start."""
+        return frozenset(arc.word for node in self.order() for arc in self.arcs[node] if arc.word)
 
     def order(self) -> list[int]:
         """Return the nodes that can be reached from the start, each after all its predecessors."""

@@ -32,8 +32,8 @@ MAX_PERMUTED: Final = 6
 MAX_NUMBERS: Final = 1000
 MAX_NODES: Final = 200_000
 
-WildcardPhrases = Callable[[str], Sequence[Template]]
-"""What may stand for a wildcard list of that name."""
+WildcardPhrases = Callable[[str, str], Sequence[Template]]
+"""What may stand for a wildcard: name of its list, name of the slot that it fills."""
 SpellNumber = Callable[[float, str | None], Sequence[str]]
 """How a number is said: number, language of its list or None for the locale's."""
 
@@ -46,8 +46,8 @@ class PieceGraphs:
 
         Args:
             spell: Says numbers.
-            wildcard: Gives what may stand for a wildcard list of that name: weighted templates; none: any sentence
-                with the wildcard is left out.
+            wildcard: Gives what may stand for a wildcard: weighted templates; none: any sentence with the wildcard
+                is left out.
         """
         self._spell = spell
         self._wildcard = wildcard
@@ -171,7 +171,7 @@ class _Builder:
             case RangeSlotList():
                 return self._numbers(list(values.get_numbers()), values.words_language, source)
             case WildcardSlotList():
-                return self._any(reference.list_name, source, depth)
+                return self._any(reference, source, depth)
             case _:
                 raise TemplateError(f"unknown list {{{reference.list_name}}}")
 
@@ -185,8 +185,8 @@ class _Builder:
                 self._graph.add_arc(source, target, 1 / (len(said) * len(ways)), way.replace("-", " "))
         return target
 
-    def _any(self, name: str, source: int, depth: int) -> int:
-        phrases = self._wildcard(name)
+    def _any(self, reference: ListReference, source: int, depth: int) -> int:
+        phrases = self._wildcard(reference.list_name, reference.slot_name)
         if not phrases:
             return self._nothing(source)
         total = sum(phrase.weight for phrase in phrases)

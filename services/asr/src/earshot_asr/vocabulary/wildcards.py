@@ -1,7 +1,8 @@
 """What may stand where a template has a wildcard, for an engine that only hears words which it was told.
 
-A wildcard of a known kind (dates, times, durations, numbers, by the list's name) takes the phrases of that kind. Any
-other takes the values of lists of the same name in other skills, or else the values of every list of its own skill.
+Asked in this order: the skill's list of the slot's own name (`{place:city}` beside `{city}`); the phrases of a known
+kind (dates, times, durations, numbers, by the name of list or slot); lists of the same name in other skills; every
+list of the skill.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from importlib.resources import files
 from typing import Any
 
 import yaml
-from hassil.intents import SlotList, TextSlotList, WildcardSlotList
+from hassil.intents import SlotList, TextSlotList
 from hassil.parse_expression import parse_sentence
 
 from earshot_asr.vocabulary.templates import Scope, Template
@@ -33,17 +34,28 @@ class Wildcards:
         self._others = others
         self._locale = locale
 
-    def __call__(self, name: str) -> tuple[Template, ...]:
-        """Return weighted phrases for the wildcard list of a name; none if there is nothing to say."""
+    def __call__(self, name: str, slot: str) -> tuple[Template, ...]:
+        """Return weighted phrases for a wildcard; none if there is nothing to say.
+
+        Args:
+            name: Of its list.
+            slot: That it fills.
+        """
+        own = self._own.get(slot)
+        if isinstance(own, TextSlotList):
+            return self._values(own)
         kinds = known_kinds(self._locale)
-        kind = kinds.get(name) or kinds.get(name.rpartition("_")[2])
-        if kind is not None:
-            return (kind,)
-        namesakes = [lists[name] for lists in self._others if isinstance(lists.get(name), TextSlotList)]
-        candidates = namesakes or [values for values in self._own.values() if not isinstance(values, WildcardSlotList)]
+        for candidate in (name, slot):
+            kind = kinds.get(candidate) or kinds.get(candidate.rpartition("_")[2])
+            if kind is not None:
+                return (kind,)
+        namesakes = [lists.get(candidate) for lists in self._others for candidate in dict.fromkeys((name, slot))]
+        return self._values(*namesakes) or self._values(*self._own.values())
+
+    def _values(self, *lists: SlotList | None) -> tuple[Template, ...]:
         return tuple(
             Template(expression=value.text_in, scope=Scope(rules={}, lists=self._own), weight=1.0 / len(values.values))
-            for values in candidates
+            for values in lists
             if isinstance(values, TextSlotList)
             for value in values.values
         )

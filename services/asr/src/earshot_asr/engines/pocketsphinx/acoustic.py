@@ -62,8 +62,8 @@ def english() -> AcousticModel:
         kind=Kind.ENGLISH,
         folder=None,
         dictionary=_bundled_dictionary(),
-        # Fitted on 200 commands of many talkers against 60 stretches of other speech.
-        calibration=Calibration(acoustic=1.95, posterior=4.51, offset=7.71),
+        # Fitted on 200 commands of many talkers and 67 synthesised ones, against 60 stretches of other speech.
+        calibration=Calibration(acoustic=1.14, posterior=7.22, offset=6.4),
     )
 
 
@@ -79,7 +79,7 @@ def mandarin(folder: Path | None) -> AcousticModel:
             kind=Kind.MANDARIN_ON_ENGLISH,
             folder=None,
             dictionary=_bundled_dictionary(),
-            calibration=Calibration(acoustic=1.0, posterior=0.0, offset=6.0),
+            calibration=Calibration(acoustic=1.5, posterior=0.0, offset=6.5),
             experimental=True,
         )
     missing = missing_files(CMU_MANDARIN, folder)
@@ -91,7 +91,7 @@ def mandarin(folder: Path | None) -> AcousticModel:
         folder=folder,
         dictionary=folder / "mandarin_notone.dic",
         search={"lw": 10.0},
-        calibration=Calibration(acoustic=1.0, posterior=2.0, offset=6.0),
+        calibration=Calibration(acoustic=0.0, posterior=2.8, offset=2.5),
     )
 
 

@@ -1,7 +1,7 @@
 """A process that makes one bundle and ends: making it keeps a core busy, and the tables for it fill 80 MB.
 
 It reads one JSON line with a `BuildOrder`. Where pronunciations may be asked for, it writes a line
-`{"unknown": [words]}` and reads `{"told": {word: [[phones]]}}`. Its last line is `{"done": …}` or `{"failed": reason}`.
+`{"unknown": [words]}` and reads `{"told": {word: [[phones]]}}`, or `{"told": null}` if nobody answered. Its last line is `{"done": …}` or `{"failed": reason}`.
 """
 
 from __future__ import annotations
@@ -33,20 +33,21 @@ def run(source: TextIO, sink: TextIO) -> None:
     """Read the order, make the bundle, answer."""
     order: dict[str, Any] = json.loads(source.readline())
     told: dict[str, tuple[Phones, ...]] = {}
+    complete = True
     with open_language(Kind(order["kind"]), order["locale"], Path(order["dictionary"]), told) as language:
         sentences = read_sentences(order["documents"], language)
         unknown = language.unknown(sentences.graph.words()) if order["ask"] else []
         if unknown:
             _say(sink, {"unknown": unknown})
-            answer: dict[str, list[list[str]]] = json.loads(source.readline())["told"]
-            told.update({word: tuple(tuple(way) for way in ways) for word, ways in answer.items()})
+            answer: dict[str, list[list[str]]] | None = json.loads(source.readline())["told"]
+            complete = answer is not None
+            told.update({word: tuple(tuple(way) for way in ways) for word, ways in (answer or {}).items()})
         try:
             bundle = make_bundle(sentences, language)
         except NothingToHearError as error:
             _say(sink, {"failed": str(error)})
             return
-    complete = all(word in told for word in unknown)
-    _write(bundle, Path(order["folder"]), complete=complete or not order["ask"])
+    _write(bundle, Path(order["folder"]), complete=complete and order["ask"])
     _say(sink, {"done": True})
 
 

@@ -113,14 +113,14 @@ class BundleStore:
         if "failed" in answer:
             raise VocabularyInvalidError(f"{acoustic.locale}: {answer['failed']}")
 
-    async def _pronounce(self, locale: Locale, words: Sequence[str]) -> dict[str, list[list[str]]]:
+    async def _pronounce(self, locale: Locale, words: Sequence[str]) -> dict[str, list[list[str]]] | None:
         if self._pronouncer is None:
-            return {}
+            return None
         try:
             async with asyncio.timeout(ASK_TIMEOUT_S):
                 told = await self._pronouncer(locale, words)
         except Exception:  # noqa: BLE001 - whoever is asked may fail in any way; the rules say the words then
-            return {}
+            return None
         return {word: [list(to_arpabet(ipa))] for word, ipa in told.items() if to_arpabet(ipa)}
 
 
@@ -147,7 +147,7 @@ def _key(acoustic: AcousticModel, documents: Sequence[str]) -> str:
 
 
 def _read(folder: Path, acoustic: AcousticModel, *, complete: bool) -> StoredBundle | None:
-    """Read a bundle; one whose words were not all asked for is not good enough if `complete`."""
+    """Read a bundle; one whose unknown words nobody was asked for is not good enough if `complete`."""
     try:
         summary: dict[str, Any] = json.loads((folder / SUMMARY_FILE).read_text(encoding="utf-8"))
         folder.touch()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import Any, Final, Protocol
 
@@ -12,6 +13,8 @@ from earshot_asr.engines.pocketsphinx.orders import Heard, LoadOrder, Reading
 
 FRAMES_PER_SECOND: Final = 100
 MOST_READINGS: Final = 5
+SHORTEST_BYTES: Final = 3200
+"""A tenth of a second: no word is shorter, and the decoder does not accept less than some frames."""
 # Readings that differ in silences only come one after the other.
 _EXAMINED: Final = 60
 _VARIANT: Final = re.compile(r"\(\d+\)$")
@@ -46,6 +49,13 @@ def make_decoder(order: LoadOrder) -> Any:
     return Decoder(**settings)
 
 
+def begin(decoder: Any) -> None:
+    """Begin an utterance without what the last one taught about background noise."""
+    with suppress(RuntimeError):  # A model without noise removal has learnt nothing, and says so.
+        decoder.start_stream()
+    decoder.start_utt()
+
+
 def words_so_far(decoder: Any) -> tuple[str, ...]:
     """Return the words of the best reading of what was fed."""
     hypothesis = decoder.hyp()
@@ -54,7 +64,9 @@ def words_so_far(decoder: Any) -> tuple[str, ...]:
 
 def decode_whole(decoder: Any, pcm: bytes, order: LoadOrder) -> tuple[Reading, ...]:
     """Return the readings of a whole utterance, best first; none where no words were found."""
-    decoder.start_utt()
+    if len(pcm) < SHORTEST_BYTES:
+        return ()
+    begin(decoder)
     decoder.process_raw(pcm, full_utt=True)
     decoder.end_utt()
     hypothesis = decoder.hyp()

@@ -1,7 +1,7 @@
 """What a service and its decoding process say to each other over a pipe.
 
     service ──► worker   LOAD bundle · OPEN stream · FEED stream, PCM … · PAUSE · RESUME · FINISH stream · CLOSE stream
-    worker ──► service   READY · LOADED bundle | FAILED bundle · INTERIM stream … · FINAL stream
+    worker ──► service   READY · LOADED bundle | FAILED bundle · INTERIM stream … · FINAL stream | BROKEN stream
 
 A frame is a header (kind, stream, length of the body) and a body: PCM for FEED, JSON for the rest. Streams are
 numbers chosen by the service. A worker ends when its standard input does.
@@ -47,7 +47,9 @@ class Kind(IntEnum):
     INTERIM = 23
     """[{"words", "offset"}]"""
     FINAL = 24
-    """[{"readings": […], "heard"}] See `decoding.Reading`."""
+    """[{"readings": […]}] See `orders.Reading`."""
+    BROKEN = 25
+    """[{"reason"}] The decoder can not go on with the stream."""
 
 
 class Frame(NamedTuple):

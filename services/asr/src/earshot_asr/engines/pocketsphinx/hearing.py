@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from earshot_asr.engines.pocketsphinx.decoders import Decoders
-from earshot_asr.engines.pocketsphinx.decoding import words_so_far
+from earshot_asr.engines.pocketsphinx.decoding import begin, words_so_far
 from earshot_asr.engines.pocketsphinx.frames import Frame, Kind, encode
 from earshot_asr.engines.pocketsphinx.orders import LoadOrder, Reading
 
@@ -21,7 +21,7 @@ class _Utterance:
     def __init__(self, decoders: Decoders) -> None:
         self.decoders = decoders
         self.live: Any = decoders.take()
-        self.live.start_utt()
+        begin(self.live)
         self.pcm = bytearray()
         self.searched = 0
         self.reported_at = 0
@@ -35,6 +35,9 @@ class _Utterance:
             self.live.end_utt()
             self.decoders.give_back(self.live)
             self.live = None
+
+
+_Work = Callable[[int, _Utterance], bytes]
 
 
 class Hearing:
@@ -92,16 +95,29 @@ class Hearing:
         # Who waits for a final result comes first, then who has most audio unheard.
         for stream, utterance in self._utterances.items():
             if utterance.finishing:
-                return self._finish(stream, utterance)
+                return self._guarded(self._finish, stream, utterance)
         behind = [(len(u.pcm) - u.searched, stream) for stream, u in self._utterances.items() if u.paused_at is None]
         most, stream = max(behind, default=(0, 0))
         if most >= STEP_BYTES:
-            return self._search(stream, self._utterances[stream])
-        for utterance in self._utterances.values():
+            return self._guarded(self._search, stream, self._utterances[stream])
+        for stream, utterance in self._utterances.items():
             if utterance.paused_at is not None and utterance.prepared is None:
-                utterance.prepared = utterance.decoders.decode_whole(bytes(utterance.pcm))
-                return b""
+                return self._guarded(self._prepare, stream, utterance)
         return None
+
+    def _guarded(self, work: _Work, stream: int, utterance: _Utterance) -> bytes:
+        """Do a piece of work; what the decoder can not stomach costs this utterance and no other."""
+        try:
+            return work(stream, utterance)
+        except (RuntimeError, ValueError, IndexError) as error:
+            # Its decoder is in an unknown state, so it does not go back to the idle ones.
+            del self._utterances[stream]
+            return encode(Kind.BROKEN, stream, {"reason": str(error)})
+
+    @staticmethod
+    def _prepare(_stream: int, utterance: _Utterance) -> bytes:
+        utterance.prepared = utterance.decoders.decode_whole(bytes(utterance.pcm))
+        return b""
 
     def _search(self, stream: int, utterance: _Utterance) -> bytes:
         end = utterance.searched + STEP_BYTES

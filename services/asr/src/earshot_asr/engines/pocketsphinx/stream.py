@@ -18,7 +18,7 @@ from earshot_asr.engines.base import (
     Rejection,
     Word,
 )
-from earshot_asr.engines.errors import OddByteCountError, StreamClosedError
+from earshot_asr.engines.errors import DecodingFailedError, OddByteCountError, StreamClosedError
 from earshot_asr.engines.pocketsphinx.frames import Frame, Kind, encode
 from earshot_asr.engines.pocketsphinx.noise import NoiseFloor
 from earshot_asr.engines.pocketsphinx.orders import Reading
@@ -85,9 +85,11 @@ class PocketsphinxStream:
     async def interim(self) -> Interim | None:
         """See `RecognitionStream.interim`."""
         while True:
-            if self._final.done() and not self._final.cancelled() and (error := self._final.exception()):
+            if self._closed:
+                return None
+            if self._final.done() and (error := self._final.exception()):
                 raise error
-            if self._ending or self._closed:
+            if self._ending:
                 return None
             if self._interim is not None:
                 interim, self._interim = self._interim, None
@@ -149,6 +151,9 @@ class PocketsphinxStream:
             self._worker.detach(self._number)
             if not self._final.done():
                 self._final.set_result([Reading.from_json(reading) for reading in body["readings"]])
+        elif frame.kind is Kind.BROKEN:
+            self._worker.detach(self._number)
+            self.on_failure(DecodingFailedError(f"the decoder gave up: {body['reason']}"))
         elif frame.kind is Kind.INTERIM:
             self._interim = Interim(transcript=self._text(body["words"]), audio_offset=body["offset"])
             self._news.set()

@@ -9,25 +9,27 @@ from typing import Final
 from earshot_asr.vocabulary.dictionary import Phones
 
 _SYLLABLE: Final = re.compile(r"^(zh|ch|sh|[bpmfdtnlgkhjqxrzcsyw])?([a-zü]*)$")
-# Two readings where English has no such sound and speakers of Mandarin come out as one or the other.
-_INITIALS: Final[dict[str, str]] = {
-    "b": "B", "p": "P", "m": "M", "f": "F", "d": "D", "t": "T", "n": "N", "l": "L", "g": "G", "k": "K", "h": "HH",
-    "j": "JH", "q": "CH", "x": "SH", "zh": "JH", "ch": "CH", "sh": "SH", "r": "R", "z": "D Z", "c": "T S", "s": "S",
-    "y": "Y", "w": "W", "": "",
+# Several readings where English has no such sound and the model takes it now for one and now for another.
+_INITIALS: Final[dict[str, tuple[str, ...]]] = {
+    "b": ("B",), "p": ("P",), "m": ("M",), "f": ("F",), "d": ("D",), "t": ("T",), "n": ("N",), "l": ("L",),
+    "g": ("G",), "k": ("K",), "h": ("HH", "K"), "j": ("JH",), "q": ("CH", "T S"), "x": ("SH", "S"), "zh": ("JH",),
+    "ch": ("CH",), "sh": ("SH",), "r": ("R",), "z": ("D Z",), "c": ("T S",), "s": ("S",), "y": ("Y",), "w": ("W",),
+    "": ("",),
 }  # fmt: skip
 _FINALS: Final[dict[str, tuple[str, ...]]] = {
     "a": ("AA",), "o": ("AO",), "e": ("AH", "ER"), "ai": ("AY",), "ei": ("EY",), "ao": ("AW",), "ou": ("OW",),
-    "an": ("AE N", "AA N"), "en": ("AH N",), "ang": ("AA NG",), "eng": ("AH NG",), "ong": ("UH NG",), "er": ("AA R",),
-    "i": ("IY",), "ia": ("Y AA",), "ie": ("Y EH",), "iao": ("Y AW",), "iu": ("Y OW",), "ian": ("Y EH N",),
-    "in": ("IH N",), "iang": ("Y AA NG",), "ing": ("IH NG",), "iong": ("Y UH NG",), "u": ("UW",), "ua": ("W AA",),
-    "uo": ("W AO",), "uai": ("W AY",), "ui": ("W EY",), "uan": ("W AA N",), "un": ("W AH N",), "uang": ("W AA NG",),
-    "v": ("UW", "Y UW"), "ve": ("Y EH",), "van": ("Y EH N",), "vn": ("Y UW N", "Y IH N"),
+    "an": ("AE N", "AA N"), "en": ("AH N",), "ang": ("AA NG",), "eng": ("AH NG",), "ong": ("UH NG", "AO NG"),
+    "er": ("AA R",), "i": ("IY",), "ia": ("Y AA",), "ie": ("Y EH",), "iao": ("Y AW",), "iu": ("Y OW",),
+    "ian": ("Y EH N", "IY AE N"), "in": ("IH N",), "iang": ("Y AA NG",), "ing": ("IH NG", "IY NG"),
+    "iong": ("Y UH NG", "Y AO NG"), "u": ("UW",), "ua": ("W AA",), "uo": ("W AO",), "uai": ("W AY",), "ui": ("W EY",),
+    "uan": ("W AA N",), "un": ("W AH N",), "uang": ("W AA NG",), "v": ("UW", "IY"), "ve": ("Y EH", "Y UW EH"),
+    "van": ("Y EH N", "Y UW AE N"), "vn": ("Y UW N", "IY N"),
 }  # fmt: skip
 _BUZZING: Final[dict[str, tuple[str, ...]]] = {
     "zh": ("JH ER", "JH IH"), "ch": ("CH ER", "CH IH"), "sh": ("SH ER", "SH IH"), "r": ("R ER", "R IH"),
-    "z": ("D Z AH", "D Z IH"), "c": ("T S AH", "T S IH"), "s": ("S AH", "S IH"),
+    "z": ("D Z AH", "D Z UW"), "c": ("T S AH", "T S UW"), "s": ("S AH", "S UW"),
 }  # fmt: skip
-MOST_WAYS: Final = 4
+MOST_WAYS: Final = 8
 
 
 def _split(syllable: str) -> tuple[str, str]:
@@ -51,8 +53,8 @@ def to_arpabet(syllable: str) -> tuple[Phones, ...]:
         return tuple(tuple(way.split()) for way in _BUZZING[initial])
     if final not in _FINALS:
         return ()
-    ways = (f"{_INITIALS[initial]} {way}".split() for way in _FINALS[final])
-    return tuple(tuple(_without_glide(way)) for way in ways)
+    ways = (f"{begin} {end}".split() for begin, end in product(_INITIALS[initial], _FINALS[final]))
+    return tuple(dict.fromkeys(tuple(_without_glide(way)) for way in ways))
 
 
 def _without_glide(phones: list[str]) -> list[str]:
@@ -69,12 +71,12 @@ def word_to_arpabet(syllables: list[str]) -> tuple[Phones, ...]:
     ways = [to_arpabet(syllable) for syllable in syllables]
     if not ways or not all(ways):
         return ()
-    combined: list[Phones] = []
-    for choice in product(*ways):
-        combined.append(tuple(phone for part in choice for phone in part))
-        if len(combined) == MOST_WAYS:
-            break
-    return tuple(combined)
+    # The likeliest of all, then each other reading of one syllable alone, then the last of all.
+    usual = [way[0] for way in ways]
+    choices = [usual, *([*usual[:i], other, *usual[i + 1 :]] for i, way in enumerate(ways) for other in way[1:])]
+    choices.insert(MOST_WAYS - 1, [way[-1] for way in ways])
+    joined = dict.fromkeys(tuple(phone for part in choice for phone in part) for choice in choices)
+    return tuple(joined)[:MOST_WAYS]
 
 
 _OWN_INITIAL: Final = {"a": "as", "o": "os", "e": "es"}

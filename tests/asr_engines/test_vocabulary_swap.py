@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+from support.engines import ENGLISH, LOCALES, MANDARIN, documents, feed, recognise, spoken, transcribe, vocabulary
+
+from earshot_asr.engines.base import Locale, Vocabulary
+from earshot_asr.engines.errors import VocabularyInvalidError, VocabularyMissingError
+from earshot_asr.engines.pocketsphinx.acoustic import english
+from earshot_asr.engines.pocketsphinx.bundles import BundleStore
+from earshot_asr.engines.pocketsphinx.engine import PocketsphinxEngine
+
+
+async def test_new_skill_is_heard_within_two_seconds(
+    make_engine: Callable[..., PocketsphinxEngine], tmp_path: Path
+) -> None:
+    """A skill's words are heard soon after it is registered, and no longer when it is gone; nothing is restarted."""
+    engine = make_engine(cache=tmp_path / "empty")
+    await engine.start()
+    try:
+        await engine.set_vocabulary(vocabulary(*LOCALES, skills=("clock",), revision=1))
+        assert await transcribe(engine, "play some jazz", ENGLISH) != "play some jazz"
+        began = time.monotonic()
+        await engine.set_vocabulary(vocabulary(*LOCALES, revision=2))
+        assert time.monotonic() - began < 2
+        recognition = await recognise(engine, spoken("play some jazz", ENGLISH), ENGLISH)
+        assert recognition.alternatives[0].transcript == "play some jazz"
+        assert recognition.registry_revision == 2
+        began = time.monotonic()
+        await engine.set_vocabulary(vocabulary(*LOCALES, skills=("clock",), revision=3))
+        assert time.monotonic() - began < 1
+        assert await transcribe(engine, "play some jazz", ENGLISH) != "play some jazz"
+    finally:
+        await engine.stop()
+
+
+async def test_utterance_in_progress_keeps_its_vocabulary(engine: PocketsphinxEngine) -> None:
+    """What was said under the old vocabulary is recognised with it, though it was swapped meanwhile."""
+    pcm = spoken("play some jazz", ENGLISH)
+    async with await engine.open(ENGLISH) as stream:
+        await feed(stream, pcm[:32_000])
+        await engine.set_vocabulary(vocabulary(ENGLISH, skills=("clock",), revision=2))
+        await feed(stream, pcm[32_000:])
+        recognition = await stream.finish()
+    assert recognition.alternatives[0].transcript == "play some jazz"
+    assert recognition.registry_revision == 1
+    with pytest.raises(VocabularyMissingError):
+        await engine.open(MANDARIN)
+
+
+async def test_last_of_many_changes_wins(engine: PocketsphinxEngine) -> None:
+    """Changes that come while another is made are skipped but for the last, and all callers see that one."""
+    changes = [vocabulary(ENGLISH, skills=skills, revision=revision) for revision, skills in _CHANGES]
+    await asyncio.gather(*(engine.set_vocabulary(change) for change in changes))
+    recognition = await recognise(engine, spoken("what time is it", ENGLISH), ENGLISH)
+    assert recognition.registry_revision == 5
+    assert recognition.alternatives[0].transcript == "what time is it"
+
+
+_CHANGES = [(2, ("music",)), (3, ("weather",)), (4, ("music", "weather")), (5, ("clock",))]
+
+
+async def test_broken_skill_does_not_silence_the_others(engine: PocketsphinxEngine) -> None:
+    """Templates that can not be read are left out; a locale of nothing else keeps what it had."""
+    broken = Vocabulary(revision=2, locales={ENGLISH: ("intents: [", *documents("en-US", "clock")), MANDARIN: ("{",)})
+    with pytest.raises(VocabularyInvalidError, match="zh-CN"):
+        await engine.set_vocabulary(broken)
+    assert await transcribe(engine, "what time is it", ENGLISH) == "what time is it"
+    assert await transcribe(engine, "现在几点了", MANDARIN) == "现在几点了"
+
+
+async def test_pronouncer_is_asked_once_for_unknown_words(tmp_path: Path) -> None:
+    """Words that the dictionary lacks are asked for; who does not answer in time is asked again at the next chance."""
+    asked: list[tuple[Locale, tuple[str, ...]]] = []
+    answers: list[Mapping[str, str] | None] = [None, {"vzlutnik": "vzlˈʌtnɪk"}]
+
+    async def pronounce(locale: Locale, words: Sequence[str]) -> Mapping[str, str]:
+        asked.append((locale, tuple(words)))
+        answer = answers.pop(0)
+        if answer is None:
+            raise OSError("not up yet")
+        return answer
+
+    store = BundleStore(tmp_path, pronounce)
+    texts = documents("en-US", "music")
+    for _ in range(3):
+        bundle = await store.get(english(), texts)
+    lines = Path(bundle.order.dictionary).read_text(encoding="utf-8").splitlines()
+    assert "vzlutnik V Z L AH T N IH K" in lines
+    assert [locale for locale, _ in asked] == [ENGLISH, ENGLISH]
+    assert "vzlutnik" in asked[0][1]
+
+
+async def test_bundles_outlive_the_service(tmp_path: Path) -> None:
+    """The same templates are not compiled twice, and other templates do not get their bundle."""
+    first = await BundleStore(tmp_path).get(english(), documents("en-US", "clock"))
+    began = time.monotonic()
+    again = await BundleStore(tmp_path).get(english(), documents("en-US", "clock"))
+    assert time.monotonic() - began < 0.2
+    assert again == first
+    assert (await BundleStore(tmp_path).get(english(), documents("en-US", "music"))).order.key != first.order.key
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]

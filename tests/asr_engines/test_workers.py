@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable
+
+import psutil
+import pytest
+from support.engines import ENGLISH, feed, spoken, transcribe, until, vocabulary
+
+from earshot_asr.engines.errors import RecognizerStoppedError, WorkerDiedError
+from earshot_asr.engines.pocketsphinx.engine import PocketsphinxEngine
+from earshot_asr.engines.pocketsphinx.frames import HEADER_BYTES, Kind, Reader, encode
+
+
+async def test_dead_worker_fails_its_utterances_and_is_replaced(engine: PocketsphinxEngine) -> None:
+    """A killed process costs its own utterances, as a retryable error, and the next ones find another process."""
+    pcm = spoken("play some jazz", ENGLISH)
+    stream = await engine.open(ENGLISH)
+    await feed(stream, pcm)
+    waiting = asyncio.create_task(stream.interim())
+    (pid,) = engine.worker_pids
+    os.kill(pid, signal.SIGKILL)
+    with pytest.raises(WorkerDiedError) as caught:
+        await stream.finish()
+    assert caught.value.code == "recognizer_worker_died"
+    assert caught.value.retryable
+    with pytest.raises(WorkerDiedError):
+        await stream.feed(b"\0\0")
+    await asyncio.gather(waiting, return_exceptions=True)
+    await stream.close()
+    assert await transcribe(engine, "play some jazz", ENGLISH) == "play some jazz"
+    assert pid not in engine.worker_pids
+
+
+async def test_other_workers_go_on(make_engine: Callable[..., PocketsphinxEngine]) -> None:
+    """The death of one process does not disturb the utterances of another."""
+    engine = make_engine(workers=2)
+    await engine.start()
+    try:
+        await engine.set_vocabulary(vocabulary(ENGLISH, skills=("music",)))
+        streams = [await engine.open(ENGLISH) for _ in range(2)]
+        for stream in streams:
+            await feed(stream, spoken("play some jazz", ENGLISH))
+        os.kill(engine.worker_pids[0], signal.SIGKILL)
+        results = await asyncio.gather(*(stream.finish() for stream in streams), return_exceptions=True)
+        assert sorted(isinstance(result, WorkerDiedError) for result in results) == [False, True]
+        for stream in streams:
+            await stream.close()
+        await until(lambda: len(engine.worker_pids) == 2)
+    finally:
+        await engine.stop()
+
+
+async def test_stopping_ends_every_process_and_tells_its_utterances(
+    make_engine: Callable[..., PocketsphinxEngine],
+) -> None:
+    """Nothing is left running, and who was still waiting learns why."""
+    engine = make_engine(workers=2)
+    await engine.start()
+    await engine.set_vocabulary(vocabulary(ENGLISH, skills=("clock",)))
+    stream = await engine.open(ENGLISH)
+    interim = asyncio.create_task(stream.interim())
+    await asyncio.sleep(0)
+    pids = engine.worker_pids
+    await engine.stop()
+    with pytest.raises(RecognizerStoppedError):
+        await interim
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+    await engine.stop()
+
+
+async def test_event_loop_is_not_held_up(engine: PocketsphinxEngine) -> None:
+    """While utterances are searched and a vocabulary is made, other tasks of the service run on time."""
+    worst = 0.0
+    done = asyncio.Event()
+
+    async def tick() -> None:
+        nonlocal worst
+        while not done.is_set():
+            began = time.perf_counter()
+            await asyncio.sleep(0.005)
+            worst = max(worst, time.perf_counter() - began)
+
+    ticking = asyncio.create_task(tick())
+    texts = ["what's the weather in Paris tomorrow", "play some jazz", "what time is it in Tokyo"]
+    await asyncio.gather(
+        engine.set_vocabulary(vocabulary(ENGLISH, skills=("clock", "music", "weather"), revision=9)),
+        *(transcribe(engine, text, ENGLISH) for text in texts),
+    )
+    done.set()
+    await ticking
+    # One decoder call takes longer than this; the rest is the machine's own load.
+    assert worst < 0.5
+
+
+def test_frames_survive_any_cut() -> None:
+    """A stream of bytes gives the same frames, however it is cut."""
+    sent = [(Kind.OPEN, 7, b'{"key": "a"}'), (Kind.FEED, 7, bytes(range(256))), (Kind.FINISH, 7, b"")]
+    data = b"".join(encode(kind, stream, body) for kind, stream, body in sent)
+    for size in (1, 3, HEADER_BYTES, 100, len(data)):
+        reader = Reader()
+        frames = [frame for at in range(0, len(data), size) for frame in reader.push(data[at : at + size])]
+        assert [(frame.kind, frame.stream, frame.body) for frame in frames] == sent
+    assert frames[0].json() == {"key": "a"}
