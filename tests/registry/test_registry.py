@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 
 from earshot.skill.v1 import skill_pb2
 from earshot_registry import RegistrySnapshot, RegistryUnavailableError, SkillRegistry
+from earshot_registry.listing import list_bucket
 from earshot_registry.wire import description_key, endpoint_key
 from support.nats import NatsServer, nats_server
 
@@ -257,6 +258,15 @@ async def test_what_cannot_be_read_is_left_out(bus: Bus) -> None:
     await bus.lease("music")
     registry = await bus.registry()
     assert names(registry.snapshot) == ["music"]
+
+
+async def test_too_many_entries_are_an_error(bus: Bus) -> None:
+    """More than the server lists at once is told as such, not shown in part."""
+    endpoint = skill_pb2.SkillEndpoint(skill_id="clock").SerializeToString()
+    jetstream = bus.client.jetstream()
+    await asyncio.gather(*(jetstream.publish(f"$KV.SKILLS.s{number}.1", endpoint) for number in range(1025)))
+    with pytest.raises(RegistryUnavailableError, match="413"):
+        await list_bucket(bus.client, "SKILLS")
 
 
 async def test_a_missing_bucket_is_an_error_at_start(bus: Bus) -> None:

@@ -132,6 +132,8 @@ async def test_an_effect_is_reported_as_done(served: Served) -> None:
         ("nothing", (), {}, "unknown_intent"),
         ("greet", (("colour", "red", "red"),), {}, "invalid_slot"),
         ("greet", (("name", "7", 7.0),), {}, "invalid_slot"),
+        ("greet", (("name", "a" * 100_000, "Ada"),), {}, "invalid_slot"),
+        ("greet", (("name", "Ada", "字" * 501),), {}, "invalid_slot"),
         ("greet", (), {"locale": "fr-FR"}, "unsupported_locale"),
         ("greet", (), {"time_zone": "Mars/Olympus"}, "invalid_request"),
         ("greet", (), {"time_zone": "../etc/passwd"}, "invalid_request"),

@@ -135,6 +135,18 @@ async def test_the_description_stays_while_a_sibling_lives(bus: Bus) -> None:
     assert bus.registry.snapshot.revision == 2000
 
 
+async def test_a_withdrawn_version_leaves_nothing_for_ever(bus: Bus) -> None:
+    """The marker that is left has a time to live."""
+    registration, task = bus.replica("one")
+    await bus.until(["one"])
+    await stop(task)
+    await registration.withdraw()
+    marker = await bus.client.jetstream().get_last_msg("KV_SKILLS", "$KV.SKILLS.clock.1.0.0")
+    assert marker.headers is not None
+    assert marker.headers["KV-Operation"] == "PURGE"
+    assert int(marker.headers["Nats-TTL"]) == 3600
+
+
 async def test_new_words_are_told(bus: Bus) -> None:
     """A replica whose description differs replaces it, beside one that is still running."""
     bus.replica("one")

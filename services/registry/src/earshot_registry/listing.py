@@ -30,8 +30,21 @@ class Entry:
     value: bytes | None
 
 
-async def list_bucket(client: Client, bucket: str, *, timeout_s: float = 2.0) -> tuple[Entry, ...]:
-    """Return the last entry of every key, deletion markers included.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """A bucket at one moment.
+
+    Attributes:
+        entries: Last entry of every key, deletion markers included.
+        last_sequence: Of the bucket, also where its entry is gone; 0 when nothing at all is listed.
+    """
+
+    entries: tuple[Entry, ...]
+    last_sequence: int
+
+
+async def list_bucket(client: Client, bucket: str, *, timeout_s: float = 2.0) -> Listing:
+    """List a bucket of at most 1,024 keys.
 
     Args:
         client: A connection that may read the bucket directly.
@@ -39,7 +52,7 @@ async def list_bucket(client: Client, bucket: str, *, timeout_s: float = 2.0) ->
         timeout_s: Longest time for the whole listing, in seconds.
 
     Raises:
-        RegistryUnavailableError: No answer in time, or the server refuses.
+        RegistryUnavailableError: No answer in time, or the server refuses (413: more keys than that).
     """
     prefix = f"$KV.{bucket}."
     inbox = client.new_inbox()
@@ -53,7 +66,7 @@ async def list_bucket(client: Client, bucket: str, *, timeout_s: float = 2.0) ->
                 while (message := await subscription.next_msg(timeout=timeout_s)) is not None:
                     status = _status(message)
                     if status in {_NO_MORE, _NO_RESULTS}:
-                        return tuple(entries)
+                        return Listing(entries=tuple(entries), last_sequence=_last_sequence(message))
                     if status is not None:
                         raise RegistryUnavailableError(f"the bucket {bucket} can't be listed: status {status}")
                     entries.append(_entry(message, prefix))
@@ -66,6 +79,10 @@ async def list_bucket(client: Client, bucket: str, *, timeout_s: float = 2.0) ->
 
 def _status(message: Msg) -> str | None:
     return (message.headers or {}).get("Status")
+
+
+def _last_sequence(message: Msg) -> int:
+    return int((message.headers or {}).get("Nats-UpTo-Sequence", 0))
 
 
 def _entry(message: Msg, prefix: str) -> Entry:

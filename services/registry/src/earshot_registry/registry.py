@@ -125,7 +125,13 @@ class SkillRegistry:
         except RegistryUnavailableError:
             self._state.blind()
             raise
-        if self._state.listed(description_entries(descriptions), endpoint_entries(endpoints), time.monotonic()):
+        changed = self._state.listed(
+            description_entries(descriptions.entries),
+            endpoint_entries(endpoints.entries),
+            last_sequence=descriptions.last_sequence,
+            now=time.monotonic(),
+        )
+        if changed:
             self._snapshot = snapshot(self._state, self._builtin)
             _log.info("registry.changed", revision=self._snapshot.revision, skills=len(self._snapshot.skills))
             for watcher in self._watchers:

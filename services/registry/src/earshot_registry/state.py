@@ -87,7 +87,6 @@ class RegistryState(Generic[D, E]):
     revision: int = 0
     live: tuple[LiveSkill[D, E], ...] = ()
     _descriptions: dict[SkillKey, DescriptionEntry[D]] = field(default_factory=dict)
-    _last_sequence: int = 0
     _leases: dict[tuple[SkillKey, str], _Lease[E]] = field(default_factory=dict)
     _blind: bool = False
 
@@ -96,13 +95,19 @@ class RegistryState(Generic[D, E]):
         self._blind = True
 
     def listed(
-        self, descriptions: Iterable[DescriptionEntry[D]], endpoints: Iterable[EndpointEntry[E]], now: float
+        self,
+        descriptions: Iterable[DescriptionEntry[D]],
+        endpoints: Iterable[EndpointEntry[E]],
+        *,
+        last_sequence: int,
+        now: float,
     ) -> bool:
         """Take whole listings of both buckets, deletion markers included.
 
         Args:
             descriptions: Last entry of every key of the descriptions bucket.
             endpoints: Last entry of every key of the endpoints bucket.
+            last_sequence: Of the descriptions bucket.
             now: Monotonic time in seconds.
 
         Returns:
@@ -112,18 +117,13 @@ class RegistryState(Generic[D, E]):
             self._blind = False
             for lease in self._leases.values():
                 lease.renewed_at = now
-        self._take_descriptions(descriptions)
+        self._descriptions = {entry.skill: entry for entry in descriptions if entry.value is not None}
         self._take_endpoints(endpoints, now)
-        return self._settle()
+        return self._settle(last_sequence)
 
     def knows(self, skill: SkillKey, instance_id: str) -> bool:
         """Whether this replica's lease is known, so that news of its renewal changes nothing."""
         return (skill, instance_id) in self._leases
-
-    def _take_descriptions(self, entries: Iterable[DescriptionEntry[D]]) -> None:
-        listed = tuple(entries)
-        self._last_sequence = max((entry.sequence for entry in listed), default=0)
-        self._descriptions = {entry.skill: entry for entry in listed if entry.value is not None}
 
     def _take_endpoints(self, entries: Iterable[EndpointEntry[E]], now: float) -> None:
         present: set[tuple[SkillKey, str]] = set()
@@ -140,7 +140,7 @@ class RegistryState(Generic[D, E]):
             if key not in present and now - lease.renewed_at >= self.lease_s:
                 del self._leases[key]
 
-    def _settle(self) -> bool:
+    def _settle(self, last_sequence: int) -> bool:
         endpoints: dict[SkillKey, list[E]] = {}
         for skill, instance_id in sorted(self._leases):
             endpoints.setdefault(skill, []).append(self._leases[skill, instance_id].value)
@@ -155,7 +155,7 @@ class RegistryState(Generic[D, E]):
             if entry.value is not None and skill in endpoints
         )
         silent = min(len(self._descriptions) - len(live), _REVISION_STEP - 1)
-        revision = max(self._last_sequence * _REVISION_STEP + silent, self.revision)
+        revision = max(last_sequence * _REVISION_STEP + silent, self.revision)
         if revision == self.revision and _said(live) != _said(self.live):
             revision += 1
         changed = live != self.live or revision != self.revision

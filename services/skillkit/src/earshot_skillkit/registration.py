@@ -33,6 +33,9 @@ _log = telemetry.logger("registration")
 _RETRY_S = 0.2
 _WRONG_LAST_SEQUENCE = 10071
 
+# A withdrawn version leaves a marker, for readers to see; it goes after a time, or versions of years would pile up.
+_MARKER_TTL_S = 3600.0
+
 
 class Registration:
     """One replica's entries.
@@ -109,7 +112,15 @@ class Registration:
         if known is None or await self._others():
             return
         try:
-            await skills.delete(self._description_key, last=known.revision)
+            await self._bus.jetstream.publish(
+                f"$KV.{SKILLS.bucket}.{self._description_key}",
+                headers={
+                    "KV-Operation": "PURGE",
+                    "Nats-Rollup": "sub",
+                    "Nats-Expected-Last-Subject-Sequence": str(known.revision),
+                },
+                msg_ttl=_MARKER_TTL_S,
+            )
         except APIError as error:
             # Somebody has registered the version in the meantime: the description is theirs now.
             if error.err_code != _WRONG_LAST_SEQUENCE:
@@ -121,7 +132,7 @@ class Registration:
         leases = await list_bucket(self._bus.client, SKILL_ENDPOINTS.bucket)
         return any(
             lease.value is not None and lease.key.startswith(prefix) and lease.key != self._endpoint_key
-            for lease in leases
+            for lease in leases.entries
         )
 
     async def _current(self, skills: KeyValue) -> KeyValue.Entry | None:

@@ -75,6 +75,10 @@ _BEHAVIORS = {
 }
 
 
+# Longest words of a slot. A handler may say them, or send them on; nobody says more in one breath.
+_MAX_SLOT_CHARACTERS = 500
+
+
 def description(package: SkillPackage) -> skill_pb2.SkillDescription:
     """Return what a skill registers, with its digest."""
     manifest = package.manifest
@@ -123,7 +127,7 @@ def request(message: skill_pb2.HandleRequest, package: SkillPackage, *, now: dat
 
     Raises:
         UnknownIntentError: The intent is not the skill's.
-        InvalidSlotError: A slot is not the intent's, or has no value.
+        InvalidSlotError: A slot is not the intent's, has no value, or is too long.
         UnsupportedLocaleError: The skill has no words in the locale.
         InvalidRequestError: The time zone is unknown, or household or idempotency key is missing.
     """
@@ -233,6 +237,8 @@ def _media_item(item: MediaItem) -> directive_pb2.MediaItem:
 def _slot(slot: interpreter_pb2.Slot, known: set[str], intent: str) -> FilledSlot:
     if slot.name not in known:
         raise InvalidSlotError(f"{intent!r} has no such slot: {slot.name[:80]!r}")
+    if max(len(slot.text), len(slot.value.string_value)) > _MAX_SLOT_CHARACTERS:
+        raise InvalidSlotError(f"slot {slot.name!r} is longer than {_MAX_SLOT_CHARACTERS} characters")
     return FilledSlot(text=slot.text, value=_value(slot.value, slot.name))
 
 
