@@ -66,7 +66,8 @@ def test_decisions_are_bounded_and_survive_a_broken_file(tmp_path):
     """Only the newest decisions are kept; a file that can't be read is taken as empty."""
     path = tmp_path / "state.json"
     path.write_text("{not json")
-    decisions = Decisions(path)
+    assert Decisions(path).bind(TurnId("t"), OutcomeId("o"))
+    decisions = Decisions()
     for number in range(CAPACITY + 10):
         decisions.bind(TurnId(f"t{number}"), OutcomeId("o"))
     assert decisions.bind(TurnId("t0"), OutcomeId("another"))

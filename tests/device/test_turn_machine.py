@@ -52,6 +52,17 @@ def test_a_second_endpoint_does_not_move_the_deadline():
     assert one.endpoint.end_of_speech_s == 2.0
 
 
+def test_the_first_endpoint_after_the_device_own_end_moves_the_deadline():
+    """A file that has ended waits from there; when the cloud finds the endpoint later, it waits from then, once."""
+    one = turn()
+    one.stop_listening(104.0)
+    assert one.deadline == 114.0
+    one.hear(update(ENDPOINT), now=107.0)
+    assert one.deadline == 117.0
+    one.hear(update(ENDPOINT), now=109.0)
+    assert one.deadline == 117.0
+
+
 def test_segments_are_taken_in_order():
     """Segment 1 waits for segment 0; the outcome is complete when everything up to the final one is here."""
     one = turn()

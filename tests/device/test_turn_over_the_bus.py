@@ -7,7 +7,7 @@ import pytest
 
 from earshot.device.v1 import directive_pb2, upstream_pb2
 from earshot.dialogue.v1 import outcome_pb2
-from earshot_device import AbandonReason, OutcomeKind, Trigger
+from earshot_device import AbandonReason, OutcomeKind, SampleSource, Trigger, WakeWord
 from earshot_device.errors import LinkLostError, NotConnectedError, UtteranceRefusedError
 from support.fake_cloud import sequences_in
 
@@ -43,7 +43,9 @@ async def test_a_turn_goes_from_samples_to_an_answer(cloud, open_device):
 async def test_the_start_tells_the_cloud_what_comes(cloud, open_device):
     """The start names formats, boot, time zone, trigger and pre-roll, on the subject of locale and lane."""
     device = await open_device(locale="zh-CN", lane="canary", time_zone="Asia/Shanghai")
-    saying = asyncio.create_task(device.say(SPEECH, trigger=Trigger.WAKE_WORD))
+    word = WakeWord(model="hey_jarvis", confidence=0.9, start_offset_s=0.1, end_offset_s=0.7, energy_dbfs=-30)
+    source = SampleSource(SPEECH, 16_000)
+    saying = asyncio.create_task(device.listen(source, trigger=Trigger.WAKE_WORD, wake_word=word))
     turn = await cloud.turn_started()
     start, headers = cloud.starts[0]
     await cloud.outcome(turn, text="", kind=outcome_pb2.OUTCOME_KIND_REJECTED)
@@ -52,6 +54,8 @@ async def test_the_start_tells_the_cloud_what_comes(cloud, open_device):
     assert start.boot_id == device.boot_id
     assert start.contract_version == 1
     assert start.trigger == upstream_pb2.TRIGGER_WAKE_WORD
+    assert start.wake_word.model == "hey_jarvis"
+    assert start.wake_word.end_offset.ToMilliseconds() == 700
     assert start.format.sample_rate_hertz == 16_000
     assert start.playback_format.sample_rate_hertz == 24_000
     assert start.time_zone == "Asia/Shanghai"
@@ -289,6 +293,16 @@ async def test_cancelling_ends_the_turn_in_silence(cloud, open_device):
     assert result.abandoned is AbandonReason.USER_CANCELLED
     assert abandoned.turn_abandoned.reason == "user_cancelled"
     assert not abandoned.turn_abandoned.apology_played
+
+
+async def test_closing_a_device_ends_its_turn(cloud, open_device):
+    """A device that is closed during a turn tells the cloud so before it goes."""
+    device = await open_device(capture_speed=1.0)
+    saying = asyncio.create_task(device.say(SPEECH))
+    turn = await cloud.turn_started()
+    await device.__aexit__(None, None, None)
+    assert (await saying).abandoned is AbandonReason.USER_CANCELLED
+    assert (await cloud.event("turn_abandoned")).turn_id == turn
 
 
 async def test_a_device_says_what_it_can_when_it_connects(cloud, open_device):

@@ -1,7 +1,7 @@
 """Reference device: microphone to loudspeaker, as a library."""
 
 from earshot_device.device import Device, FollowUp
-from earshot_device.events import AbandonReason, Trigger
+from earshot_device.events import AbandonReason, Trigger, WakeWord
 from earshot_device.identity import Identity
 from earshot_device.microphone import Microphone
 from earshot_device.outcome import OutcomeKind, OutcomeSegment
@@ -31,6 +31,7 @@ __all__ = [
     "Sink",
     "Trigger",
     "TurnResult",
+    "WakeWord",
     "WavSink",
     "file_source",
 ]

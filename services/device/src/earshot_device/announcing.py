@@ -27,6 +27,7 @@ async def announce(request: TurnRequest, parts: Parts) -> None:
         started_at=time.time() - (pre_roll_s if request.source.live else 0.0),
         clock_offset_s=0.0,
         trigger=request.trigger,
+        wake_word=request.wake_word,
         pre_roll_s=pre_roll_s,
         time_zone=settings.time_zone,
         interrupted_outcome_id=request.interrupted_outcome_id,

@@ -10,7 +10,7 @@ the answer.
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -23,7 +23,7 @@ from earshot_device.carrying_out import DirectiveRunner
 from earshot_device.decisions import Decisions
 from earshot_device.directives import Directive, DirectiveLog, Listen, MediaItem
 from earshot_device.errors import NotConnectedError
-from earshot_device.events import Connected, MediaFinished, StateChanged, Trigger
+from earshot_device.events import Connected, MediaFinished, StateChanged, Trigger, WakeWord
 from earshot_device.ids import BootId, OutcomeId, SessionId, TurnId, uuid7
 from earshot_device.link import Link
 from earshot_device.media import MediaPlayer
@@ -99,6 +99,8 @@ class Device:
         self._directives: asyncio.Queue[Directive] = asyncio.Queue()
         self._stack = AsyncExitStack()
         self._is_open = False
+        self._quiet = asyncio.Event()
+        self._quiet.set()
 
     async def __aenter__(self) -> Self:
         """Connect.
@@ -129,6 +131,9 @@ class Device:
         """Stop sounding, give waiting events two seconds, and disconnect."""
         self._is_open = False
         self.cancel()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_FAREWELL_S):
+                await self._quiet.wait()
         await self._stack.aclose()
 
     # Turns.
@@ -160,10 +165,20 @@ class Device:
         source = file_source(path, pre_roll_s=self.settings.pre_roll_s, noise=self._noise())
         return await self.listen(source, trigger=trigger)
 
-    async def listen(self, source: AudioSource, *, trigger: Trigger = Trigger.BUTTON) -> TurnResult:
+    async def listen(
+        self, source: AudioSource, *, trigger: Trigger = Trigger.BUTTON, wake_word: WakeWord | None = None
+    ) -> TurnResult:
         """Run one turn from any source, for instance a `Microphone`.
 
-        A turn within a follow-up's time belongs to its session. Raises NotConnectedError when the device is not open.
+        A turn within a follow-up's time belongs to its session; one that begins during another is a barge-in.
+
+        Args:
+            source: What is heard.
+            trigger: What made the device listen, where it is neither of the two.
+            wake_word: What was heard, for the trigger WAKE_WORD.
+
+        Raises:
+            NotConnectedError: The device is not open.
         """
         if not self._is_open:
             raise NotConnectedError("the device is not open: use it within `async with`")
@@ -179,14 +194,18 @@ class Device:
             turn_id=turn_id,
             source=source,
             trigger=trigger,
+            wake_word=wake_word,
             session_id=follow_up.session_id if follow_up is not None else None,
             interrupted_outcome_id=interrupted,
         )
         run = self._router.runs[turn_id] = self._current = TurnRun(request, self._parts)
+        self._quiet.clear()
         try:
             result = await run.run()
         finally:
             del self._router.runs[turn_id]
+            if not self._router.runs:
+                self._quiet.set()
             if self._current is run:
                 self._current = None
         if result.expects_reply and result.session_id is not None and self._current is None:

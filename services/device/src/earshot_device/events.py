@@ -17,6 +17,17 @@ class Trigger(StrEnum):
     BARGE_IN = "barge_in"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WakeWord:
+    """A wake word as the device heard it. Offsets in seconds from the utterance's first sample, energy in dBFS."""
+
+    model: str
+    confidence: float
+    start_offset_s: float
+    end_offset_s: float
+    energy_dbfs: float
+
+
 class AbandonReason(StrEnum):
     """Why the device closed a turn itself."""
 

@@ -137,6 +137,8 @@ class MediaPlayer:
                 self._finished(item)
             except MediaError as error:
                 _log.warning("media_failed", code=error.code)
+            except Exception as error:  # noqa: BLE001 - the next item plays, whatever is wrong with this one
+                _log.error("media_failed", exc_info=error)
             await asyncio.to_thread(stream.close)
             await self._advance()
         self._task = None

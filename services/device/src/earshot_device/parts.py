@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from earshot_device import wire
 from earshot_device.carrying_out import DirectiveRunner
 from earshot_device.decisions import Decisions
-from earshot_device.events import Trigger
+from earshot_device.events import Trigger, WakeWord
 from earshot_device.ids import BootId, OutcomeId, SessionId, TurnId
 from earshot_device.link import Link
 from earshot_device.outbox import Outbox
@@ -23,6 +23,7 @@ class TurnRequest:
     turn_id: TurnId
     source: AudioSource
     trigger: Trigger
+    wake_word: WakeWord | None = None
     session_id: SessionId | None = None
     interrupted_outcome_id: OutcomeId | None = None
 

@@ -139,7 +139,8 @@ class Performance:
 
     async def _break_off(self, by_turn_id: TurnId | None) -> None:
         await self.player.stop()
-        if not self._over and (self.heard or by_turn_id is not None):
+        speaking = self._span is not None and not self._over
+        if speaking and (self.heard or by_turn_id is not None):
             beginning = Position(outcome_id=self._outcome_id, segment_index=0, frame_sequence=0)
             position = self.player.position or beginning
             self._tell(PlaybackInterrupted(position=position, by_turn_id=by_turn_id))

@@ -95,13 +95,19 @@ class Turn:
         elif isinstance(update, Final):
             self.final = update
         elif isinstance(update, Endpoint):
-            # A worker that took the utterance over endpoints it again; its word is the newer one.
-            self.endpoint = update
-            self.stop_listening(now)
+            self._end_speech(update, now)
         return Verdict.ACCEPTED
 
+    def _end_speech(self, endpoint: Endpoint, now: float) -> None:
+        # A worker that took the utterance over endpoints it again: its word is the newer one, but the user has been
+        # waiting since the first.
+        if self.endpoint is None and self.phase is Phase.WAITING:
+            self._deadline = now + self._answer_limit_s
+        self.endpoint = endpoint
+        self.stop_listening(now)
+
     def stop_listening(self, now: float) -> None:
-        """Note that the utterance is over; the outcome is due from here."""
+        """Note that the utterance is over; the outcome is due from here, or from the cloud's first endpoint after it."""
         if self.phase is Phase.LISTENING:
             self.phase = Phase.WAITING
             self._deadline = now + self._answer_limit_s

@@ -43,6 +43,8 @@ from earshot_device.upload import Upload
 _OUTCOME_ASK_S = 3.0
 _EARLY_FRAMES = 1000
 
+_log = telemetry.logger("device.turn")
+
 
 class TurnRun:
     """One turn in progress; `run` it once."""
@@ -277,5 +279,11 @@ class TurnRun:
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
         return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # The turn goes on to its deadline; what it lacks from here is in the log.
+            _log.error("turn_task_failed", exc_info=error)

@@ -69,6 +69,7 @@ class Utterance:
     started_at: float
     clock_offset_s: float
     trigger: e.Trigger
+    wake_word: e.WakeWord | None
     pre_roll_s: float
     time_zone: str
     interrupted_outcome_id: OutcomeId | None
@@ -87,11 +88,22 @@ def started(utterance: Utterance) -> upstream_pb2.UtteranceStarted:
         start_time=_timestamp(utterance.started_at),
         device_clock_offset=_duration(utterance.clock_offset_s),
         trigger=_TRIGGERS[utterance.trigger],
+        wake_word=_wake_word(utterance.wake_word) if utterance.wake_word is not None else None,
         pre_roll=_duration(utterance.pre_roll_s),
         playback_format=format_up(utterance.playback_format),
         time_zone=utterance.time_zone,
         contract_version=CONTRACT_VERSION,
         interrupted_outcome_id=utterance.interrupted_outcome_id or "",
+    )
+
+
+def _wake_word(heard: e.WakeWord) -> upstream_pb2.WakeWord:
+    return upstream_pb2.WakeWord(
+        model=heard.model,
+        confidence=heard.confidence,
+        start_offset=_duration(heard.start_offset_s),
+        end_offset=_duration(heard.end_offset_s),
+        energy_dbfs=heard.energy_dbfs,
     )
 
 
