@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from earshot_nlu.understanding.model import SlotKind
+from earshot_nlu.understanding.model import DateTimeSpan, SlotKind
 from support.understanding import ENGLISH, NOW, brief
 
 DATES = [
@@ -26,6 +26,10 @@ DATES = [
     ("next weekend", "2026-11-28T00:00/day"),
     ("this week", "2026-11-16T00:00/week"),
     ("next week", "2026-11-23T00:00/week"),
+    ("the next three days", "2026-11-19T00:00/day"),
+    ("over the next few days", "2026-11-19T00:00/day"),
+    ("the coming 2 weeks", "2026-11-19T00:00/day"),
+    ("tonight at 8", "2026-11-18T20:00/hour"),
     ("next month", "2026-12-01T00:00/month"),
     ("next year", "2027-01-01T00:00/year"),
     ("in three days", "2026-11-21T00:00/day"),
@@ -133,6 +137,27 @@ NUMBERS = [
 def test_dates(said: str, meant: str | None) -> None:
     """A date or time means the span that an English speaker would mark in a calendar."""
     assert brief(ENGLISH.values.read(ENGLISH.normalise(said).text, SlotKind.DATE_TIME, NOW)) == meant
+
+
+@pytest.mark.parametrize(
+    ("said", "end"),
+    [
+        ("tomorrow", "2026-11-20T00:00"),
+        ("this weekend", "2026-11-23T00:00"),
+        ("next week", "2026-11-30T00:00"),
+        ("next month", "2027-01-01T00:00"),
+        ("the next three days", "2026-11-22T00:00"),
+        ("this afternoon", "2026-11-18T18:00"),
+        ("tonight", "2026-11-19T00:00"),
+        ("at 5 pm", "2026-11-18T18:00"),
+        ("at 5:30 pm", "2026-11-18T17:31"),
+    ],
+)
+def test_ends(said: str, end: str) -> None:
+    """A span ends where the next one of its grain would begin, ranges of days where they end."""
+    span = ENGLISH.values.read(said, SlotKind.DATE_TIME, NOW)
+    assert isinstance(span, DateTimeSpan)
+    assert span.end.strftime("%Y-%m-%dT%H:%M") == end
 
 
 @pytest.mark.parametrize(("said", "seconds"), DURATIONS)

@@ -79,11 +79,13 @@ class CatalogueBuilder:
         language = self._languages.of(words.locale)
         try:
             skill = compile_skill(words, language)
-        except MalformedSentencesError as error:
-            problem = f"{words.skill_id} {words.version} {words.locale}: {error}"
+            _warm(skill, language)
+            sentences = skeletons(skill, language)
+        except Exception as error:  # noqa: BLE001 - whatever one skill's file does, the others are learnt
+            told = str(error) if isinstance(error, MalformedSentencesError) else repr(error)
+            problem = f"{words.skill_id} {words.version} {words.locale}: {told}"
             return _Built(words=words, skill=None, skeletons=(), problems=(problem,))
-        _warm(skill, language)
-        return _Built(words=words, skill=skill, skeletons=skeletons(skill, language), problems=tuple(skill.problems))
+        return _Built(words=words, skill=skill, skeletons=sentences, problems=tuple(skill.problems))
 
 
 def _grammar(group: list[_Built], language: Language) -> Grammar:

@@ -79,6 +79,13 @@ def _year(match: re.Match[str], today: date) -> Days | None:
     return calendar.year_of(today.year + _SHIFT[match["modifier"]])
 
 
+def _next_days(match: re.Match[str], today: date) -> Days:
+    count = {"few": 3, "couple": 2}.get(match["count"].split()[-1]) or int(match["count"])
+    length = timedelta(weeks=count) if match["unit"] == "week" else timedelta(days=count)
+    tomorrow = today + timedelta(days=1)
+    return Days(start=tomorrow, end=tomorrow + length, grain=Grain.DAY)
+
+
 def _named_month(match: re.Match[str], today: date) -> Days | None:
     return calendar.month_named(today, _MONTHS[match["month"][:3]], int(match["year"]) if match["year"] else None)
 
@@ -171,6 +178,11 @@ SCANNER = Scanner(
             _weekday,
         ),
         pattern("day", rf"\b(?:(?:over|on|at|for)\ )?(?:{_MODIFIER}\ )?weekend\b", _weekend),
+        pattern(
+            "day",
+            r"\b(?:(?:for|over|in|during)\ )?the\ (?:next|coming)\ (?P<count>\d+|few|couple)\ (?:of\ )?(?P<unit>day|week)s\b",
+            _next_days,
+        ),
         pattern("day", r"\b(?:for\ )?(?P<modifier>this|next|last)\ week\b", _week),
         pattern("day", r"\b(?P<modifier>this|next|last)\ month\b", _month),
         pattern("day", r"\b(?P<modifier>this|next|last)\ year\b", _year),

@@ -47,11 +47,6 @@ class FuzzyIndex:
             (length, [skeleton.spelling for skeleton in group], group) for length, group in sorted(by_length.items())
         ]
 
-    @property
-    def size(self) -> int:
-        """How many plain sentences it holds."""
-        return sum(len(group) for _, _, group in self._groups)
-
     def search(self, text: str, *, free_too: bool) -> list[tuple[Skeleton, Alignment]]:
         """Return the sentences that a normalised text may be a slip of, most alike first, those with free slots last.
 

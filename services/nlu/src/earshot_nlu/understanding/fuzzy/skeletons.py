@@ -5,20 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
 
 from hassil.intents import RangeSlotList, WildcardSlotList
-from hassil.sample import sample_expression
 
 from earshot_nlu.understanding.language import Language, Token
 from earshot_nlu.understanding.model import SlotKind
 from earshot_nlu.understanding.templates.compile import BOUND, CompiledSkill, Unit
 from earshot_nlu.understanding.templates.lists import NarrowedList
+from earshot_nlu.understanding.templates.samples import samples
 
-# Sentences that are made of one template, and looked at to make them.
-_SHORTEST = 96
-_OTHERS = 32
-_MAX_LOOKED_AT = 4096
+# Sentences that are made of one template.
+_MOST_SENTENCES = 128
 _SLOT = re.compile(r"(\{[^}]*\})")
 
 
@@ -84,11 +81,8 @@ class _Maker:
 
     def of(self, unit: Unit) -> Iterator[Skeleton]:
         """Yield a template's plain sentences; of too many the shortest, and some of the others."""
-        samples = sample_expression(unit.sentence.expression, {}, dict(unit.data.expansion_rules), expand_lists=False)
-        texts = list(dict.fromkeys(self._plain(sample) for sample in islice(samples, _MAX_LOOKED_AT)))
-        texts.sort(key=len)
-        others = texts[_SHORTEST:]
-        for text in texts[:_SHORTEST] + others[:: max(1, -(-len(others) // _OTHERS))]:
+        sentences = samples(unit.sentence.expression, unit.data.expansion_rules, _MOST_SENTENCES)
+        for text in dict.fromkeys(self._plain(sentence) for sentence in sentences):
             made = self._skeleton(unit, text)
             if made is not None:
                 yield made

@@ -74,6 +74,13 @@ def _week(match: re.Match[str], today: date) -> Days | None:
     return calendar.week(today, _weeks(match))
 
 
+def _next_days(match: re.Match[str], today: date) -> Days:
+    count = 3 if match["count"] == "几" else int(match["count"])
+    length = timedelta(days=count) if match["unit"] == "天" else timedelta(weeks=count)
+    tomorrow = today + timedelta(days=1)
+    return Days(start=tomorrow, end=tomorrow + length, grain=Grain.DAY)
+
+
 def _month(match: re.Match[str], today: date) -> Days | None:
     return calendar.month(today, _weeks(match))
 
@@ -175,6 +182,7 @@ SCANNER = Scanner(
         pattern("day part", "(?P<near>[今明后昨])(?P<part>[早晚午])", _near_part),
         pattern("day", rf"{_SHIFT}{_WEEK}(?P<day>[1-7日天])", _weekday),
         pattern("day", rf"{_SHIFT}(?:周末|礼拜末)", _weekend),
+        pattern("day", rf"(?:接下来|未来|今后|往后)的?(?P<count>\d+|几)个?(?P<unit>天|{_WEEK})", _next_days),
         pattern("day", r"(?P<shift>这|本|上上|下下|上|下)个?(?:周|星期|礼拜)(?![1-7日天末])", _week),
         pattern("day", r"(?P<shift>这|本|上上|下下|上|下)个?月", _month),
         pattern("day", "(?P<near>[去今明后])年(?!\\d)", _year),

@@ -6,14 +6,11 @@ is not there is not matched at all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from itertools import islice
-
 from hassil.expression import TextChunk
 from hassil.intents import TextSlotList, TextSlotValue
-from hassil.sample import sample_expression
 
 from earshot_nlu.understanding.language import Language
+from earshot_nlu.understanding.templates.samples import samples
 
 # Ways to say one value that are written out; a template with more is always tried.
 _MAX_VARIANTS = 64
@@ -33,7 +30,7 @@ class NarrowedList:
         self._always: list[TextSlotValue] = []
         self._by_text: dict[str, list[TextSlotValue]] = {}
         for value in source.values:
-            variants = list(islice(_variants(value), _MAX_VARIANTS + 1))
+            variants = samples(value.text_in, {}, _MAX_VARIANTS + 1)
             texts = [text for text in variants if text.strip()]
             known = all("{" not in text and len(language.tokens(text)) <= language.longest_run for text in texts)
             if not whole_words or len(variants) > _MAX_VARIANTS or not known:
@@ -66,9 +63,3 @@ def runs_of(text: str, language: Language) -> frozenset[str]:
             runs.add(run)
             runs.add(run.removesuffix("'s"))
     return frozenset(runs)
-
-
-def _variants(value: TextSlotValue) -> Iterable[str]:
-    if isinstance(value.text_in, TextChunk):
-        return (value.text_in.text,)
-    return sample_expression(value.text_in, {}, {}, expand_lists=False)
