@@ -73,6 +73,13 @@ def test_an_expired_session_is_followed_by_a_fresh_one() -> None:
     assert (fresh.pending_question, fresh.last_prompts, fresh.last_turn_id) == (None, (), None)
 
 
+def test_a_reply_to_an_answer_that_took_long_to_speak_is_one() -> None:
+    """A turn that names its session finds it, expired or not; one that names another does not."""
+    old, late = step(asked(), "t1", TurnEffect()), NOW + timedelta(minutes=5)
+    assert current(old, late, SessionId("s2"), follows=SessionId("s1")) is old
+    assert current(old, late, SessionId("s2"), follows=SessionId("s0")).session_id == "s2"
+
+
 class Dialogue(RuleBasedStateMachine):
     """Says anything to a device for a while, and acts on the decisions as the service does."""
 

@@ -1,8 +1,9 @@
-"""Decisions as span attributes."""
+"""Decisions and outcomes as span attributes."""
 
 from __future__ import annotations
 
 from earshot.common.v1 import turn_pb2
+from earshot.dialogue.v1 import outcome_pb2
 from earshot_dialogue.policy import Apologise, AskSlot, BuiltIn, CallSkill, Decision, Reject
 from earshot_dialogue.session import Session
 from earshot_topology import attributes as names
@@ -27,3 +28,12 @@ def described(context: turn_pb2.TurnContext, session: Session, decision: Decisio
     elif isinstance(decision, Reject | Apologise):
         described[names.ERROR_CODE] = decision.fault.code
     return described
+
+
+def outcome_attributes(outcome: outcome_pb2.Outcome) -> dict[str, str]:
+    """Return what a span tells of an outcome; the words only where words may be recorded."""
+    return {
+        names.OUTCOME_ID: outcome.outcome_id,
+        names.TURN_KIND: outcome_pb2.OutcomeKind.Name(outcome.kind).removeprefix("OUTCOME_KIND_").lower(),
+        names.PII_ANSWER: " ".join(prompt.text for prompt in outcome.prompts),
+    }

@@ -60,12 +60,15 @@ class TurnEffect:
     contexts: Contexts = field(default_factory=dict)
 
 
-def current(stored: Session | None, now: datetime, new_id: SessionId) -> Session:
+def current(stored: Session | None, now: datetime, new_id: SessionId, *, follows: SessionId | None = None) -> Session:
     """Return the session a turn belongs to: the stored one while it lasts, otherwise a fresh one.
+
+    A turn that names the session it follows (the microphone was reopened for it) belongs to it however long the answer
+    before it took to speak.
 
     A fresh session goes on counting revisions where the expired one stopped: a revision names one state of the key.
     """
-    if stored is not None and not stored.expired(now):
+    if stored is not None and (not stored.expired(now) or stored.session_id == follows):
         return stored
     return Session(session_id=new_id, expire_time=now, revision=stored.revision if stored else 0)
 

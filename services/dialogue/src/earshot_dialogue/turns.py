@@ -34,7 +34,7 @@ from earshot_dialogue import metrics, wire
 from earshot_dialogue.catalogue import Catalogue
 from earshot_dialogue.chain import OutcomeChain
 from earshot_dialogue.decided import DecidedTurns
-from earshot_dialogue.describing import described
+from earshot_dialogue.describing import described, outcome_attributes
 from earshot_dialogue.fulfilment import Scene, TurnDecidedError
 from earshot_dialogue.ids import uuid7
 from earshot_dialogue.languages import Languages
@@ -44,7 +44,7 @@ from earshot_dialogue.performing import Performer
 from earshot_dialogue.policy import Decision, Limits, decide, senseless
 from earshot_dialogue.session import Session, TurnEffect, advance, current
 from earshot_dialogue.sessions import SessionStore, StoredSession
-from earshot_dialogue.values import Heard, OutcomeId, SessionId
+from earshot_dialogue.values import Heard, OutcomeId, SessionId, Turn
 
 
 class TurnDecider:
@@ -98,12 +98,12 @@ class TurnDecider:
         if delivery.num_delivered > 1 and await self._passed(address.turn_outcome(turn.turn_id), stored):
             return
         heard = wire.to_heard(event)
-        session, decision = self._decide(stored.session, heard, event.turn)
+        session, decision = self._decide(stored.session, turn, heard, event.turn)
         if senseless(decision, session):
             newer = await self._sessions.caught_up(address, stored)
             if newer is not None:
                 stored = newer
-                session, decision = self._decide(stored.session, heard, event.turn)
+                session, decision = self._decide(stored.session, turn, heard, event.turn)
         scene = Scene(
             turn=turn,
             context=_in_session(event.turn, session),
@@ -122,6 +122,7 @@ class TurnDecider:
             metrics.LOST_CLAIMS.add(1)
             return
         self._decided.add(turn.turn_id)
+        telemetry.annotate(outcome_attributes(claimed.outcome))
         if claimed.ours:
             elapsed_s = (time.monotonic_ns() - delivery.received_ns) / 1e9
             kind = ending.segment.kind.value
@@ -159,7 +160,8 @@ class TurnDecider:
 
         def change(before: Session | None) -> Session | None:
             now = datetime.now(UTC)
-            base = scene.session if before is stored.session else current(before, now, session_id)
+            follows = scene.turn.follows
+            base = scene.session if before is stored.session else current(before, now, session_id, follows=follows)
             if base.next_turn_index == 0:
                 base = replace(base, session_id=session_id)
             after = advance(

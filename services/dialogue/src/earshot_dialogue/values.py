@@ -119,6 +119,7 @@ class Turn:
         device: Serial number of the device.
         locale: BCP-47, as the turn says; it may be one that nobody here speaks.
         spoken: Whether the answer is played (a typed turn's is not).
+        follows: The session that the microphone was reopened for, as the device says; None otherwise.
         deadline: By then the turn has its outcome. Aware.
     """
 
@@ -128,6 +129,7 @@ class Turn:
     locale: str
     spoken: bool
     deadline: datetime
+    follows: SessionId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

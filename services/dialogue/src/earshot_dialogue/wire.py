@@ -84,6 +84,7 @@ def to_turn(context: turn_pb2.TurnContext, *, default_deadline: datetime) -> Tur
         locale=context.locale,
         spoken=context.modality == turn_pb2.MODALITY_VOICE,
         deadline=context.deadline_time.ToDatetime(tzinfo=UTC) if given else default_deadline,
+        follows=SessionId(context.session_id) if context.session_id else None,
     )
 
 
