@@ -1,8 +1,8 @@
 """The AsyncAPI 3 document of the bus, generated from the channels, streams and consumers that services run on.
 
-Usage: python -m earshot_topology.asyncapi [--check] FILE
+Usage: python -m earshot_topology.asyncapi [--check] [FILE]
 
---check fails when FILE is not what would be generated.
+FILE is docs/asyncapi.yaml by default. --check fails when it is not what would be generated.
 """
 
 from __future__ import annotations
@@ -171,9 +171,7 @@ def text() -> str:
 def main() -> None:
     """Run the command."""
     arguments = [argument for argument in sys.argv[1:] if argument != "--check"]
-    if len(arguments) != 1:
-        raise SystemExit("usage: python -m earshot_topology.asyncapi [--check] FILE")
-    target = Path(arguments[0])
+    target = Path(arguments[0] if arguments else "docs/asyncapi.yaml")
     if "--check" not in sys.argv:
         target.write_text(text())
     elif not target.exists() or target.read_text() != text():
