@@ -17,6 +17,8 @@ from earshot_tts.cache.sentences import SentenceCache, Source
 from earshot_tts.cache.shared import SharedCacheError
 from earshot_tts.captured import CapturedFrame, CapturedOutcome
 from earshot_tts.engines.recorded import RecordedEngine
+from earshot_tts.errors import EngineError
+from earshot_tts.production import Production
 from earshot_tts.requests import OutcomeId
 
 
@@ -100,7 +102,7 @@ async def test_slow_store_holds_speech_up_for_its_patience_only() -> None:
     """A look into a store that does not answer ends after the patience; it is a miss."""
     cache = SentenceCache(MemoryCache(1000), SlowStore(delay_s=10.0), 0.05)
     began = asyncio.get_running_loop().time()
-    assert await cache.get("key") is None
+    assert await cache.fetch("key") is None
     assert asyncio.get_running_loop().time() - began == pytest.approx(0.05)
 
 
@@ -111,9 +113,8 @@ async def test_failing_store_is_a_miss_and_memory_goes_on() -> None:
     writer = asyncio.create_task(cache.write())
     for number in range(100):
         cache.keep(f"key{number}", (b"frame",))
-    hit = await cache.get("key99")
-    assert hit is not None
-    assert hit.source is Source.MEMORY
+    assert await cache.fetch("key99") is None
+    assert cache.remembered("key99") == (b"frame",)
     await cache.written()
     assert not writer.done()
     writer.cancel()
@@ -124,10 +125,73 @@ async def test_store_fills_the_memory() -> None:
     store = SlowStore()
     store.stored["key"] = pack((b"frame",))
     cache = SentenceCache(MemoryCache(1000), store, 0.05)
-    assert [(hit.source, hit.frames) for hit in (await cache.get("key"), await cache.get("key")) if hit] == [
-        (Source.SHARED, (b"frame",)),
-        (Source.MEMORY, (b"frame",)),
-    ]
+    assert cache.remembered("key") is None
+    assert await cache.fetch("key") == (b"frame",)
+    assert cache.remembered("key") == (b"frame",)
+
+
+class Maker:
+    """Makes a sentence of three batches, one a second."""
+
+    def __init__(self, *, fails: bool = False) -> None:
+        self.fails = fails
+        self.made = 0
+        self.ended = 0
+
+    async def __call__(self, production: Production) -> None:
+        """Make it."""
+        for number in range(3):
+            await asyncio.sleep(1.0)
+            production.add((f"frame{number}".encode(),), Source.ENGINE)
+            self.made += 1
+        if self.fails:
+            raise EngineError("broken")
+
+    def end(self, _production: Production) -> None:
+        """Count the ends."""
+        self.ended += 1
+
+
+async def hear(production: Production) -> list[bytes]:
+    """Listen to the end."""
+    return [frame async for frames, _ in production.listen() for frame in frames]
+
+
+@pytest.mark.looptime
+async def test_sentence_is_made_once_for_all_who_listen() -> None:
+    """Whoever comes while a sentence is made hears all of it; it is made once."""
+    maker = Maker()
+    production = Production(maker, maker.end)
+    first = asyncio.create_task(hear(production))
+    await asyncio.sleep(1.5)
+    assert await hear(production) == await first == [b"frame0", b"frame1", b"frame2"]
+    assert await hear(production) == await first
+    assert (maker.made, maker.ended) == (3, 1)
+
+
+@pytest.mark.looptime
+async def test_sentence_is_given_up_when_nobody_listens() -> None:
+    """One listener less changes nothing for the other; when the last one leaves, making stops."""
+    maker = Maker()
+    production = Production(maker, maker.end)
+    first, second = asyncio.create_task(hear(production)), asyncio.create_task(hear(production))
+    await asyncio.sleep(1.5)
+    first.cancel()
+    await asyncio.sleep(1.0)
+    second.cancel()
+    await asyncio.gather(first, second, return_exceptions=True)
+    await asyncio.sleep(5.0)
+    assert (maker.made, maker.ended) == (2, 1)
+
+
+@pytest.mark.looptime
+async def test_failure_is_raised_where_somebody_listens() -> None:
+    """A failing engine is an error for each listener, after what there was."""
+    maker = Maker(fails=True)
+    production = Production(maker, maker.end)
+    results = await asyncio.gather(hear(production), hear(production), return_exceptions=True)
+    assert [type(result) for result in results] == [EngineError, EngineError]
+    assert maker.ended == 1
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from earshot_tts.cache.sentences import SentenceCache, Source
 from earshot_tts.engines.base import Engine, EngineCapabilities, Voice
 from earshot_tts.engines.catalogue import voice_for
 from earshot_tts.errors import SpeechError
+from earshot_tts.production import Production
 from earshot_tts.rendering import render, silence
 from earshot_tts.text.spans import Span
 
@@ -57,6 +58,7 @@ class Synthesis:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="synthesis")
         self.frame_ms = frame_ms
         self._silences: dict[Format, bytes] = {}
+        self._productions: dict[str, Production] = {}
 
     @property
     def capabilities(self) -> EngineCapabilities:
@@ -87,7 +89,7 @@ class Synthesis:
         self._threads.shutdown()
 
     async def frames(self, span: Span, audio_format: Format, voice_name: str = "") -> AsyncGenerator[Batch, None]:
-        """Yield a sentence's frames as they come into being; closing the generator stops the engine.
+        """Yield a sentence's frames as they come into being; the engine stops when nobody listens.
 
         Raises:
             SpeechError: unknown_locale, unknown_voice.
@@ -102,19 +104,37 @@ class Synthesis:
             audio_format=audio_format,
             frame_ms=self.frame_ms,
         )
-        hit = await self._cache.get(key)
-        if hit is not None:
-            _SENTENCES.add(1, {"source": hit.source.value})
-            yield Batch(frames=hit.frames, span=span, source=hit.source)
+        remembered = self._cache.remembered(key)
+        if remembered is not None:
+            _SENTENCES.add(1, {"source": Source.MEMORY.value})
+            yield Batch(frames=remembered, span=span, source=Source.MEMORY)
             return
-        _SENTENCES.add(1, {"source": Source.ENGINE.value})
-        whole: list[bytes] = []
-        async with aclosing(self._rendered(span, voice, audio_format)) as batches:
-            async for frames in batches:
-                whole += frames
-                yield Batch(frames=frames, span=span, source=Source.ENGINE)
-        if whole:
-            self._cache.keep(key, tuple(whole))
+        production = self._productions.get(key)
+        if production is None:
+            production = self._produce(key, span, voice, audio_format)
+        async with aclosing(production.listen()) as heard:
+            async for frames, source in heard:
+                yield Batch(frames=frames, span=span, source=source)
+
+    def _produce(self, key: str, span: Span, voice: Voice, audio_format: Format) -> Production:
+        async def make(production: Production) -> None:
+            stored = await self._cache.fetch(key)
+            _SENTENCES.add(1, {"source": (Source.ENGINE if stored is None else Source.SHARED).value})
+            if stored is not None:
+                production.add(stored, Source.SHARED)
+                return
+            async with aclosing(self._rendered(span, voice, audio_format)) as batches:
+                async for frames in batches:
+                    production.add(frames, Source.ENGINE)
+            if production.frames:
+                self._cache.keep(key, production.frames)
+
+        def ended(production: Production) -> None:
+            if self._productions.get(key) is production:
+                del self._productions[key]
+
+        production = self._productions[key] = Production(make, ended)
+        return production
 
     async def _rendered(self, span: Span, voice: Voice, audio_format: Format) -> AsyncGenerator[Frames, None]:
         loop = asyncio.get_running_loop()

@@ -1,7 +1,8 @@
 """Spoken sentences, looked up first here, then in the shared cache. Nothing that goes wrong here stops speech.
 
-    get ─► memory ─► shared (at most `patience_s`) ─► None: synthesise
-    keep ─► memory, and a queue whose writer puts them into the shared cache one after the other
+    remembered ─► memory
+    fetch      ─► shared, at most `patience_s`; None: synthesise
+    keep       ─► memory, and a queue whose writer puts them into the shared cache one after the other
 
 The queue is bounded: when the store is slow, new sentences are simply not written.
 """
@@ -9,7 +10,6 @@ The queue is bounded: when the store is slow, new sentences are simply not writt
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from enum import StrEnum
 
 from earshot_chassis import telemetry
@@ -31,14 +31,6 @@ class Source(StrEnum):
     ENGINE = "engine"
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A sentence that was found, and where."""
-
-    frames: Frames
-    source: Source
-
-
 class SentenceCache:
     """Both caches as one.
 
@@ -54,11 +46,12 @@ class SentenceCache:
         self._patience_s = patience_s
         self._queue: asyncio.Queue[tuple[str, Frames]] = asyncio.Queue(_QUEUE_LENGTH)
 
-    async def get(self, key: str) -> Hit | None:
-        """Return a sentence if either cache has it; whatever fails is a miss."""
-        frames = self._memory.get(key)
-        if frames is not None:
-            return Hit(frames, Source.MEMORY)
+    def remembered(self, key: str) -> Frames | None:
+        """Return a sentence that this process has."""
+        return self._memory.get(key)
+
+    async def fetch(self, key: str) -> Frames | None:
+        """Return a sentence that the shared cache has, and remember it; whatever fails is a miss."""
         if self._shared is None:
             return None
         try:
@@ -74,7 +67,7 @@ class SentenceCache:
             _count("get", "corrupt" if isinstance(error, CorruptBlobError) else "unavailable")
             return None
         self._memory.put(key, frames)
-        return Hit(frames, Source.SHARED)
+        return frames
 
     def keep(self, key: str, frames: Frames) -> None:
         """Remember a sentence; returns at once."""
