@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +11,8 @@ from pathlib import Path
 import grpc
 import pytest
 from google.rpc import code_pb2
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind
 
 from earshot.common.v1 import turn_pb2
 from earshot.device.v1 import upstream_pb2
@@ -23,6 +25,8 @@ from earshot_skillkit.dispatch import Dispatcher
 from earshot_skillkit.package import SkillPackage
 from earshot_skillkit.servicer import NAME, SkillServicer
 from earshot_skillkit.skill import Host, handlers_of
+from earshot_topology import attributes
+from support.spans import recorded_spans
 from support.toy_skill import Toy, write_toy
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -55,6 +59,12 @@ def request(intent: str, *slots, locale: str = "en-US", time_zone: str = "Asia/T
     )
     values = {"idempotency_key": "T.0", "attempt": 1, "turn": turn} | fields
     return skill_pb2.HandleRequest(intent=intent, slots=[wire.slot(*slot) for slot in slots], **values)
+
+
+@pytest.fixture
+def spans() -> Iterator[InMemorySpanExporter]:
+    """Record the spans of this process."""
+    yield from recorded_spans()
 
 
 @pytest.fixture
@@ -202,3 +212,18 @@ async def test_a_request_is_read_in_the_users_time(served: Served) -> None:
     assert read.device is not None
     assert (read.device.volume_percent, read.device.media_item_id) == (40, "m")
     assert (read.household_id, read.device_id, read.turn_id, read.session_id) == ("h1", "d1", "T", "S")
+
+
+async def test_a_call_shows_in_the_trace(served: Served, spans: InMemorySpanExporter) -> None:
+    """The server's span tells skill, version, intent and attempt, and nothing that was said."""
+    await served.call("greet", ("name", "Ada", "Ada"), attempt=2)
+    (span,) = [each for each in spans.get_finished_spans() if each.kind is SpanKind.SERVER]
+    told = dict(span.attributes or {})
+    assert {name: told[name] for name in told if name.startswith("voice.")} == {
+        attributes.SKILL_ID: "toy",
+        attributes.SKILL_VERSION: "1.0.0",
+        attributes.INTENT: "toy.greet",
+        attributes.SKILL_ATTEMPT: 2,
+    }
+    assert set(told) <= attributes.DECLARED
+    assert "Ada" not in str(told)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -23,6 +24,7 @@ from earshot_skill_weather.settings import WeatherSettings
 from earshot_skill_weather.skill import Weather
 from earshot_skillkit import MemoryStates, Question, SourceUnavailableError, Span, States, load_package
 from earshot_skillkit.testing import SkillTester
+from support.spans import recorded_spans
 
 PACKAGE = load_package("earshot_skill_weather")
 PARIS = ZoneInfo("Europe/Paris")
@@ -121,6 +123,12 @@ def held(application: Starlette, states: States | None = None, **values: Any) ->
 def source() -> Source:
     """Make the fixed weather."""
     return Source()
+
+
+@pytest.fixture
+def spans() -> Iterator[InMemorySpanExporter]:
+    """Record the spans of this process."""
+    yield from recorded_spans()
 
 
 @pytest.fixture
@@ -353,6 +361,15 @@ async def test_the_sample_server_is_owned_up_to() -> None:
     assert english.endswith(" This is sample data.")
     assert mandarin.startswith("巴黎明天")
     assert mandarin.endswith("这是示例数据。")
+
+
+async def test_what_is_waited_for_shows_in_the_trace(weather: SkillTester, spans: InMemorySpanExporter) -> None:
+    """One span a request, without the place; none while cached."""
+    for _ in range(2):
+        await weather.say("what's the weather in Paris")
+    finished = spans.get_finished_spans()
+    assert [span.name for span in finished] == ["open_meteo.search", "open_meteo.forecast"]
+    assert [dict(span.attributes or {}) for span in finished] == [{}, {}]
 
 
 async def test_a_key_is_sent_where_there_is_one(source: Source) -> None:

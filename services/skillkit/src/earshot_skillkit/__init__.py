@@ -38,6 +38,7 @@ from earshot_skillkit.request import DeviceState, FilledSlot, Request, SlotValue
 from earshot_skillkit.runtime import run
 from earshot_skillkit.skill import Host, Skill, intent
 from earshot_skillkit.states import MemoryStates, States
+from earshot_skillkit.tracing import request_span
 
 __all__ = [
     "Answer",
@@ -77,6 +78,7 @@ __all__ = [
     "intent",
     "load_folder",
     "load_package",
+    "request_span",
     "run",
     "with_lists",
 ]

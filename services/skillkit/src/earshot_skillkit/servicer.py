@@ -10,12 +10,14 @@ import grpc
 from grpc_status import rpc_status
 
 from earshot.skill.v1 import skill_pb2, skill_pb2_grpc
+from earshot_chassis import telemetry
 from earshot_chassis.errors import RetryableError
 from earshot_chassis.rpc_errors import to_status
 from earshot_skillkit import wire
 from earshot_skillkit.dispatch import Dispatcher
 from earshot_skillkit.package import SkillPackage
 from earshot_skillkit.replies import Answer
+from earshot_topology import attributes
 
 NAME = "earshot.skill.v1.Skill"
 
@@ -48,6 +50,15 @@ class SkillServicer(skill_pb2_grpc.SkillServicer):
         self, request: skill_pb2.HandleRequest, context: Context
     ) -> AsyncIterator[skill_pb2.HandleResponse]:
         """Fulfil one intent; errors are mapped by the chassis, a passed deadline is DEADLINE_EXCEEDED."""
+        skill_id = self._package.manifest.id
+        telemetry.annotate(
+            {
+                attributes.SKILL_ID: skill_id,
+                attributes.SKILL_VERSION: self._package.version,
+                attributes.INTENT: f"{skill_id}.{request.intent}",
+                attributes.SKILL_ATTEMPT: request.attempt,
+            }
+        )
         call = wire.request(request, self._package, now=self._now())
         directives = 0
         try:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from earshot_skill_weather.forecast import Day, Forecast, Hour, Place
 from earshot_skill_weather.settings import WeatherSettings
-from earshot_skillkit import SourceUnavailableError
+from earshot_skillkit import SourceUnavailableError, request_span
 
 DAYS = 16
 SAMPLE_HEADER = "X-Earshot-Sample"
@@ -91,11 +91,12 @@ class OpenMeteo:
         Raises:
             SourceUnavailableError: No answer in time, an error, or an answer that is not understood.
         """
-        response = await self._get(
-            f"{self._settings.geocoding_api}/v1/search",
-            {"name": name, "count": "1", "language": language, "format": "json"},
-        )
-        results = _read(response, _Results).results
+        with request_span("open_meteo.search"):
+            response = await self._get(
+                f"{self._settings.geocoding_api}/v1/search",
+                {"name": name, "count": "1", "language": language, "format": "json"},
+            )
+            results = _read(response, _Results).results
         if not results:
             return None
         best = results[0]
@@ -107,19 +108,20 @@ class OpenMeteo:
         Raises:
             SourceUnavailableError: No answer in time, an error, or an answer that is not understood.
         """
-        response = await self._get(
-            f"{self._settings.api}/v1/forecast",
-            {
-                "latitude": f"{latitude:.4f}",
-                "longitude": f"{longitude:.4f}",
-                "current": "temperature_2m,weather_code",
-                "daily": "weather_code,temperature_2m_max,temperature_2m_min,precipitation_probability_max",
-                "hourly": "weather_code,temperature_2m,precipitation_probability",
-                "timezone": "auto",
-                "forecast_days": str(DAYS),
-            },
-        )
-        weather = _read(response, _Weather)
+        with request_span("open_meteo.forecast"):
+            response = await self._get(
+                f"{self._settings.api}/v1/forecast",
+                {
+                    "latitude": f"{latitude:.4f}",
+                    "longitude": f"{longitude:.4f}",
+                    "current": "temperature_2m,weather_code",
+                    "daily": "weather_code,temperature_2m_max,temperature_2m_min,precipitation_probability_max",
+                    "hourly": "weather_code,temperature_2m,precipitation_probability",
+                    "timezone": "auto",
+                    "forecast_days": str(DAYS),
+                },
+            )
+            weather = _read(response, _Weather)
         days, hours = _days(weather.daily), _hours(weather.hourly)
         if not days:
             raise SourceUnavailableError("the source knows no day", code="source_malformed")
