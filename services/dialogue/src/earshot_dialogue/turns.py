@@ -136,8 +136,10 @@ class TurnDecider:
         if ending.effect is not None:
             await self._remember(scene, stored, ending.effect, claimed.outcome)
 
-    def _decide(self, stored: Session | None, heard: Heard, context: turn_pb2.TurnContext) -> tuple[Session, Decision]:
-        session = current(stored, datetime.now(UTC), SessionId(uuid7()))
+    def _decide(
+        self, stored: Session | None, turn: Turn, heard: Heard, context: turn_pb2.TurnContext
+    ) -> tuple[Session, Decision]:
+        session = current(stored, datetime.now(UTC), SessionId(uuid7()), follows=turn.follows)
         with telemetry.span("dialogue.decide") as span:
             decision = decide(session, heard, self.catalogue, self._languages.find(context.locale), self._limits)
             if span.is_recording():
