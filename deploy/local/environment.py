@@ -102,8 +102,17 @@ def runs(python: Path) -> bool:
     return answer.returncode == 0 and answer.stdout.strip() == sys.version
 
 
-def run(what: str, command: list[str | Path], env: dict[str, str] | None = None) -> None:
-    """Run one step with a line before it and its seconds after it; its output is shown only when it fails."""
+def run(
+    what: str, command: list[str | Path], env: dict[str, str] | None = None, instead: list[str | Path] | None = None
+) -> None:
+    """Run one step with a line before it and its seconds after it; its output is shown only when it fails.
+
+    Args:
+        what: The line.
+        command: What to run.
+        env: Its environment; None: ours.
+        instead: Run when the command fails.
+    """
     say(what)
     began = time.monotonic()
     result = subprocess.run(  # noqa: S603 - commands are put together here
@@ -111,12 +120,18 @@ def run(what: str, command: list[str | Path], env: dict[str, str] | None = None)
     )
     if result.returncode != 0:
         print(result.stdout[-4000:], file=sys.stderr)
-        fail(f"this step failed: {what}. Run the same command again once its cause is gone.")
+        if instead is None:
+            fail(f"this step failed: {what}. Run the same command again once its cause is gone.")
+        run(f"{what}, another way", instead)
     say(f"  {time.monotonic() - began:.1f} s")
 
 
 def uv_environment(python: Path) -> dict[str, str]:
-    """Return uv's environment, with the indexes that pip is configured for: a machine is set up for pip, rarely for uv."""
+    """Return uv's environment, with the index that pip is configured for: a machine is set up for pip, rarely for uv.
+
+    Extra indexes are left out: where two have the same version, uv takes the files of one alone, and that may lack the
+    wheel for this machine.
+    """
     env = dict(os.environ, VIRTUAL_ENV=str(VENV), UV_NO_PROGRESS="1")
     answer = subprocess.run(  # noqa: S603 - our own path
         [python, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
@@ -124,17 +139,10 @@ def uv_environment(python: Path) -> dict[str, str]:
     configured: dict[str, str] = {}
     for line in answer.stdout.splitlines():
         key, _, value = line.partition("=")
-        configured[key.rsplit(".", 1)[-1]] = " ".join(value.strip("'\"").replace("\\n", " ").split())
-    for option, variable in (
-        ("index-url", "UV_DEFAULT_INDEX"),
-        ("extra-index-url", "UV_INDEX"),
-        ("find-links", "UV_FIND_LINKS"),
-        ("cert", "SSL_CERT_FILE"),
-    ):
+        configured[key.rsplit(".", 1)[-1]] = value.strip("'\"")
+    for option, variable in (("index-url", "UV_DEFAULT_INDEX"), ("cert", "SSL_CERT_FILE")):
         if configured.get(option):
             env.setdefault(variable, configured[option])
-    # As pip does it: every index is asked. What is installed is decided by the hashes.
-    env.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")
     return env
 
 
@@ -155,6 +163,7 @@ def install() -> None:
         "installing the packages of requirements/all.txt (about 100; the longest step)",
         [*uv, "--compile-bytecode", "--require-hashes", "-r", REQUIREMENTS / "all.txt"],
         env,
+        instead=[*pip, "--require-hashes", "-r", REQUIREMENTS / "all.txt"],
     )
     editable: list[str | Path] = [part for folder in distributions() for part in ("-e", folder)]
     run("installing Earshot's own distributions", [*uv, "--no-deps", "--no-build-isolation", *editable], env)

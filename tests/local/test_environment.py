@@ -67,15 +67,24 @@ def test_a_step_that_fails_shows_its_output_and_ends(environment, capsys):
     assert not environment.STAMP.exists()
 
 
-def test_the_indexes_of_pip_are_used_by_uv(environment, monkeypatch):
-    """A machine is configured for pip; what its user said to uv itself wins."""
+def test_the_index_of_pip_is_used_by_uv(environment, monkeypatch):
+    """A machine is configured for pip; what its user said to uv itself wins, and extra indexes are left out."""
 
     class Listed:
-        stdout = "global.index-url='http://index'\n:env:.extra-index-url='http://a\\nhttp://b'\nglobal.timeout='5'\n"
+        stdout = "global.index-url='http://index'\n:env:.extra-index-url='http://a'\n:env:.cert='/certificates'\n"
 
     monkeypatch.setattr(environment.subprocess, "run", lambda *_, **__: Listed)
-    monkeypatch.setenv("UV_DEFAULT_INDEX", "http://mine")
-    monkeypatch.delenv("UV_INDEX", raising=False)
+    for name in ("UV_DEFAULT_INDEX", "UV_INDEX", "SSL_CERT_FILE"):
+        monkeypatch.delenv(name, raising=False)
     env = environment.uv_environment(Path(sys.executable))
-    assert env["UV_DEFAULT_INDEX"] == "http://mine"
-    assert env["UV_INDEX"] == "http://a http://b"
+    assert (env["UV_DEFAULT_INDEX"], env["SSL_CERT_FILE"]) == ("http://index", "/certificates")
+    assert "UV_INDEX" not in env
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "http://mine")
+    assert environment.uv_environment(Path(sys.executable))["UV_DEFAULT_INDEX"] == "http://mine"
+
+
+def test_a_step_may_have_another_way(environment, capsys):
+    """What fails is shown, then the other way is tried."""
+    failing = [sys.executable, "-c", "print('no route'); raise SystemExit(1)"]
+    environment.run("installing", failing, instead=[sys.executable, "-c", ""])
+    assert "no route" in capsys.readouterr().err
