@@ -12,17 +12,17 @@ from earshot.dialogue.v1 import outcome_pb2
 from earshot.skill.v1 import skill_pb2
 from earshot_chassis.rpc_client import connect
 from earshot_dialogue import wire
-from earshot_dialogue.caller import SkillCaller
-from earshot_dialogue.chain import OutcomeChain, UnfinishedAnswerError
-from earshot_dialogue.channels import SkillChannels
+from earshot_dialogue.claims.chain import OutcomeChain, UnfinishedAnswerError
+from earshot_dialogue.claims.ledger import OutcomeLedger
+from earshot_dialogue.core.outcome import Kind, Segment, silent
+from earshot_dialogue.core.policy import Limits, decide
+from earshot_dialogue.core.values import Fault, Hypothesis, Prompt
 from earshot_dialogue.deadlines import arm
 from earshot_dialogue.fulfilment import Ending, Fulfilment, Scene
-from earshot_dialogue.ledger import OutcomeLedger
-from earshot_dialogue.outcome import Kind, Segment, silent
 from earshot_dialogue.performing import Performer
-from earshot_dialogue.policy import Limits, decide
 from earshot_dialogue.shadows import DeviceShadows
-from earshot_dialogue.values import Fault, Hypothesis, Prompt
+from earshot_dialogue.skills.caller import SkillCaller
+from earshot_dialogue.skills.channels import SkillChannels
 from support.dialogues import Place, hypothesis
 from support.fake_skill import FakeSkill, answer, fake_skill, weather
 from support.policies import ENGLISH, catalogue, heard, meaning, session

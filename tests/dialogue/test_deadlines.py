@@ -11,11 +11,11 @@ from nats.js.api import RawStreamMsg
 from earshot.device.v1 import upstream_pb2
 from earshot.dialogue.v1 import outcome_pb2
 from earshot_chassis.errors import ConflictError
-from earshot_dialogue.chain import OutcomeChain
+from earshot_dialogue.claims.chain import OutcomeChain
+from earshot_dialogue.claims.ledger import OutcomeLedger
+from earshot_dialogue.core.outcome import Kind, Segment
+from earshot_dialogue.core.values import Prompt
 from earshot_dialogue.deadlines import arm
-from earshot_dialogue.ledger import OutcomeLedger
-from earshot_dialogue.outcome import Kind, Segment
-from earshot_dialogue.values import Prompt
 from earshot_topology.subjects import TURN_DEADLINE_DUE, TURN_SPEECH_CANCELLED, deadline_arm
 from support.dialogues import Place, hypothesis
 from support.fake_skill import FakeSkill

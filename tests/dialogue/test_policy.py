@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from earshot_dialogue.language import Language
-from earshot_dialogue.policy import (
+from earshot_dialogue.core.language import Language
+from earshot_dialogue.core.policy import (
     Apologise,
     AskSlot,
     BuiltIn,
@@ -17,8 +17,8 @@ from earshot_dialogue.policy import (
     Reject,
     decide,
 )
-from earshot_dialogue.session import Session
-from earshot_dialogue.values import Heard, Hypothesis, Rejection
+from earshot_dialogue.core.session import Session
+from earshot_dialogue.core.values import Heard, Hypothesis, Rejection
 from support.policies import ENGLISH, LANGUAGES, asked, catalogue, heard, meaning, session, version
 
 FORECAST = "weather.get_forecast"

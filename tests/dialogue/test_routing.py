@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from earshot_dialogue.catalogue import IntentSpec
-from earshot_dialogue.routing import route
-from earshot_dialogue.values import SessionId
+from earshot_dialogue.core.catalogue import IntentSpec
+from earshot_dialogue.core.routing import route
+from earshot_dialogue.core.values import SessionId
 from support.policies import catalogue, meaning, version
 
 FORECAST = meaning("weather.get_forecast", city="Paris")

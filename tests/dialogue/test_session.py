@@ -9,10 +9,10 @@ import hypothesis.strategies as st
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from earshot_dialogue import builtin
-from earshot_dialogue.policy import AskSlot, BuiltIn, BuiltInIntent, CallSkill, Limits, decide
-from earshot_dialogue.session import PendingQuestion, Session, TurnEffect, advance, current
-from earshot_dialogue.values import (
+from earshot_dialogue.core import builtin
+from earshot_dialogue.core.policy import AskSlot, BuiltIn, BuiltInIntent, CallSkill, Limits, decide
+from earshot_dialogue.core.session import PendingQuestion, Session, TurnEffect, advance, current
+from earshot_dialogue.core.values import (
     DeviceShadow,
     Heard,
     OutcomeId,

@@ -7,11 +7,12 @@ from datetime import timedelta
 
 import pytest
 
-from earshot_dialogue import builtin, sentences
-from earshot_dialogue.language import Language
-from earshot_dialogue.outcome import Kind, Segment, for_device
-from earshot_dialogue.policy import BuiltIn, BuiltInIntent
-from earshot_dialogue.values import DeviceShadow, Prompt, SessionId, SkillDirective, SpeakDirective
+from earshot_dialogue.core import builtin
+from earshot_dialogue.core.language import Language
+from earshot_dialogue.core.outcome import Kind, Segment, for_device
+from earshot_dialogue.core.policy import BuiltIn, BuiltInIntent
+from earshot_dialogue.core.values import DeviceShadow, Prompt, SessionId, SkillDirective, SpeakDirective
+from earshot_dialogue.skills import sentences
 from support.policies import ENGLISH, LANGUAGES, asked, catalogue, meaning, session
 
 CHINESE = LANGUAGES.find("zh-CN")

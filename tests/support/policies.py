@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from earshot_dialogue.catalogue import Catalogue, Effect, IntentSpec, LocaleWords, SkillVersion, SlotSpec
+from earshot_dialogue.core.catalogue import Catalogue, Effect, IntentSpec, LocaleWords, SkillVersion, SlotSpec
+from earshot_dialogue.core.session import PendingQuestion, Session
+from earshot_dialogue.core.values import Heard, Hypothesis, SessionId, SkillId, Slot
 from earshot_dialogue.languages import Languages
-from earshot_dialogue.session import PendingQuestion, Session
-from earshot_dialogue.values import Heard, Hypothesis, SessionId, SkillId, Slot
 
 LANGUAGES = Languages.load()
 ENGLISH = LANGUAGES.fallback

@@ -12,22 +12,22 @@ from earshot_chassis.bus import Bus
 from earshot_chassis.rpc_client import connect
 from earshot_chassis.service import Service
 from earshot_dialogue import recall
-from earshot_dialogue.caller import SkillCaller
-from earshot_dialogue.channels import SkillChannels
+from earshot_dialogue.claims.decided import DecidedTurns
+from earshot_dialogue.claims.ledger import OutcomeLedger
 from earshot_dialogue.converse import Conversation
 from earshot_dialogue.deadlines import DeadlineReader
-from earshot_dialogue.decided import DecidedTurns
 from earshot_dialogue.deviceevents import DeviceEvents
 from earshot_dialogue.fulfilment import Fulfilment
 from earshot_dialogue.languages import Languages
-from earshot_dialogue.ledger import OutcomeLedger
 from earshot_dialogue.listening import OutcomeListener
 from earshot_dialogue.performing import Performer
-from earshot_dialogue.registered import CatalogueBuilder
 from earshot_dialogue.servicer import AssistantServicer
 from earshot_dialogue.sessions import SessionStore
 from earshot_dialogue.settings import DialogueSettings
 from earshot_dialogue.shadows import DeviceShadows
+from earshot_dialogue.skills.caller import SkillCaller
+from earshot_dialogue.skills.channels import SkillChannels
+from earshot_dialogue.skills.registered import CatalogueBuilder
 from earshot_dialogue.starts import UtteranceStarts
 from earshot_dialogue.turns import TurnDecider
 from earshot_registry import RegistrySnapshot, SkillRegistry

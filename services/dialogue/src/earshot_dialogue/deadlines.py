@@ -18,12 +18,12 @@ from earshot.dialogue.v1 import outcome_pb2
 from earshot_chassis import telemetry
 from earshot_chassis.bus import Bus, Delivery
 from earshot_dialogue import metrics, wire
-from earshot_dialogue.chain import OutcomeChain, UnfinishedAnswerError
-from earshot_dialogue.decided import DecidedTurns
+from earshot_dialogue.claims.chain import OutcomeChain, UnfinishedAnswerError
+from earshot_dialogue.claims.decided import DecidedTurns
+from earshot_dialogue.claims.ledger import OutcomeLedger
+from earshot_dialogue.core.outcome import Segment, apology, broken_off, for_device
+from earshot_dialogue.core.values import Fault, SessionId
 from earshot_dialogue.languages import Languages
-from earshot_dialogue.ledger import OutcomeLedger
-from earshot_dialogue.outcome import Segment, apology, broken_off, for_device
-from earshot_dialogue.values import Fault, SessionId
 from earshot_topology.streams import DIALOGUE_DEADLINE
 from earshot_topology.subjects import TURN_DEADLINE_DUE, deadline_arm
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from earshot.common.v1 import turn_pb2
 from earshot.dialogue.v1 import outcome_pb2
-from earshot_dialogue.policy import Apologise, AskSlot, BuiltIn, CallSkill, Decision, Reject
-from earshot_dialogue.session import Session
+from earshot_dialogue.core.policy import Apologise, AskSlot, BuiltIn, CallSkill, Decision, Reject
+from earshot_dialogue.core.session import Session
 from earshot_topology import attributes as names
 
 

@@ -8,12 +8,12 @@ from earshot.dialogue.v1 import outcome_pb2
 from earshot_chassis.bus import Bus, Delivery
 from earshot_chassis.errors import EarshotError
 from earshot_dialogue import metrics
-from earshot_dialogue.chain import OutcomeChain, UnfinishedAnswerError
+from earshot_dialogue.claims.chain import OutcomeChain, UnfinishedAnswerError
+from earshot_dialogue.claims.ledger import OutcomeLedger
+from earshot_dialogue.core.outcome import Kind, Segment, silent
+from earshot_dialogue.core.values import Fault
 from earshot_dialogue.errors import InvalidTurnError
-from earshot_dialogue.ledger import OutcomeLedger
-from earshot_dialogue.outcome import Kind, Segment, silent
 from earshot_dialogue.shadows import DeviceShadows
-from earshot_dialogue.values import Fault
 from earshot_topology.subjects import TURN_SPEECH_CANCELLED, DeviceAddress, InvalidTokenError, token
 
 _ACTED_ON = {"playback_interrupted", "turn_abandoned", "state_changed", "media_finished"}

@@ -14,7 +14,7 @@ A turn that nobody decided by its deadline, for Converse: NoOutcomeError, DEADLI
 from __future__ import annotations
 
 from earshot_chassis.errors import EarshotError, InvalidInputError, RetryableError
-from earshot_dialogue.values import Fault
+from earshot_dialogue.core.values import Fault
 
 STAGE = "dialogue"
 

@@ -11,16 +11,16 @@ from earshot.device.v1 import upstream_pb2
 from earshot.dialogue.v1 import outcome_pb2
 from earshot_chassis.bus import Bus
 from earshot_dialogue import wire
-from earshot_dialogue.caller import SkillCaller
-from earshot_dialogue.catalogue import Effect
-from earshot_dialogue.chain import OutcomeChain
+from earshot_dialogue.claims.chain import OutcomeChain
+from earshot_dialogue.core.catalogue import Effect
+from earshot_dialogue.core.language import Language
+from earshot_dialogue.core.outcome import Kind, Segment, apology, broken_off, for_device, question
+from earshot_dialogue.core.policy import CallSkill
+from earshot_dialogue.core.session import PendingQuestion, Session, TurnEffect
+from earshot_dialogue.core.values import Hypothesis, Turn
 from earshot_dialogue.errors import SkillError
-from earshot_dialogue.language import Language
-from earshot_dialogue.outcome import Kind, Segment, apology, broken_off, for_device, question
-from earshot_dialogue.policy import CallSkill
-from earshot_dialogue.session import PendingQuestion, Session, TurnEffect
-from earshot_dialogue.skillwire import SkillAnswer, SkillFiller, SkillQuestion, to_request
-from earshot_dialogue.values import Hypothesis, Turn
+from earshot_dialogue.skills.caller import SkillCaller
+from earshot_dialogue.skills.wire import SkillAnswer, SkillFiller, SkillQuestion, to_request
 from earshot_topology.subjects import TURN_FILLER
 
 # Left between a call's deadline and the turn's, to claim an apology before the deadline handler does.

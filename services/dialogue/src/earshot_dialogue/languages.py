@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from earshot_dialogue.language import Affixes, Language
+from earshot_dialogue.core.language import Affixes, Language
 
 # The locale that apologises when a turn's own is one that nobody here speaks.
 FALLBACK_LOCALE = "en-US"

@@ -9,15 +9,16 @@ from earshot.dialogue.v1 import outcome_pb2
 from earshot_chassis import telemetry
 from earshot_chassis.bus import Bus
 from earshot_chassis.errors import EarshotError
-from earshot_dialogue import builtin, wire
-from earshot_dialogue.catalogue import Catalogue
-from earshot_dialogue.chain import Claimed, OutcomeChain, UnfinishedAnswerError
+from earshot_dialogue import wire
+from earshot_dialogue.claims.chain import Claimed, OutcomeChain, UnfinishedAnswerError
+from earshot_dialogue.core import builtin
+from earshot_dialogue.core.catalogue import Catalogue
+from earshot_dialogue.core.outcome import Kind, Segment, apology, broken_off, for_device, question, silent
+from earshot_dialogue.core.policy import Apologise, AskSlot, BuiltIn, BuiltInIntent, CallSkill, Decision, Reject
+from earshot_dialogue.core.session import PendingQuestion, TurnEffect
+from earshot_dialogue.core.values import Fault
 from earshot_dialogue.fulfilment import Ending, Fulfilment, Scene, TurnDecidedError
-from earshot_dialogue.outcome import Kind, Segment, apology, broken_off, for_device, question, silent
-from earshot_dialogue.policy import Apologise, AskSlot, BuiltIn, BuiltInIntent, CallSkill, Decision, Reject
-from earshot_dialogue.session import PendingQuestion, TurnEffect
 from earshot_dialogue.shadows import DeviceShadows
-from earshot_dialogue.values import Fault
 from earshot_topology.subjects import TURN_SPEECH_CANCELLED
 
 _log = telemetry.logger("dialogue")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from earshot.device.v1 import upstream_pb2
 from earshot_chassis.bus import Bus
+from earshot_dialogue.claims.ledger import OutcomeLedger
 from earshot_dialogue.errors import InvalidTurnError
-from earshot_dialogue.ledger import OutcomeLedger
 from earshot_topology.subjects import DeviceAddress, InvalidTokenError
 
 # The subject and the queue that share the requests between replicas.

@@ -15,9 +15,9 @@ from earshot_chassis.bus import Bus
 from earshot_chassis.errors import ConflictError
 from earshot_dialogue import wire
 from earshot_dialogue.buckets import Bucket
+from earshot_dialogue.claims.ledger import OutcomeLedger
+from earshot_dialogue.core.session import Session
 from earshot_dialogue.errors import SessionContendedError
-from earshot_dialogue.ledger import OutcomeLedger
-from earshot_dialogue.session import Session
 from earshot_topology.streams import ACK_WAIT_S, SESSIONS
 from earshot_topology.subjects import DeviceAddress
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from earshot_dialogue.policy import Limits
+from earshot_dialogue.core.policy import Limits
 
 _LIMITS = Limits()
 

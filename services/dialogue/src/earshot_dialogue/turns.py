@@ -31,20 +31,20 @@ from earshot.nlu.v1 import interpreter_pb2
 from earshot_chassis import telemetry
 from earshot_chassis.bus import Delivery
 from earshot_dialogue import metrics, wire
-from earshot_dialogue.catalogue import Catalogue
-from earshot_dialogue.chain import OutcomeChain
-from earshot_dialogue.decided import DecidedTurns
+from earshot_dialogue.claims.chain import OutcomeChain
+from earshot_dialogue.claims.decided import DecidedTurns
+from earshot_dialogue.claims.ledger import OutcomeLedger
+from earshot_dialogue.core.catalogue import Catalogue
+from earshot_dialogue.core.outcome import Segment
+from earshot_dialogue.core.policy import Decision, Limits, decide, senseless
+from earshot_dialogue.core.session import Session, TurnEffect, advance, current
+from earshot_dialogue.core.values import Heard, OutcomeId, SessionId, Turn
 from earshot_dialogue.describing import described, outcome_attributes
 from earshot_dialogue.fulfilment import Scene, TurnDecidedError
 from earshot_dialogue.ids import uuid7
 from earshot_dialogue.languages import Languages
-from earshot_dialogue.ledger import OutcomeLedger
-from earshot_dialogue.outcome import Segment
 from earshot_dialogue.performing import Performer
-from earshot_dialogue.policy import Decision, Limits, decide, senseless
-from earshot_dialogue.session import Session, TurnEffect, advance, current
 from earshot_dialogue.sessions import SessionStore, StoredSession
-from earshot_dialogue.values import Heard, OutcomeId, SessionId, Turn
 
 
 class TurnDecider:

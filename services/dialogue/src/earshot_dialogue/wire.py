@@ -1,4 +1,4 @@
-"""All mapping between protobuf and the dialogue's own values, except the registry's (`registered`) and skills' (`skillwire`)."""
+"""All mapping between protobuf and the dialogue's own values; what concerns skills is mapped in `skills.wire` and `skills.registered`."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from earshot.common.v1 import error_pb2, turn_pb2
 from earshot.device.v1 import directive_pb2, upstream_pb2
 from earshot.dialogue.v1 import outcome_pb2, session_pb2
 from earshot.nlu.v1 import interpreter_pb2
-from earshot_dialogue.errors import InvalidTurnError
-from earshot_dialogue.outcome import Kind, Segment
-from earshot_dialogue.session import PendingQuestion, Session
-from earshot_dialogue.values import (
+from earshot_dialogue.core.outcome import Kind, Segment
+from earshot_dialogue.core.session import PendingQuestion, Session
+from earshot_dialogue.core.values import (
     CalendarValue,
     DeviceShadow,
     Directive,
@@ -38,6 +37,7 @@ from earshot_dialogue.values import (
     Turn,
     TurnId,
 )
+from earshot_dialogue.errors import InvalidTurnError
 from earshot_topology.subjects import DeviceAddress, InvalidTokenError, token
 
 NO_TIME = timedelta()

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 
-from earshot_dialogue.language import Language
-from earshot_dialogue.values import (
+from earshot_dialogue.core.language import Language
+from earshot_dialogue.core.values import (
     Directive,
     Fault,
     Hypothesis,

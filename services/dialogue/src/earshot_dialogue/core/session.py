@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from earshot_dialogue.values import Contexts, Hypothesis, OutcomeId, SessionId, TurnId
+from earshot_dialogue.core.values import Contexts, Hypothesis, OutcomeId, SessionId, TurnId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

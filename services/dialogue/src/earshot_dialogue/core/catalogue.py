@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from earshot_dialogue.values import SkillId
+from earshot_dialogue.core.values import SkillId
 
 
 class Effect(StrEnum):

@@ -12,11 +12,11 @@ import grpc
 from earshot.skill.v1 import skill_pb2, skill_pb2_grpc
 from earshot_chassis import telemetry
 from earshot_chassis.rpc_errors import from_rpc_error
-from earshot_dialogue.catalogue import Effect
-from earshot_dialogue.channels import SkillChannels
+from earshot_dialogue.core.catalogue import Effect
+from earshot_dialogue.core.routing import Route
 from earshot_dialogue.errors import SkillError
-from earshot_dialogue.routing import Route
-from earshot_dialogue.skillwire import SkillAnswer, SkillEvent, SkillQuestion, to_event
+from earshot_dialogue.skills.channels import SkillChannels
+from earshot_dialogue.skills.wire import SkillAnswer, SkillEvent, SkillQuestion, to_event
 
 # A redelivered turn counts its attempts on from here, so that no two attempts of a call have one number.
 ATTEMPTS_PER_DELIVERY = 2

@@ -18,12 +18,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from earshot_dialogue import followup
-from earshot_dialogue.catalogue import Catalogue
-from earshot_dialogue.language import Language
-from earshot_dialogue.routing import Route, route
-from earshot_dialogue.session import PendingQuestion, Session
-from earshot_dialogue.values import Fault, Heard, Hypothesis, Rejection
+from earshot_dialogue.core import followup
+from earshot_dialogue.core.catalogue import Catalogue
+from earshot_dialogue.core.language import Language
+from earshot_dialogue.core.routing import Route, route
+from earshot_dialogue.core.session import PendingQuestion, Session
+from earshot_dialogue.core.values import Fault, Heard, Hypothesis, Rejection
 
 # NLU's word for a text without words, "🦄": no failure, but nothing that anybody understands.
 _WORDLESS = {"", "empty_text"}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from earshot_dialogue.catalogue import SlotSpec
-from earshot_dialogue.language import Language
-from earshot_dialogue.routing import Route
-from earshot_dialogue.values import Heard, Hypothesis, Slot
+from earshot_dialogue.core.catalogue import SlotSpec
+from earshot_dialogue.core.language import Language
+from earshot_dialogue.core.routing import Route
+from earshot_dialogue.core.values import Heard, Hypothesis, Slot
 
 _RECOGNIZER = "dialogue"
 

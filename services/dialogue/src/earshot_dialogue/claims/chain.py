@@ -19,10 +19,10 @@ from earshot.common.v1 import turn_pb2
 from earshot.dialogue.v1 import outcome_pb2
 from earshot_chassis.errors import ConflictError
 from earshot_dialogue import wire
+from earshot_dialogue.claims.ledger import OutcomeLedger, Recorded
+from earshot_dialogue.core.outcome import Kind, Segment
+from earshot_dialogue.core.values import TurnId
 from earshot_dialogue.ids import uuid7
-from earshot_dialogue.ledger import OutcomeLedger, Recorded
-from earshot_dialogue.outcome import Kind, Segment
-from earshot_dialogue.values import TurnId
 
 
 class UnfinishedAnswerError(Exception):

@@ -11,9 +11,9 @@ from earshot.device.v1 import directive_pb2, upstream_pb2
 from earshot.dialogue.v1 import outcome_pb2
 from earshot.skill.v1 import skill_pb2
 from earshot_dialogue import wire
+from earshot_dialogue.core.session import Session
+from earshot_dialogue.core.values import Hypothesis, Prompt, SkillContext, SkillDirective, SkillId
 from earshot_dialogue.errors import SkillError
-from earshot_dialogue.session import Session
-from earshot_dialogue.values import Hypothesis, Prompt, SkillContext, SkillDirective, SkillId
 
 # One segment is a few sentences; a longer answer is several segments.
 _PROMPT_CHARACTERS = 4000

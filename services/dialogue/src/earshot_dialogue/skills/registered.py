@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from earshot.skill.v1 import skill_pb2
-from earshot_dialogue import sentences
-from earshot_dialogue.catalogue import Catalogue, Effect, IntentSpec, LocaleWords, SkillVersion, SlotSpec
-from earshot_dialogue.values import SkillId
+from earshot_dialogue.core.catalogue import Catalogue, Effect, IntentSpec, LocaleWords, SkillVersion, SlotSpec
+from earshot_dialogue.core.values import SkillId
+from earshot_dialogue.skills import sentences
 from earshot_registry import RegisteredSkill, RegistrySnapshot
 
 _DEFAULT_TIMEOUT_S = 5.0

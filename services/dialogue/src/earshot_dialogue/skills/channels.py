@@ -10,7 +10,7 @@ from contextlib import suppress
 import grpc
 
 from earshot.skill.v1 import skill_pb2_grpc
-from earshot_dialogue.catalogue import Catalogue, SkillVersion
+from earshot_dialogue.core.catalogue import Catalogue, SkillVersion
 
 _AVOID_S = 2.0
 _GRACE_S = 30.0

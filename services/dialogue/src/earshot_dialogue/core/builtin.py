@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from earshot_dialogue.catalogue import Catalogue
-from earshot_dialogue.language import Language
-from earshot_dialogue.outcome import Kind, Segment
-from earshot_dialogue.policy import BuiltIn, BuiltInIntent
-from earshot_dialogue.session import PendingQuestion, Session, TurnEffect
-from earshot_dialogue.values import (
+from earshot_dialogue.core.catalogue import Catalogue
+from earshot_dialogue.core.language import Language
+from earshot_dialogue.core.outcome import Kind, Segment
+from earshot_dialogue.core.policy import BuiltIn, BuiltInIntent
+from earshot_dialogue.core.session import PendingQuestion, Session, TurnEffect
+from earshot_dialogue.core.values import (
     DeviceShadow,
     Directive,
     Fault,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from earshot_dialogue.values import Prompt
+from earshot_dialogue.core.values import Prompt
 
 _PUNCTUATION = " \t\n.,;:!?'\"…。，、；：！？「」“”"
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from earshot_dialogue.catalogue import Catalogue, IntentSpec, SkillVersion
-from earshot_dialogue.values import Hypothesis, SessionId
+from earshot_dialogue.core.catalogue import Catalogue, IntentSpec, SkillVersion
+from earshot_dialogue.core.values import Hypothesis, SessionId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,1 @@
+"""The one outcome of every turn: claimed, continued, read back."""

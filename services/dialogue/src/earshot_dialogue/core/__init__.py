@@ -1,0 +1,1 @@
+"""The pure core: sessions, decisions, routing, outcomes. No I/O, no protobuf."""

@@ -1,0 +1,1 @@
+"""Skills as the dialogue sees them: what they can do, how they are called, what they may answer."""
