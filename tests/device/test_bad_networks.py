@@ -268,3 +268,18 @@ async def test_a_quiet_cloud_is_asked_how_far_it_came(cloud, open_device, answer
         await cloud.outcome(turn, text="")
     result = await saying
     assert (result.resent_count > 0) == answers
+
+
+async def test_a_recognised_utterance_is_not_sent_again(cloud, open_device):
+    """After the final transcript the cloud forgets the frames; waiting for the outcome sends none of them again."""
+    device = await open_device(answer_timeout_s=4.5)
+    saying = asyncio.create_task(device.say(SPEECH))
+    turn = await cloud.turn_started()
+    await cloud.audio(turn, 10)
+    await cloud.endpoint(turn)
+    await cloud.final(turn, "done")
+    await cloud.until(lambda: len(cloud.outcome_requests) > 0)
+    await cloud.outcome(turn, text="")
+    result = await saying
+    assert result.resent_count == 0
+    assert cloud.status_requests == []

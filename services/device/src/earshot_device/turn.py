@@ -80,6 +80,11 @@ class Turn:
         """Segments that are here, in order."""
         return tuple(self._segments[index] for index in sorted(self._segments))
 
+    @property
+    def awaits_recognition(self) -> bool:
+        """Whether the cloud may still want frames: afterwards it forgets them, and must not be sent them again."""
+        return self.phase in {Phase.LISTENING, Phase.WAITING} and self.final is None
+
     def hear(self, recognised: RecognitionUpdate, now: float) -> Verdict:
         """Take an update of the recogniser."""
         if recognised.turn_id != self.turn_id:

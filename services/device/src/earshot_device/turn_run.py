@@ -132,7 +132,7 @@ class TurnRun:
 
     def reconnected(self) -> None:
         """Make good what may have been lost while the connection was."""
-        if self.turn.phase in {Phase.LISTENING, Phase.WAITING}:
+        if self.turn.awaits_recognition:
             self._spawn(self._upload.resend())
         self._spawn(self._parts.ask_for_outcome(self.turn.turn_id))
 
@@ -232,7 +232,8 @@ class TurnRun:
                 if not self._early:
                     continue
             if not self.turn.segments:
-                await self._upload.check_once()
+                if self.turn.awaits_recognition:
+                    await self._upload.check_once()
                 await self._parts.ask_for_outcome(self.turn.turn_id)
                 await asyncio.sleep(_OUTCOME_ASK_S / 10)
 
