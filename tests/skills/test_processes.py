@@ -1,11 +1,9 @@
-"""Clock and weather as the processes that they are: own credentials, live registration, crash and restart."""
+"""Clock and weather as the processes that they are: own credentials, live registration."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -81,8 +79,8 @@ async def call(target: str, intent: str, locale: str, *slots) -> str:
     return " ".join(prompt.text for answer in answers for prompt in answer.prompts)
 
 
-async def test_skills_come_answer_crash_and_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, connect_as) -> None:
-    """Readers with their own credentials see both skills, which answer; one that crashes comes back, one that stops goes."""
+async def test_skills_come_answer_and_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, connect_as) -> None:
+    """Readers with their own credentials see both skills, which answer; one that is stopped is gone within two seconds."""
 
     async def unreachable() -> bool:
         return False
@@ -101,16 +99,6 @@ async def test_skills_come_answer_crash_and_stop(tmp_path: Path, monkeypatch: py
             await until(registry, lambda snapshot: names(snapshot) == ["clock", "weather"], 2)
         assert len({registry.snapshot.revision for registry in readers.values()}) == 1
         await _both_answer(targets(readers["dialogue"].snapshot))
-
-        clock = stack.processes["clock-0"]
-        killed = clock.pid
-        assert killed is not None
-        os.kill(killed, signal.SIGKILL)
-        await until(readers["nlu"], lambda _: clock.pid not in {None, killed}, 5)
-        await clock.ready()
-        await until(readers["nlu"], lambda snapshot: names(snapshot) == ["clock", "weather"], 2)
-        said = await call(targets(readers["nlu"].snapshot)["clock"], "get_time", "en-US")
-        assert said.startswith("It is ")
 
         stopping = asyncio.create_task(stack.processes["weather-0"].stop())
         for registry in readers.values():
