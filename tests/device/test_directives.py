@@ -40,9 +40,9 @@ def tune(level: int, seconds: float = 1.0, rate: int = RATE) -> bytes:
     return file.getvalue()
 
 
-def item(media, name: str, level: int, **fields) -> directive_pb2.MediaItem:
+def item(media, name: str, level: int, *, seconds: float = 1.0, **fields) -> directive_pb2.MediaItem:
     """Return an item whose file is on the server."""
-    media.files[f"/{name}"] = tune(level)
+    media.files[f"/{name}"] = tune(level, seconds)
     return directive_pb2.MediaItem(item_id=name, url=media.url(f"/{name}"), media_type="audio/flac", **fields)
 
 
@@ -102,7 +102,7 @@ async def test_a_queue_plays_in_order(cloud, open_device, media):
     await turn_with(cloud, device, play(item(media, "c", 3000), enqueue=True))
     await device.media_idle()
     assert sink.heard == [1000.0, 2000.0, 3000.0]
-    await turn_with(cloud, device, play(item(media, "d", 4000), item(media, "e", 5000)))
+    await turn_with(cloud, device, play(item(media, "d", 4000, seconds=200), item(media, "e", 5000)))
     await until(lambda: 4000.0 in sink.heard)
     await turn_with(cloud, device, play(item(media, "f", 6000)))
     await device.media_idle()
@@ -112,8 +112,8 @@ async def test_a_queue_plays_in_order(cloud, open_device, media):
 async def test_pause_and_resume_keep_the_place(cloud, open_device, media):
     """A paused tune goes on where it was; stopping forgets it."""
     sink = NullSink()
-    device = await open_device(sink=sink, playback_speed=4.0)
-    await turn_with(cloud, device, play(item(media, "a", 1000)))
+    device = await open_device(sink=sink, playback_speed=20.0)
+    await turn_with(cloud, device, play(item(media, "a", 1000, seconds=60)))
     await until(lambda: sink.sample_count > 0)
     await turn_with(cloud, device, directive_pb2.Directive(directive_id="p", pause=directive_pb2.Pause()))
     paused = device.state
@@ -121,11 +121,11 @@ async def test_pause_and_resume_keep_the_place(cloud, open_device, media):
     await asyncio.sleep(0.1)
     assert (paused.media_item_id, paused.media_playing) == ("a", False)
     assert sink.sample_count == before
-    assert 0 < device.state.media_offset_s < 1
+    assert 0 < device.state.media_offset_s < 60
     await turn_with(cloud, device, directive_pb2.Directive(directive_id="r", resume=directive_pb2.Resume()))
     await device.media_idle()
-    assert sink.sample_count == pytest.approx(RATE, abs=RATE // 100)
-    await turn_with(cloud, device, play(item(media, "b", 1000)))
+    assert sink.sample_count == pytest.approx(60 * RATE, abs=RATE // 100)
+    await turn_with(cloud, device, play(item(media, "b", 1000, seconds=200)))
     await turn_with(cloud, device, directive_pb2.Directive(directive_id="s", stop=directive_pb2.Stop()))
     assert device.state.media_item_id == ""
 
@@ -133,13 +133,13 @@ async def test_pause_and_resume_keep_the_place(cloud, open_device, media):
 async def test_a_turn_pauses_media_while_it_lasts(cloud, open_device, media):
     """While the device listens and answers, media is silent; afterwards it goes on."""
     sink = Recorder()
-    device = await open_device(sink=sink, playback_speed=5.0)
-    await turn_with(cloud, device, play(item(media, "a", 4000)))
+    device = await open_device(sink=sink, playback_speed=20.0)
+    await turn_with(cloud, device, play(item(media, "a", 4000, seconds=60)))
     await until(lambda: sink.heard)
     await turn_with(cloud, device, frames=3, text="Noon.")
     await device.media_idle()
     assert sink.heard == [4000.0, 0.0, 4000.0]
-    assert sink.sample_count == pytest.approx(RATE + 3 * 960, abs=RATE // 100)
+    assert sink.sample_count == pytest.approx(60 * RATE + 3 * 960, abs=RATE // 100)
 
 
 async def test_the_volume_changes(cloud, open_device):
