@@ -58,9 +58,12 @@ KINDS = {
 
 def to_timestamp(moment: datetime) -> timestamp_pb2.Timestamp:
     """Return an aware moment as a Timestamp."""
-    stamp = timestamp_pb2.Timestamp()
-    stamp.FromDatetime(moment)
-    return stamp
+    return timestamp_pb2.Timestamp(seconds=int(moment.timestamp() // 1), nanos=moment.microsecond * 1000)
+
+
+def to_moment(stamp: timestamp_pb2.Timestamp) -> datetime:
+    """Return a Timestamp as an aware moment, to the microsecond."""
+    return datetime.fromtimestamp(stamp.seconds, UTC).replace(microsecond=stamp.nanos // 1000)
 
 
 def to_turn(context: turn_pb2.TurnContext, *, default_deadline: datetime) -> Turn:
@@ -83,7 +86,7 @@ def to_turn(context: turn_pb2.TurnContext, *, default_deadline: datetime) -> Tur
         device=device,
         locale=context.locale,
         spoken=context.modality == turn_pb2.MODALITY_VOICE,
-        deadline=context.deadline_time.ToDatetime(tzinfo=UTC) if given else default_deadline,
+        deadline=to_moment(context.deadline_time) if given else default_deadline,
         follows=SessionId(context.session_id) if context.session_id else None,
     )
 
@@ -176,7 +179,7 @@ def to_session(payload: bytes) -> Session:
         revision=message.revision,
         next_turn_index=message.next_turn_index,
         last_turn_id=TurnId(message.last_turn_id) if message.last_turn_id else None,
-        expire_time=message.expire_time.ToDatetime(tzinfo=UTC),
+        expire_time=to_moment(message.expire_time),
         pending_question=pending,
         skill_contexts={
             SkillId(skill): SkillContext(context.SerializeToString())

@@ -12,8 +12,8 @@ server lets one through. Who is refused reads what stands there:
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from earshot.common.v1 import turn_pb2
 from earshot.dialogue.v1 import outcome_pb2
@@ -120,7 +120,7 @@ class OutcomeChain:
         outcome.segment_index = self._recorded
         outcome.expected_sequence = self._sequence
         outcome.session_revision = self.session_revision
-        outcome.decide_time.FromDatetime(datetime.now(UTC))
+        outcome.decide_time.FromNanoseconds(time.time_ns())
         return outcome
 
 
