@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
-from support.engines import LOCALES, vocabulary
 
 from earshot_asr.engines.factory import create_engine
 from earshot_asr.engines.pocketsphinx.engine import PocketsphinxEngine
 from earshot_asr.engines.settings import EngineSettings
+from support.engines import LOCALES, vocabulary
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +25,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def make_engine(cache: Path) -> Iterator[Callable[..., PocketsphinxEngine]]:
     """Make engines that are not started, of one process unless told otherwise, and without installed models."""
 
-    def make(**settings: object) -> PocketsphinxEngine:
+    def make(**settings: Any) -> PocketsphinxEngine:
         engine = create_engine(EngineSettings(**{"cache": cache, "workers": 1, **settings}))
         assert isinstance(engine, PocketsphinxEngine)
         return engine

@@ -6,17 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from support.data import require_data
-from support.engines import (
-    ENGLISH,
-    LOCALES,
-    MANDARIN,
-    feed,
-    recognise,
-    spoken,
-    transcribe,
-    vocabulary,
-)
 
 from earshot_asr.engines.base import Engine, Locale, Rejection, Vocabulary
 from earshot_asr.engines.errors import (
@@ -28,6 +17,17 @@ from earshot_asr.engines.errors import (
     VocabularyMissingError,
 )
 from earshot_asr.engines.pocketsphinx.engine import PocketsphinxEngine
+from support.data import require_data
+from support.engines import (
+    ENGLISH,
+    LOCALES,
+    MANDARIN,
+    feed,
+    recognise,
+    spoken,
+    transcribe,
+    vocabulary,
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

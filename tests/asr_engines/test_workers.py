@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 import psutil
 import pytest
-from support.engines import ENGLISH, feed, spoken, transcribe, until, vocabulary
 
 from earshot_asr.engines.errors import RecognizerStoppedError, WorkerDiedError
 from earshot_asr.engines.pocketsphinx.engine import PocketsphinxEngine
 from earshot_asr.engines.pocketsphinx.frames import HEADER_BYTES, Kind, Reader, encode
+from support.engines import ENGLISH, feed, spoken, transcribe, until, vocabulary
 
 
 async def test_dead_worker_fails_its_utterances_and_is_replaced(engine: PocketsphinxEngine) -> None:
@@ -104,4 +104,4 @@ def test_frames_survive_any_cut() -> None:
         reader = Reader()
         frames = [frame for at in range(0, len(data), size) for frame in reader.push(data[at : at + size])]
         assert [(frame.kind, frame.stream, frame.body) for frame in frames] == sent
-    assert frames[0].json() == {"key": "a"}
+        assert frames[0].json() == {"key": "a"}

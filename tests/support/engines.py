@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from support.speech import silence, synthesise
 
 from earshot_asr.engines.base import Engine, Interim, Locale, Recognition, RecognitionStream, Vocabulary
+from support.speech import silence, synthesise
 
 ENGLISH = Locale("en-US")
 MANDARIN = Locale("zh-CN")

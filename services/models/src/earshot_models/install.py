@@ -50,14 +50,13 @@ def _opened(source: Path, scratch: Path) -> Path:
         return source
     try:
         if zipfile.is_zipfile(source):
-            # zipfile keeps every member below the directory that it is given.
             with zipfile.ZipFile(source) as archive:
-                archive.extractall(scratch)
+                archive.extractall(scratch)  # noqa: S202 - zipfile keeps members below the directory
         else:
             with tarfile.open(source) as tar:
-                tar.extractall(scratch, filter="data")  # noqa: S202 - the filter keeps members below the directory
+                tar.extractall(scratch, filter="data")
     except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
-        raise ModelError(f"{source} is no archive that can be read: {error}.", code="source_unreadable") from error
+        raise ModelError(f"{source} is no archive that can be read.", code="source_unreadable") from error
     return scratch
 
 

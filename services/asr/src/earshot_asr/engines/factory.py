@@ -35,7 +35,6 @@ def _pocketsphinx(settings: EngineSettings, pronouncer: Pronouncer | None) -> En
     from earshot_asr.engines.pocketsphinx.acoustic import english, mandarin  # noqa: PLC0415
     from earshot_asr.engines.pocketsphinx.bundles import BundleStore  # noqa: PLC0415
     from earshot_asr.engines.pocketsphinx.engine import PocketsphinxEngine  # noqa: PLC0415
-    from earshot_asr.engines.pocketsphinx.noise import NoiseFloor  # noqa: PLC0415
     from earshot_asr.engines.pocketsphinx.pool import Pool  # noqa: PLC0415
     from earshot_models.directory import installed  # noqa: PLC0415
     from earshot_models.known import CMU_MANDARIN  # noqa: PLC0415
@@ -44,6 +43,5 @@ def _pocketsphinx(settings: EngineSettings, pronouncer: Pronouncer | None) -> En
         models=(english(), mandarin(settings.mandarin_model or installed(CMU_MANDARIN))),
         pool=Pool(workers=settings.workers, streams_per_worker=settings.streams_per_worker),
         bundles=BundleStore(settings.cache, pronouncer),
-        noise=NoiseFloor(settings.noise_floor_dbfs),
         minimum_confidence=settings.minimum_confidence,
     )

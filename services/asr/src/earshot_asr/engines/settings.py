@@ -9,8 +9,6 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from earshot_asr.engines.pocketsphinx.noise import LEVEL_DBFS
-
 
 def _cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "earshot" / "asr"
@@ -28,7 +26,6 @@ class EngineSettings(BaseSettings):
         None, description="Directory of CMU's zh-CN-tdt; unset: the one among the installed models, if any."
     )
     cache: Path = Field(default_factory=_cache, description="Directory for vocabularies that were made (pocketsphinx).")
-    noise_floor_dbfs: float = Field(LEVEL_DBFS, lt=0, description="White noise under all audio (pocketsphinx).")
     minimum_confidence: float = Field(
         0.2, ge=0, le=1, description="Below it an utterance is rejected as not for us (pocketsphinx)."
     )

@@ -10,7 +10,7 @@ import math
 from collections import defaultdict
 from typing import Final
 
-from earshot_asr.vocabulary.ngrams import BEGIN, END, Counts
+from earshot_asr.vocabulary.ngrams import ANY, BEGIN, END, Counts
 
 SENTENCES: Final = 20_000
 """How many sentences the expected counts are taken to be from: more of them trust the templates more."""
@@ -56,7 +56,7 @@ class _Model:
             count = expected * sentences
             self._count((), third, count)
             self._count((second,), third, count)
-            if (first, second) != (BEGIN, BEGIN):
+            if second != BEGIN and first != ANY:
                 self._count((first, second), third, count)
         self._uniform = 1 / len(self._contexts[()].counts)
 

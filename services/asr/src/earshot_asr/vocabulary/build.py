@@ -100,7 +100,7 @@ def make_bundle(sentences: Sentences, language: Language) -> Bundle:
         word: language.pronounce(word) for word in sorted(sentences.graph.words())
     }
     silent = {word for word, ways in pronunciations.items() if not ways}
-    graph = sentences.graph.without(silent.__contains__)
+    graph = sentences.graph.without(silent.__contains__) if silent else sentences.graph
     problems = (*sentences.problems, *(f"no way is known to say {word!r}" for word in sorted(silent)))
     words = graph.words()
     if not words:

@@ -55,18 +55,17 @@ class Graph:
         """Return the nodes that can be reached from the start, each after all its predecessors."""
         finished: list[int] = []
         seen = {self.start}
-        stack: list[tuple[int, int]] = [(self.start, 0)]
+        stack = [(self.start, iter(self.arcs[self.start]))]
         while stack:
-            node, position = stack.pop()
-            arcs = self.arcs[node]
-            if position == len(arcs):
+            node, leaving = stack[-1]
+            for arc in leaving:
+                if arc.target not in seen:
+                    seen.add(arc.target)
+                    stack.append((arc.target, iter(self.arcs[arc.target])))
+                    break
+            else:
                 finished.append(node)
-                continue
-            stack.append((node, position + 1))
-            target = arcs[position].target
-            if target not in seen:
-                seen.add(target)
-                stack.append((target, 0))
+                stack.pop()
         finished.reverse()
         return finished
 
@@ -80,11 +79,12 @@ class Graph:
         reaches_end = {self.end}
         kept: list[list[Arc]] = [[] for _ in self.arcs]
         for node in reversed(self.order()):
-            arcs = [
-                arc for arc in self.arcs[node] if arc.target in reaches_end and not (arc.word and unwanted(arc.word))
-            ]
-            total = sum(arc.probability for arc in arcs)
-            kept[node] = [arc._replace(probability=arc.probability / total) for arc in arcs]
+            before = self.arcs[node]
+            arcs = [arc for arc in before if arc.target in reaches_end and not (arc.word and unwanted(arc.word))]
+            if len(arcs) < len(before):
+                total = sum(arc.probability for arc in arcs)
+                arcs = [Arc(arc.target, arc.probability / total, arc.word) for arc in arcs]
+            kept[node] = arcs
             if arcs:
                 reaches_end.add(node)
         return Graph(arcs=kept, start=self.start, end=self.end)

@@ -37,12 +37,12 @@ def _silently(graph: Graph) -> dict[int, dict[int, float]]:
     """Return for each node where one may be without another word, and how likely; arcs with words count from there."""
     closures: dict[int, dict[int, float]] = {}
     for node in reversed(graph.order()):
-        closure: defaultdict[int, float] = defaultdict(float, {node: 1.0})
+        closure = {node: 1.0}
         for arc in graph.arcs[node]:
             if not arc.word:
                 for target, probability in closures[arc.target].items():
-                    closure[target] += arc.probability * probability
-        closures[node] = dict(closure)
+                    closure[target] = closure.get(target, 0.0) + arc.probability * probability
+        closures[node] = closure
     return closures
 
 
@@ -88,7 +88,7 @@ def _join_from_end(graph: Graph) -> Graph:
     known: dict[tuple[tuple[str, int], ...], int] = {}
     joined: list[list[Arc]] = [[] for _ in graph.arcs]
     for node in reversed(graph.order()):
-        arcs = [arc._replace(target=representative[arc.target]) for arc in graph.arcs[node]]
+        arcs = [Arc(representative[target], probability, word) for target, probability, word in graph.arcs[node]]
         signature = tuple(sorted((arc.word, arc.target) for arc in arcs))
         if node in {graph.start, graph.end}:
             representative[node] = node

@@ -13,20 +13,23 @@ from earshot_asr.vocabulary.graph import Graph
 
 BEGIN: Final = "<s>"
 END: Final = "</s>"
-MAX_HISTORIES: Final = 4000
-"""Two long lists one after the other meet in more pairs than anybody says; the rarest are left to the bigrams."""
+ANY: Final = ""
+"""Stands for the first word of trigrams that are too rare to be told apart."""
+FAINT: Final = 2.5e-6
+"""Two long lists side by side meet in more pairs than anybody says. Pairs that are less likely than this in a sentence
+lose their first word: what follows them is still counted after the second, exactly."""
 
 Trigram = tuple[str, str, str]
 Counts = dict[Trigram, float]
 
 
 def expected_trigrams(graph: Graph) -> Counts:
-    """Return trigrams and their expected number in one sentence; the first words follow two `BEGIN`."""
+    """Return trigrams and their expected number in one sentence; the first words follow two `BEGIN`, rare ones `ANY`."""
     counts: defaultdict[Trigram, float] = defaultdict(float)
     histories: defaultdict[int, defaultdict[tuple[str, str], float]] = defaultdict(lambda: defaultdict(float))
     histories[graph.start][BEGIN, BEGIN] = 1.0
     for node in graph.order():
-        arriving = _likeliest(histories.pop(node, {}))
+        arriving = _distinct(histories.pop(node, {}))
         if node == graph.end:
             for (first, second), probability in arriving.items():
                 counts[first, second, END] += probability
@@ -43,16 +46,8 @@ def expected_trigrams(graph: Graph) -> Counts:
     return dict(counts)
 
 
-def _likeliest(histories: dict[tuple[str, str], float]) -> dict[tuple[str, str], float]:
-    if len(histories) <= MAX_HISTORIES:
-        return histories
-    # Every last word stays, with its likeliest first word, so that no word is lost to the model.
-    by_probability = sorted(histories.items(), key=lambda item: (-item[1], item[0]))
-    kept: dict[tuple[str, str], float] = {}
-    last_words: set[str] = set()
-    for history, probability in by_probability:
-        if len(kept) < MAX_HISTORIES or history[1] not in last_words:
-            kept[history] = probability
-            last_words.add(history[1])
-    scale = sum(histories.values()) / sum(kept.values())
-    return {history: probability * scale for history, probability in kept.items()}
+def _distinct(histories: dict[tuple[str, str], float]) -> dict[tuple[str, str], float]:
+    kept: defaultdict[tuple[str, str], float] = defaultdict(float)
+    for (first, second), probability in histories.items():
+        kept[first if probability >= FAINT else ANY, second] += probability
+    return kept

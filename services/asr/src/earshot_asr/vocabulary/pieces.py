@@ -31,6 +31,7 @@ MAX_DEPTH: Final = 32
 MAX_PERMUTED: Final = 6
 MAX_NUMBERS: Final = 1000
 MAX_NODES: Final = 200_000
+_SPACE: Final = re.compile(r"\s")
 
 WildcardPhrases = Callable[[str, str], Sequence[Template]]
 """What may stand for a wildcard: name of its list, name of the slot that it fills."""
@@ -63,7 +64,7 @@ class PieceGraphs:
         lead = builder.skip_words(graph.start)
         tail = builder.add(template.expression, lead, 0)
         graph.add_arc(builder.skip_words(tail), graph.end)
-        return graph.without(lambda word: word == _NOTHING)
+        return graph.without(_NOTHING.__eq__) if builder.has_gaps else graph
 
 
 _NOTHING: Final = "\0"
@@ -75,6 +76,7 @@ class _Builder:
         self._scope = scope
         self._spell = spell
         self._wildcard = wildcard
+        self.has_gaps = False
 
     def skip_words(self, source: int) -> int:
         words = self._scope.skip_words
@@ -123,7 +125,7 @@ class _Builder:
         if not text:
             return source
         target = self._graph.add_node()
-        self._graph.add_arc(source, target, 1.0, re.sub(r"\s", " ", text))
+        self._graph.add_arc(source, target, 1.0, _SPACE.sub(" ", text))
         return target
 
     def _branch(self, items: Sequence[tuple[float, Expression]], source: int, depth: int) -> int:
@@ -203,4 +205,5 @@ class _Builder:
     def _nothing(self, source: int) -> int:
         target = self._graph.add_node()
         self._graph.add_arc(source, target, 1.0, _NOTHING)
+        self.has_gaps = True
         return target

@@ -21,10 +21,14 @@ class LongestMatch:
         """
         # Templates repeat the same stretches, and every look-up searches a file.
         self._known = lru_cache(maxsize=65_536)(known)
+        self._cut = lru_cache(maxsize=8192)(self._cut_anew)
         self._longest = longest
 
     def __call__(self, text: str) -> tuple[str, ...]:
         """Cut text; the words put together are the text again."""
+        return self._cut(text)
+
+    def _cut_anew(self, text: str) -> tuple[str, ...]:
         words: list[str] = []
         position = 0
         while position < len(text):

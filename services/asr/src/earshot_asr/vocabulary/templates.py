@@ -16,6 +16,8 @@ from hassil.expression import Expression, Sentence
 from hassil.intents import Intents, SlotList
 from hassil.parser import ParseError
 
+# libyaml's where it is there: ten times as fast.
+_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _UNREADABLE: Final = (
     yaml.YAMLError,
     ParseError,
@@ -69,7 +71,7 @@ def parse_document(text: str) -> tuple[Template, ...]:
         TemplateError: It is no YAML, or not in hassil's format.
     """
     try:
-        loaded: dict[str, Any] = dict(yaml.safe_load(text) or {})
+        loaded: dict[str, Any] = dict(yaml.load(text, Loader=_LOADER) or {})  # noqa: S506 - both loaders are safe
         return tuple(_templates(Intents.from_dict({"language": "", "intents": {}, **loaded})))
     except _UNREADABLE as error:
         raise TemplateError(f"not in hassil's format: {type(error).__name__}: {error}") from error

@@ -1,8 +1,8 @@
 """What may stand where a template has a wildcard, for an engine that only hears words which it was told.
 
 Asked in this order: the skill's list of the slot's own name (`{place:city}` beside `{city}`); the phrases of a known
-kind (dates, times, durations, numbers, by the name of list or slot); lists of the same name in other skills; every
-list of the skill.
+kind (dates, times, durations, numbers, by the name of list or slot); lists of the same name in other skills. A wildcard
+that nobody knows anything of can not be heard, only typed.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Wildcards:
             if kind is not None:
                 return (kind,)
         namesakes = [lists.get(candidate) for lists in self._others for candidate in dict.fromkeys((name, slot))]
-        return self._values(*namesakes) or self._values(*self._own.values())
+        return self._values(*namesakes)
 
     def _values(self, *lists: SlotList | None) -> tuple[Template, ...]:
         return tuple(

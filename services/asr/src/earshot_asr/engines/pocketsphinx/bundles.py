@@ -22,7 +22,7 @@ from earshot_asr.engines.pocketsphinx.orders import LoadOrder
 from earshot_asr.vocabulary.languages import Form
 from earshot_asr.vocabulary.pronunciation.ipa import to_arpabet
 
-FORMAT: Final = 1
+FORMAT: Final = 3
 """Part of every key: raise it when the same templates shall give other files."""
 KEPT: Final = 24
 """Bundles that stay on disk."""

@@ -31,7 +31,6 @@ class PocketsphinxEngine:
         models: Sequence[AcousticModel],
         pool: Pool,
         bundles: BundleStore,
-        noise: NoiseFloor,
         minimum_confidence: float,
     ) -> None:
         """Make an engine that is not started.
@@ -40,13 +39,12 @@ class PocketsphinxEngine:
             models: One for each locale.
             pool: Processes that decode; started and stopped with the engine.
             bundles: Where decoders' files come from.
-            noise: Added to all audio.
             minimum_confidence: Below it an utterance is rejected as not for us, from 0 to 1.
         """
         self._models = {model.locale: model for model in models}
         self._pool = pool
         self._bundles = bundles
-        self._noise = noise
+        self._noise = {model.locale: NoiseFloor(model.noise_floor_dbfs) for model in models}
         self._minimum_confidence = minimum_confidence
         self._in_force: dict[Locale, StreamContext] = {}
         self._wanted: Vocabulary | None = None
@@ -136,7 +134,7 @@ class PocketsphinxEngine:
                 registry_revision=wanted.revision,
                 spellings=bundle.spellings,
                 minimum_confidence=self._minimum_confidence,
-                noise=self._noise,
+                noise=self._noise[locale],
             )
             _log.info(
                 "vocabulary in force",

@@ -6,7 +6,6 @@ from typing import Final
 
 import numpy as np
 
-LEVEL_DBFS: Final = -63.0
 _SECONDS: Final = 4
 _SEED: Final = 7
 
@@ -14,9 +13,8 @@ _SEED: Final = 7
 class NoiseFloor:
     """The same noise at the same offset of every utterance, so that results can be repeated."""
 
-    def __init__(self, level_dbfs: float = LEVEL_DBFS) -> None:
+    def __init__(self, level_dbfs: float) -> None:
         """Make some seconds of white noise of a level in dB below full scale (RMS)."""
-        self.level_dbfs = level_dbfs
         amplitude = 32768 * 10 ** (level_dbfs / 20)
         noise = np.random.default_rng(_SEED).normal(0.0, amplitude, 16_000 * _SECONDS)
         self._noise = noise.round().astype(np.int32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 from earshot_asr.vocabulary.dictionary import Phones
@@ -23,6 +24,7 @@ def syllables(word: str) -> list[str]:
     return lazy_pinyin(word, style=Style.NORMAL, v_to_u=False, errors="ignore")
 
 
+@lru_cache(maxsize=8192)
 def phrases(text: str) -> tuple[str, ...]:
     """Cut Chinese characters into the phrases whose reading is known, and single characters."""
     from pypinyin.seg.mmseg import seg  # noqa: PLC0415 - likewise

@@ -9,25 +9,25 @@ from typing import Final
 from earshot_asr.vocabulary.dictionary import Phones
 
 _SYLLABLE: Final = re.compile(r"^(zh|ch|sh|[bpmfdtnlgkhjqxrzcsyw])?([a-zü]*)$")
-# Several readings where English has no such sound and the model takes it now for one and now for another.
+# Several readings where English has no such sound and the model takes it now for one and now for another. They were
+# chosen among phonetically plausible ones by what recognises most commands.
 _INITIALS: Final[dict[str, tuple[str, ...]]] = {
     "b": ("B",), "p": ("P",), "m": ("M",), "f": ("F",), "d": ("D",), "t": ("T",), "n": ("N",), "l": ("L",),
-    "g": ("G",), "k": ("K",), "h": ("HH", "K"), "j": ("JH",), "q": ("CH", "T S"), "x": ("SH", "S"), "zh": ("JH",),
+    "g": ("G",), "k": ("K",), "h": ("HH", "K"), "j": ("JH",), "q": ("CH",), "x": ("SH", "S"), "zh": ("JH",),
     "ch": ("CH",), "sh": ("SH",), "r": ("R",), "z": ("D Z",), "c": ("T S",), "s": ("S",), "y": ("Y",), "w": ("W",),
     "": ("",),
 }  # fmt: skip
 _FINALS: Final[dict[str, tuple[str, ...]]] = {
-    "a": ("AA",), "o": ("AO",), "e": ("AH", "ER"), "ai": ("AY",), "ei": ("EY",), "ao": ("AW",), "ou": ("OW",),
-    "an": ("AE N", "AA N"), "en": ("AH N",), "ang": ("AA NG",), "eng": ("AH NG",), "ong": ("UH NG", "AO NG"),
-    "er": ("AA R",), "i": ("IY",), "ia": ("Y AA",), "ie": ("Y EH",), "iao": ("Y AW",), "iu": ("Y OW",),
-    "ian": ("Y EH N", "IY AE N"), "in": ("IH N",), "iang": ("Y AA NG",), "ing": ("IH NG", "IY NG"),
-    "iong": ("Y UH NG", "Y AO NG"), "u": ("UW",), "ua": ("W AA",), "uo": ("W AO",), "uai": ("W AY",), "ui": ("W EY",),
-    "uan": ("W AA N",), "un": ("W AH N",), "uang": ("W AA NG",), "v": ("UW", "IY"), "ve": ("Y EH", "Y UW EH"),
-    "van": ("Y EH N", "Y UW AE N"), "vn": ("Y UW N", "IY N"),
+    "a": ("AA",), "o": ("AO",), "e": ("AH", "ER"), "ai": ("AY",), "ei": ("EY",), "ao": ("AW",), "ou": ("OW", "AO"),
+    "an": ("AA N",), "en": ("AH N",), "ang": ("AA NG", "AA N"), "eng": ("AH NG",), "ong": ("UH NG",), "er": ("AA R",),
+    "i": ("IY",), "ia": ("Y AA",), "ie": ("Y EH",), "iao": ("Y AW",), "iu": ("Y OW",), "ian": ("Y EH N", "IY AE N"),
+    "in": ("IY N", "IH N"), "iang": ("Y AA NG",), "ing": ("IH NG", "IY NG"), "iong": ("Y UH NG",), "u": ("UW",),
+    "ua": ("W AA",), "uo": ("W AO",), "uai": ("W AY",), "ui": ("W EY",), "uan": ("W AA N",), "un": ("W AH N",),
+    "uang": ("W AA NG",), "v": ("UW", "Y UW"), "ve": ("Y UW EH", "Y EH"), "van": ("Y EH N",), "vn": ("Y UW N", "Y IH N"),
 }  # fmt: skip
 _BUZZING: Final[dict[str, tuple[str, ...]]] = {
     "zh": ("JH ER", "JH IH"), "ch": ("CH ER", "CH IH"), "sh": ("SH ER", "SH IH"), "r": ("R ER", "R IH"),
-    "z": ("D Z AH", "D Z UW"), "c": ("T S AH", "T S UW"), "s": ("S AH", "S UW"),
+    "z": ("D Z AH",), "c": ("T S AH",), "s": ("S AH",),
 }  # fmt: skip
 MOST_WAYS: Final = 8
 
