@@ -15,7 +15,7 @@ class TtsSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="EARSHOT_TTS_", frozen=True, extra="ignore")
 
     engine: str = Field("espeak-ng", description="Engine: espeak-ng or recorded.")
-    words_per_minute: int = Field(165, ge=80, le=450, description="Speaking rate of espeak-ng.")
+    words_per_minute: int = Field(150, ge=80, le=450, description="Speaking rate of espeak-ng.")
     recording: Path | None = Field(None, description="What the recorded engine speaks with; none: a tone.")
     threads: int = Field(2, ge=1, le=32, description="Sentences that are rendered at the same time.")
     playbacks: int = Field(512, ge=1, description="Segments that one worker speaks at the same time.")

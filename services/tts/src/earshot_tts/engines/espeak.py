@@ -33,7 +33,7 @@ class EspeakEngine:
         words_per_minute: Speaking rate, 80 to 450.
     """
 
-    def __init__(self, words_per_minute: int = 165) -> None:
+    def __init__(self, words_per_minute: int = 150) -> None:
         if not _SLOWEST <= words_per_minute <= _FASTEST:
             raise EngineUnavailableError(f"espeak-ng speaks {_SLOWEST} to {_FASTEST} words a minute")
         self._rate = words_per_minute
