@@ -357,6 +357,23 @@ async def test_a_skill_that_takes_too_long_is_cut_off(place: Place, replica: Rep
     await replica.follow()
 
 
+async def test_a_replica_that_hangs_is_asked_last_for_a_while(place: Place, replica: Replica) -> None:
+    """One turn pays for finding out; the next ones go to the others."""
+
+    async def hangs(_request: skill_pb2.HandleRequest, _context: object) -> Responses:
+        await asyncio.sleep(30)
+        yield answer("late")
+
+    description = weather()
+    description.timeout.FromMilliseconds(200)
+    async with fake_skill(description, hangs) as frozen, fake_skill(description) as alive:
+        await replica.follow(frozen, alive)
+        outcomes = [await place.says("x", hypothesis(FORECAST, city="Paris")) for _ in range(6)]
+    await replica.follow()
+    assert [outcome.kind for outcome in outcomes].count(APOLOGISED) == 1
+    assert len(frozen.calls) == 1
+
+
 async def test_an_answer_that_breaks_off_is_ended_as_an_answer(place: Place, skill: FakeSkill) -> None:
     """What the user began to hear keeps its kind; the last segment says that it can't go on, and why."""
 

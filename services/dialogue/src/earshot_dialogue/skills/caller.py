@@ -139,7 +139,7 @@ def _skill_error(error: grpc.aio.AioRpcError) -> SkillError:
             grpc.StatusCode.DEADLINE_EXCEEDED: "skill_timeout",
         }.get(status, "skill_failed")
     unavailable = status is grpc.StatusCode.UNAVAILABLE
+    # A replica that hangs is as gone as one that refuses: the next turns ask the others first.
+    gone = silent and status in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
     # The status's own words may hold what the user said: they stay in the skill's log.
-    return SkillError(
-        f"the call ended with {status.name}", code=told, unavailable=unavailable, unreachable=unavailable and silent
-    )
+    return SkillError(f"the call ended with {status.name}", code=told, unavailable=unavailable, unreachable=gone)
