@@ -156,6 +156,7 @@ class Consuming:
             "messaging.destination.name": consumer.event,
             "messaging.consumer.group.name": consumer.durable,
         }
+        self._heartbeats = _Heartbeats(consumer.ack_wait_s / 3)
         self._in_progress = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -169,13 +170,13 @@ class Consuming:
             _REDELIVERIES.add(1, self._labels)
         self._in_progress += 1
         self._idle.clear()
-        heartbeat = _Heartbeat(raw, self._consumer.ack_wait_s / 3)
+        self._heartbeats.add(raw)
         try:
             await self._handle(raw, delivery)
         except (NatsError, OSError) as error:
             _log.warning("settling_failed", consumer=self._consumer.durable, error=type(error).__name__)
         finally:
-            heartbeat.stop()
+            self._heartbeats.discard(raw)
             self._in_progress -= 1
             if not self._in_progress:
                 self._idle.set()
@@ -251,24 +252,43 @@ class Consuming:
                 _log.warning("parked_hook_failed", **fields, error=type(failure).__name__)
 
 
-class _Heartbeat:
-    """Says "in progress" from a timer, so that a message that is handled quickly costs no task."""
+class _Heartbeats:
+    """Says "in progress" for every message of a consumer from one timer.
 
-    def __init__(self, raw: Msg, interval_s: float) -> None:
-        self._raw = raw
+    A message that is handled within the interval costs no more than a place in a dictionary; a thousand that take
+    seconds cost one task now and then.
+    """
+
+    def __init__(self, interval_s: float) -> None:
         self._interval_s = interval_s
-        self._loop = asyncio.get_running_loop()
+        self._messages: dict[int, Msg] = {}
+        self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
-        self._timer = self._loop.call_later(interval_s, self._beat)
+
+    def add(self, raw: Msg) -> None:
+        """Begin to speak for a message."""
+        self._messages[id(raw)] = raw
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._interval_s, self._beat)
+
+    def discard(self, raw: Msg) -> None:
+        """Speak for it no more."""
+        self._messages.pop(id(raw), None)
 
     def _beat(self) -> None:
+        if not self._messages:
+            self._timer = None
+            return
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(self._interval_s, self._beat)
         if self._task is None or self._task.done():
-            self._task = self._loop.create_task(self._say())
-        self._timer = self._loop.call_later(self._interval_s, self._beat)
+            self._task = loop.create_task(self._say(list(self._messages.values())))
 
-    async def _say(self) -> None:
-        with suppress(NatsError, OSError):
-            await self._raw.in_progress()
-
-    def stop(self) -> None:
-        self._timer.cancel()
+    async def _say(self, messages: list[Msg]) -> None:
+        for number, raw in enumerate(messages):
+            # It may have been settled since the beat.
+            if id(raw) in self._messages:
+                with suppress(NatsError, OSError):
+                    await raw.in_progress()
+            if number % 20 == 19:
+                await asyncio.sleep(0)
