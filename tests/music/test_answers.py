@@ -51,12 +51,16 @@ class Household(SkillTester):
         return [item.title for item in play.items]
 
 
+@pytest.fixture(scope="session")
+def taught(library):
+    """Return the package that knows the library."""
+    return teach(PACKAGE, library)
+
+
 @pytest.fixture
-async def music(library):
-    """Run the skill on the library."""
-    package = teach(PACKAGE, library)
-    async with Household(package, lambda host: Music(host, library, MusicSettings())) as household:
-        yield household
+def music(library, taught):
+    """Return the skill on the library; it is not started, so nothing is served."""
+    return Household(taught, lambda host: Music(host, library, MusicSettings()))
 
 
 PLAYING = [
@@ -229,26 +233,26 @@ async def test_each_device_has_a_queue_of_its_own(music):
 
 async def test_the_address_of_an_item_brings_the_file(music, library):
     """What the device is told to play can be fetched where it is told, and is the track."""
-    await music.say("play open road")
-    (item,) = music.directives[0].items
+    async with music, httpx.AsyncClient(trust_env=False) as client:
+        await music.say("play open road")
+        (item,) = music.directives[0].items
+        response = await client.get(item.url, headers={"Range": "bytes=0-3"})
     assert item.media_type == "audio/flac"
     assert item.duration.total_seconds() == pytest.approx(28.4, abs=0.1)
-    async with httpx.AsyncClient(trust_env=False) as client:
-        response = await client.get(item.url, headers={"Range": "bytes=0-3"})
     assert (response.status_code, response.content) == (206, b"fLaC")
     path = next(track.path for track in library.tracks if track.title == "Open Road")
     assert str(path) not in item.url
     assert "open" not in item.url.lower()
 
 
-async def test_replicas_behind_one_address_share_it(library):
+async def test_replicas_behind_one_address_share_it(library, taught):
     """A public address and a shared secret make each replica's links good for the other."""
     settings = MusicSettings(public_url="https://music.example/", secret=SecretStr("0123456789abcdef"))
     urls = []
     for _ in range(2):
-        async with Household(teach(PACKAGE, library), lambda host: Music(host, library, settings)) as one:
-            await one.say("play open road")
-            urls.append(one.directives[0].items[0].url)
+        one = Household(taught, lambda host: Music(host, library, settings))
+        await one.say("play open road")
+        urls.append(one.directives[0].items[0].url)
     assert all(url.startswith("https://music.example/media/") for url in urls)
     assert urls[0].rsplit("/", 1)[1] == urls[1].rsplit("/", 1)[1]
 
@@ -265,16 +269,15 @@ async def test_the_kinds_of_music_are_told(music):
 async def test_an_empty_library_says_so():
     """Without music there is an answer, in both languages, and no list is empty."""
     library = Library(())
-    async with Household(teach(PACKAGE, library), lambda host: Music(host, library, MusicSettings())) as music:
-        assert await music.say("play some music") == "There is no music here yet."
-        assert await music.say("播放音乐", locale="zh-CN") == "这里还没有音乐。"
-        assert await music.say("what can you play") == "There is no music here yet."
+    music = Household(teach(PACKAGE, library), lambda host: Music(host, library, MusicSettings()))
+    assert await music.say("play some music") == "There is no music here yet."
+    assert await music.say("播放音乐", locale="zh-CN") == "这里还没有音乐。"
+    assert await music.say("what can you play") == "There is no music here yet."
 
 
-def test_the_library_is_taught(library):
+def test_the_library_is_taught(taught):
     """Names come as lists, each in the locale that it is written in; genres by what people call them."""
-    package = teach(PACKAGE, library)
-    english, mandarin = (yaml.safe_load(package.words[locale].sentences_yaml)["lists"] for locale in ("en-US", "zh-CN"))
+    english, mandarin = (yaml.safe_load(taught.words[locale].sentences_yaml)["lists"] for locale in ("en-US", "zh-CN"))
 
     def said(lists, name):
         return {value["in"] for value in lists[name]["values"]}
