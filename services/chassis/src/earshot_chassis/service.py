@@ -138,12 +138,14 @@ class Service:
             await self.grpc.stop(2.0)
         if connected:
             await self.bus.close()
+        # A client that was away when it was closed goes on looking for its server: the process would never end.
+        await _cancel(asyncio.all_tasks() - {current for current in [asyncio.current_task()] if current})
         self.health.stop()
         _log.info("stopped")
         await asyncio.get_running_loop().run_in_executor(None, self.telemetry.stop)
 
 
-async def _cancel(tasks: set[asyncio.Task[None]]) -> None:
+async def _cancel(tasks: set[asyncio.Task[Any]]) -> None:
     """Cancel tasks, again where it has to be: before Python 3.12 asyncio.wait_for can lose a cancellation."""
     for _ in range(5):
         for task in tasks:
