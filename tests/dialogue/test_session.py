@@ -64,6 +64,16 @@ def test_each_skill_keeps_its_own_context() -> None:
     assert three.skill_contexts == {"a": b"3", "b": b"2"}
 
 
+def test_a_session_does_not_grow_with_the_skills_it_speaks_to() -> None:
+    """Eight contexts are kept, the newest always among them."""
+    state = session()
+    for number in range(20):
+        kept = {SkillId(f"skill-{number}"): SkillContext(b"x")}
+        state = step(state, f"t{number}", TurnEffect(contexts=kept))
+        assert f"skill-{number}" in state.skill_contexts
+    assert len(state.skill_contexts) == 8
+
+
 def test_an_expired_session_is_followed_by_a_fresh_one() -> None:
     """With a new id and nothing kept but the revision, which goes on."""
     old = step(asked(), "t1", TurnEffect(prompts=("one",)))

@@ -288,7 +288,17 @@ async def commands_nothing(_request: skill_pb2.HandleRequest, _context: object) 
 
 async def talks_too_much(_request: skill_pb2.HandleRequest, _context: object) -> Responses:
     """Send more than a segment may hold."""
-    yield answer("word " * 2000)
+    yield answer("word " * 20_000)
+
+
+async def commands_too_much(_request: skill_pb2.HandleRequest, _context: object) -> Responses:
+    """Send a queue that no device could hold."""
+    yield answer("Look.", directives=[play("http://a/" + "x" * 10_000)] * 50)
+
+
+async def keeps_too_much(_request: skill_pb2.HandleRequest, _context: object) -> Responses:
+    """Keep more than a session should."""
+    yield answer("Noted.", context={"notes": "x" * 100_000})
 
 
 @pytest.mark.parametrize(
@@ -301,6 +311,8 @@ async def talks_too_much(_request: skill_pb2.HandleRequest, _context: object) ->
         (answers_nothing, "empty_skill_answer"),
         (commands_nothing, "malformed_skill_response"),
         (talks_too_much, "malformed_skill_response"),
+        (commands_too_much, "malformed_skill_response"),
+        (keeps_too_much, "malformed_skill_response"),
     ],
 )
 async def test_a_skill_that_fails_is_apologised_for_with_its_code(

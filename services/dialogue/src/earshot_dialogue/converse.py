@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from earshot.asr.v1 import events_pb2
 from earshot.common.v1 import audio_pb2, turn_pb2
@@ -50,7 +51,8 @@ def checked(request: assistant_pb2.ConverseRequest, languages: Languages) -> Typ
     """Return the request's turn.
 
     Raises:
-        InvalidRequestError: empty_text, text_too_long, unreadable_text, unsupported_locale or invalid_id.
+        InvalidRequestError: empty_text, text_too_long, unreadable_text, unsupported_locale, unknown_time_zone or
+            invalid_id.
     """
     text = request.text.strip()
     if not text:
@@ -62,6 +64,7 @@ def checked(request: assistant_pb2.ConverseRequest, languages: Languages) -> Typ
     if languages.find(request.locale) is None:
         known = ", ".join(languages.locales)
         raise InvalidRequestError(f"the locale is not one of {known}", code="unsupported_locale")
+    _check_time_zone(request.time_zone)
     try:
         address = DeviceAddress(token(request.household_id), token(request.device_id))
         turn_id = token(request.turn_id) if request.turn_id else uuid7()
@@ -76,6 +79,15 @@ def checked(request: assistant_pb2.ConverseRequest, languages: Languages) -> Typ
         time_zone=request.time_zone,
         spoken=request.speak,
     )
+
+
+def _check_time_zone(name: str) -> None:
+    if not name:
+        return
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, KeyError) as error:
+        raise InvalidRequestError("the time zone is not one of IANA's", code="unknown_time_zone") from error
 
 
 class Conversation:

@@ -13,6 +13,10 @@ from datetime import datetime, timedelta
 from earshot_dialogue.core.values import Contexts, Hypothesis, OutcomeId, SessionId, TurnId
 
 
+# A dialogue seldom speaks to more skills than this, and a session has to fit into a message.
+_CONTEXTS = 8
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingQuestion:
     """One missing slot that was asked for: the meaning so far, the slot, and how often it has been asked."""
@@ -88,7 +92,9 @@ def advance(
         return session
     contexts = session.skill_contexts
     if effect.contexts:
-        contexts = {**contexts, **effect.contexts}
+        others = {skill: kept for skill, kept in contexts.items() if skill not in effect.contexts}
+        room = max(0, _CONTEXTS - len(effect.contexts))
+        contexts = dict(list(others.items())[-room:] if room else []) | dict(effect.contexts)
     return replace(
         session,
         revision=session.revision + 1,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,10 +15,13 @@ from earshot_dialogue.core.session import Session
 from earshot_dialogue.core.values import Hypothesis, Prompt, SkillContext, SkillDirective, SkillId
 from earshot_dialogue.errors import SkillError
 
-# One segment is a few sentences; a longer answer is several segments.
-_PROMPT_CHARACTERS = 4000
+# One segment is a few sentences; a longer answer is several segments. Together with what surrounds it, the largest
+# segment and the largest session stay far below the megabyte that the bus takes.
+_CHARACTERS = 20_000
 _PROMPTS = 50
 _DIRECTIVES = 50
+_DIRECTIVE_BYTES = 256 * 1024
+_CONTEXT_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,10 +93,10 @@ def to_event(response: skill_pb2.HandleResponse, locale: str) -> SkillEvent:
         answer = response.answer
         return SkillAnswer(
             prompts=_prompts((prompt for prompt in answer.prompts if prompt.text), locale),
-            directives=tuple(_directive(directive) for directive in answer.directives[: _DIRECTIVES + 1]),
+            directives=_directives(answer.directives),
             final=answer.final,
             expects_reply=answer.expects_reply,
-            context=SkillContext(answer.context.SerializeToString()) if answer.HasField("context") else None,
+            context=_context(answer) if answer.HasField("context") else None,
         )
     if kind == "question" and response.question.slot_name:
         prompt = response.question.prompt
@@ -105,9 +108,15 @@ def to_event(response: skill_pb2.HandleResponse, locale: str) -> SkillEvent:
 
 def _prompts(messages: Iterable[outcome_pb2.Prompt], locale: str) -> tuple[Prompt, ...]:
     prompts = tuple(wire.to_prompt(message, locale) for message in messages)
-    if len(prompts) > _PROMPTS or any(len(prompt.text) > _PROMPT_CHARACTERS for prompt in prompts):
+    if len(prompts) > _PROMPTS or sum(len(prompt.text) for prompt in prompts) > _CHARACTERS:
         raise _malformed("more words than a segment may have")
     return prompts
+
+
+def _directives(messages: Sequence[directive_pb2.Directive]) -> tuple[SkillDirective, ...]:
+    if len(messages) > _DIRECTIVES or sum(message.ByteSize() for message in messages) > _DIRECTIVE_BYTES:
+        raise _malformed("more directives than a segment may have")
+    return tuple(_directive(message) for message in messages)
 
 
 def _directive(message: directive_pb2.Directive) -> SkillDirective:
@@ -115,6 +124,13 @@ def _directive(message: directive_pb2.Directive) -> SkillDirective:
     if command is None:
         raise _malformed("a directive without a command")
     return SkillDirective(payload=message.SerializeToString(), speaks=command == "speak")
+
+
+def _context(answer: skill_pb2.Answer) -> SkillContext:
+    context = answer.context.SerializeToString()
+    if len(context) > _CONTEXT_BYTES:
+        raise _malformed("more context than a session keeps")
+    return SkillContext(context)
 
 
 def _malformed(what: str) -> SkillError:
