@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 
 from earshot_dialogue.core.values import Contexts, Hypothesis, OutcomeId, SessionId, TurnId
 
-
 # A dialogue seldom speaks to more skills than this, and a session has to fit into a message.
 _CONTEXTS = 8
 
