@@ -110,7 +110,7 @@ class Dialogue:
     async def stop(self) -> None:
         """Let go of the skills, when no turn is in progress any more."""
         self._listener.close()
-        self._caller.close()
+        await self._caller.close()
         await self._channels.close()
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 import grpc
 
@@ -24,6 +25,7 @@ ATTEMPTS_PER_DELIVERY = 2
 Call = grpc.aio.UnaryStreamCall[skill_pb2.HandleRequest, skill_pb2.HandleResponse]
 
 _WORTH_TRYING_S = 0.05
+_LAST_WAIT_S = 1.0
 
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _DURATION = telemetry.histogram("earshot.skill.duration", "Time from a call to the skill's last word.")
@@ -36,6 +38,8 @@ class SkillCaller:
     def __init__(self, channels: SkillChannels) -> None:
         self._channels = channels
         self._ending: set[Call] = set()
+        self._quiet = asyncio.Event()
+        self._quiet.set()
 
     async def call(
         self, route: Route, request: skill_pb2.HandleRequest, *, timeout_s: float, delivery: int
@@ -83,8 +87,11 @@ class SkillCaller:
             labels = {"skill": route.skill.skill_id, "version": route.skill.version, "code": code or "ok"}
             _DURATION.record(time.monotonic() - started, labels)
 
-    def close(self) -> None:
-        """Let go of calls that have said their last word but have not ended."""
+    async def close(self) -> None:
+        """Wait a moment for calls that have said their last word to end, and let go of those that do not."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_WAIT_S):
+                await self._quiet.wait()
         for call in list(self._ending):
             call.cancel()
 
@@ -119,7 +126,14 @@ class SkillCaller:
     def _let_end(self, call: Call) -> None:
         """Keep a call until it ends by itself: one that nobody holds is cancelled."""
         self._ending.add(call)
-        call.add_done_callback(self._ending.discard)
+        self._quiet.clear()
+        # The callback is given the call behind the interceptors, which is another object.
+        call.add_done_callback(lambda _call: self._ended(call))
+
+    def _ended(self, call: Call) -> None:
+        self._ending.discard(call)
+        if not self._ending:
+            self._quiet.set()
 
 
 def _event(response: skill_pb2.HandleResponse | None, locale: str) -> SkillEvent:
