@@ -37,7 +37,7 @@ SAID = [
     ("zh-CN", "来点音乐", "music.play", {}),
     ("zh-CN", "我想听摇滚", "music.play", {"genre": "rock"}),
     ("zh-CN", "播放月光小船", "music.play", {"title": "月光小船"}),
-    ("zh-CN", "放小溪的歌", "music.play", {"artist": "小溪"}),
+    ("zh-CN", "放江南小馆的歌", "music.play", {"artist": "江南小馆"}),
     ("zh-CN", "播放甜蜜蜜", "music.play", {"query": "甜蜜蜜"}),
     ("zh-CN", "下一首", "music.next", {}),
     ("zh-CN", "换一首歌", "music.next", {}),

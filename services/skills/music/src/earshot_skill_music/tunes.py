@@ -196,7 +196,7 @@ TUNES: tuple[Tune, ...] = (
     Tune(
         file="moonlit-boat.flac",
         title="月光小船",
-        artist="小溪",
+        artist="江南小馆",
         album="样曲",
         genre="Folk",
         render=moonlit_boat,
