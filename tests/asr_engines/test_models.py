@@ -50,8 +50,8 @@ def test_model_is_added_from_a_directory(model: Model, source: Path, tmp_path: P
     """Only the model's own files are copied, from wherever they lie; a second time replaces the first."""
     models = tmp_path / "models"
     assert installed(model, models) is None
-    for _ in range(2):
-        folder = add(model, source, models)
+    add(model, source, models)
+    folder = add(model, source, models)
     assert folder == installed(model, models) == models / "small"
     assert sorted(path.name for path in folder.iterdir()) == ["mdef", "means"]
     found = verify(model, models)

@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import psutil
 import pytest
@@ -105,3 +106,28 @@ def test_frames_survive_any_cut() -> None:
         frames = [frame for at in range(0, len(data), size) for frame in reader.push(data[at : at + size])]
         assert [(frame.kind, frame.stream, frame.body) for frame in frames] == sent
         assert frames[0].json() == {"key": "a"}
+
+
+async def test_very_long_utterance_ends_at_once(engine: PocketsphinxEngine) -> None:
+    """Forty seconds of speech are not searched a second time; their result comes from the streaming search."""
+    pcm = spoken("play some jazz", ENGLISH)
+    async with await engine.open(ENGLISH) as stream:
+        for _ in range(40 * 32_000 // len(pcm)):
+            await feed(stream, pcm)
+        recognition = await stream.finish()
+    assert recognition.audio_duration > 35
+    assert await transcribe(engine, "play some jazz", ENGLISH) == "play some jazz"
+
+
+async def test_services_that_share_a_cache_do_not_disturb_each_other(
+    make_engine: Callable[..., PocketsphinxEngine], tmp_path: Path
+) -> None:
+    """Three replicas that start at once make the same bundle, and each of them gets it."""
+    engines = [make_engine(cache=tmp_path) for _ in range(3)]
+    await asyncio.gather(*(engine.start() for engine in engines))
+    try:
+        await asyncio.gather(*(engine.set_vocabulary(vocabulary(ENGLISH, skills=("clock",))) for engine in engines))
+        said = await asyncio.gather(*(transcribe(engine, "what time is it", ENGLISH) for engine in engines))
+        assert said == ["what time is it"] * 3
+    finally:
+        await asyncio.gather(*(engine.stop() for engine in engines))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Any, TextIO
@@ -33,25 +34,25 @@ def run(source: TextIO, sink: TextIO) -> None:
     """Read the order, make the bundle, answer."""
     order: dict[str, Any] = json.loads(source.readline())
     told: dict[str, tuple[Phones, ...]] = {}
-    complete = True
+    answered = True
     with open_language(Kind(order["kind"]), order["locale"], Path(order["dictionary"]), told) as language:
         sentences = read_sentences(order["documents"], language)
         unknown = language.unknown(sentences.graph.words()) if order["ask"] else []
         if unknown:
             _say(sink, {"unknown": unknown})
             answer: dict[str, list[list[str]]] | None = json.loads(source.readline())["told"]
-            complete = answer is not None
+            answered = answer is not None
             told.update({word: tuple(tuple(way) for way in ways) for word, ways in (answer or {}).items()})
         try:
             bundle = make_bundle(sentences, language)
         except NothingToHearError as error:
             _say(sink, {"failed": str(error)})
             return
-    _write(bundle, Path(order["folder"]), complete=complete and order["ask"])
+    _write(bundle, Path(order["told_folder" if answered and order["ask"] else "guessed_folder"]))
     _say(sink, {"done": True})
 
 
-def _write(bundle: Bundle, folder: Path, *, complete: bool) -> None:
+def _write(bundle: Bundle, folder: Path) -> None:
     """Write the files beside their place first, so that nobody ever sees half a bundle."""
     beside = folder.with_name(f".{folder.name}.{os.getpid()}")
     beside.mkdir(parents=True)
@@ -62,10 +63,15 @@ def _write(bundle: Bundle, folder: Path, *, complete: bool) -> None:
         "spellings": dict(bundle.spellings),
         "words": bundle.words,
         "problems": list(bundle.problems),
-        "complete": complete,
     }
     (beside / SUMMARY_FILE).write_text(json.dumps(summary, ensure_ascii=False), encoding="utf-8")
-    beside.rename(folder)
+    try:
+        beside.rename(folder)
+    except OSError:
+        # Another service was faster with the same bundle.
+        shutil.rmtree(beside)
+        if not folder.is_dir():
+            raise
 
 
 def _say(sink: TextIO, answer: dict[str, Any]) -> None:

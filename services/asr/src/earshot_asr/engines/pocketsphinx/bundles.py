@@ -7,6 +7,7 @@ import hashlib
 import json
 import shutil
 import sys
+import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
@@ -24,8 +25,8 @@ from earshot_asr.vocabulary.pronunciation.ipa import to_arpabet
 
 FORMAT: Final = 3
 """Part of every key: raise it when the same templates shall give other files."""
-KEPT: Final = 24
-"""Bundles that stay on disk."""
+UNUSED_S: Final = 7 * 24 * 3600.0
+"""How long a bundle stays on disk without being asked for; services that share the directory may still have it loaded."""
 ASK_TIMEOUT_S: Final = 1.0
 _LINE_LIMIT: Final = 1 << 24
 
@@ -50,6 +51,17 @@ class StoredBundle:
     problems: tuple[str, ...]
 
 
+class _Places:
+    """Where the bundle of a key lies: a better one, for which unknown words were asked, has a place of its own.
+
+    Nothing is ever changed in its place, because another service may be about to load it.
+    """
+
+    def __init__(self, root: Path, key: str) -> None:
+        self.guessed = root / key
+        self.told = root / f"{key}-told"
+
+
 class BundleStore:
     """Makes bundles and keeps them in a directory, which several services may share."""
 
@@ -70,18 +82,20 @@ class BundleStore:
             VocabularyInvalidError: No template can be used.
             RecognizerUnavailableError: It could not be made.
         """
-        folder = self._folder / _key(acoustic, documents)
-        stored = await asyncio.to_thread(_read, folder, acoustic, complete=self._pronouncer is not None)
+        told = self._pronouncer is not None
+        places = _Places(self._folder, _key(acoustic, documents))
+        stored = await asyncio.to_thread(_read, places.told if told else places.guessed, acoustic)
         if stored is not None:
             return stored
-        await asyncio.to_thread(_make_room, self._folder, folder)
-        await self._build(folder, acoustic, documents)
-        stored = await asyncio.to_thread(_read, folder, acoustic, complete=False)
+        await asyncio.to_thread(_make_room, self._folder)
+        await self._build(places, acoustic, documents)
+        stored = await asyncio.to_thread(_read, places.told if told else places.guessed, acoustic)
+        stored = stored or await asyncio.to_thread(_read, places.guessed, acoustic)
         if stored is None:
             raise RecognizerUnavailableError("the bundle vanished while it was made")
         return stored
 
-    async def _build(self, folder: Path, acoustic: AcousticModel, documents: Sequence[str]) -> None:
+    async def _build(self, places: _Places, acoustic: AcousticModel, documents: Sequence[str]) -> None:
         arguments = (sys.executable, "-m", "earshot_asr.engines.pocketsphinx.builder")
         try:
             process = await asyncio.create_subprocess_exec(
@@ -90,14 +104,14 @@ class BundleStore:
         except OSError as error:
             raise RecognizerUnavailableError(f"no process to make a vocabulary: {error}") from error
         try:
-            await self._converse(process, folder, acoustic, documents)
+            await self._converse(process, places, acoustic, documents)
         finally:
             with suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
 
     async def _converse(
-        self, process: Process, folder: Path, acoustic: AcousticModel, documents: Sequence[str]
+        self, process: Process, places: _Places, acoustic: AcousticModel, documents: Sequence[str]
     ) -> None:
         order = {
             "kind": acoustic.kind,
@@ -105,7 +119,8 @@ class BundleStore:
             "dictionary": str(acoustic.dictionary),
             "documents": list(documents),
             "ask": self._pronouncer is not None,
-            "folder": str(folder),
+            "told_folder": str(places.told),
+            "guessed_folder": str(places.guessed),
         }
         answer = await _ask(process, order)
         if "unknown" in answer:
@@ -146,14 +161,11 @@ def _key(acoustic: AcousticModel, documents: Sequence[str]) -> str:
     return f"{acoustic.locale}-{acoustic.kind}-{digest[:16]}"
 
 
-def _read(folder: Path, acoustic: AcousticModel, *, complete: bool) -> StoredBundle | None:
-    """Read a bundle; one whose unknown words nobody was asked for is not good enough if `complete`."""
+def _read(folder: Path, acoustic: AcousticModel) -> StoredBundle | None:
     try:
         summary: dict[str, Any] = json.loads((folder / SUMMARY_FILE).read_text(encoding="utf-8"))
         folder.touch()
     except (OSError, ValueError):
-        return None
-    if complete and not summary["complete"]:
         return None
     calibration = acoustic.calibration
     order = LoadOrder(
@@ -173,11 +185,10 @@ def _read(folder: Path, acoustic: AcousticModel, *, complete: bool) -> StoredBun
     )
 
 
-def _make_room(root: Path, folder: Path) -> None:
-    """Remove a bundle that is to be replaced, and the least recently used beyond `KEPT`."""
+def _make_room(root: Path) -> None:
+    """Remove what nobody has asked for in a long time, and what a builder that was killed left behind."""
     root.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(folder, ignore_errors=True)
-    bundles = [path for path in root.iterdir() if (path / SUMMARY_FILE).is_file()]
-    bundles.sort(key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in bundles[KEPT - 1 :]:
-        shutil.rmtree(path, ignore_errors=True)
+    for path in root.iterdir():
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > UNUSED_S:
+                shutil.rmtree(path, ignore_errors=True)

@@ -69,6 +69,11 @@ def decode_whole(decoder: Any, pcm: bytes, order: LoadOrder) -> tuple[Reading, .
     begin(decoder)
     decoder.process_raw(pcm, full_utt=True)
     decoder.end_utt()
+    return readings(decoder, order)
+
+
+def readings(decoder: Any, order: LoadOrder) -> tuple[Reading, ...]:
+    """Return the readings of an utterance that is ended, best first; none where no words were found."""
     hypothesis = decoder.hyp()
     segments: list[Segment] = [segment for segment in decoder.seg() if is_word(segment.word)] if hypothesis else []
     if not segments:

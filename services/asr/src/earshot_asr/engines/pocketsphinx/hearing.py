@@ -6,13 +6,15 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from earshot_asr.engines.pocketsphinx.decoders import Decoders
-from earshot_asr.engines.pocketsphinx.decoding import begin, words_so_far
+from earshot_asr.engines.pocketsphinx.decoding import begin, readings, words_so_far
 from earshot_asr.engines.pocketsphinx.frames import Frame, Kind, encode
 from earshot_asr.engines.pocketsphinx.orders import LoadOrder, Reading
 
 BYTES_PER_SECOND: Final = 32_000
 STEP_BYTES: Final = BYTES_PER_SECOND // 10
 """Audio that is searched at once: streams take turns, so one that is behind does not hold up the others."""
+LONGEST_WHOLE_BYTES: Final = 30 * BYTES_PER_SECOND
+"""Longer utterances are dictation or noise, and are not searched a second time."""
 INTERIM_BYTES: Final = BYTES_PER_SECOND // 5
 """Audio between two interim results."""
 
@@ -29,6 +31,10 @@ class _Utterance:
         self.finishing = False
         self.paused_at: int | None = None
         self.prepared: tuple[Reading, ...] | None = None
+
+    @property
+    def is_long(self) -> bool:
+        return len(self.pcm) > LONGEST_WHOLE_BYTES
 
     def end_live(self) -> None:
         if self.live is not None:
@@ -101,7 +107,7 @@ class Hearing:
         if most >= STEP_BYTES:
             return self._guarded(self._search, stream, self._utterances[stream])
         for stream, utterance in self._utterances.items():
-            if utterance.paused_at is not None and utterance.prepared is None:
+            if utterance.paused_at is not None and utterance.prepared is None and not utterance.is_long:
                 return self._guarded(self._prepare, stream, utterance)
         return None
 
@@ -133,9 +139,21 @@ class Hearing:
         return encode(Kind.INTERIM, stream, {"words": words, "offset": end / BYTES_PER_SECOND})
 
     def _finish(self, stream: int, utterance: _Utterance) -> bytes:
-        readings = utterance.prepared
-        if readings is None:
-            readings = utterance.decoders.decode_whole(bytes(utterance.pcm))
+        found = utterance.prepared
+        if utterance.is_long:
+            found = self._finish_live(utterance)
+        elif found is None:
+            found = utterance.decoders.decode_whole(bytes(utterance.pcm))
         utterance.end_live()
         del self._utterances[stream]
-        return encode(Kind.FINAL, stream, {"readings": [reading.to_json() for reading in readings]})
+        return encode(Kind.FINAL, stream, {"readings": [reading.to_json() for reading in found]})
+
+    @staticmethod
+    def _finish_live(utterance: _Utterance) -> tuple[Reading, ...]:
+        """Return what the streaming search has found: a second search would hold up everybody else for seconds."""
+        live, utterance.live = utterance.live, None
+        live.process_raw(bytes(utterance.pcm[utterance.searched :]))
+        live.end_utt()
+        found = readings(live, utterance.decoders.order)
+        utterance.decoders.give_back(live)
+        return found

@@ -16,6 +16,7 @@ from earshot_asr.engines.errors import (
 )
 from earshot_asr.engines.pocketsphinx.orders import LoadOrder
 from earshot_asr.engines.pocketsphinx.process import WorkerProcess
+from earshot_chassis.errors import EarshotError
 
 PLACE_TIMEOUT_S: Final = 3.0
 _FIRST_PAUSE_S: Final = 0.1
@@ -137,6 +138,7 @@ class Pool:
                 continue
             if await self._prepare(worker):
                 return
+            await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_S)
 
     async def _prepare(self, worker: WorkerProcess) -> bool:
@@ -147,10 +149,12 @@ class Pool:
                 for order in missing:
                     await worker.load(order)
                     loaded.add(order.key)
-        except (WorkerDiedError, asyncio.CancelledError) as error:
+        except asyncio.CancelledError:
             await worker.stop()
-            if isinstance(error, asyncio.CancelledError):
-                raise
+            raise
+        except EarshotError as error:
+            _log.warning("decoding process can not load the vocabulary", code=error.code)
+            await worker.stop()
             return False
         self._workers.append(worker)
         async with self._changed:
