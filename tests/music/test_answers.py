@@ -65,8 +65,8 @@ def music(library, taught):
 
 PLAYING = [
     ("en-US", "play some jazz", "Here is some jazz.", {"Thunder Phone", "Quiet Knights", "Blue Corner"}),
-    ("en-US", "put on classical music please", "Here is some classical.", {"Morning Prelude"}),
-    ("en-US", "i want to hear some lullabies", "Here is some lullabies.", {"Sleepy Harbor"}),
+    ("en-US", "put on classical music please", "Here is some classical music.", {"Morning Prelude"}),
+    ("en-US", "i want to hear some lullabies", "Here is some lullaby music.", {"Sleepy Harbor"}),
     ("en-US", "play clara stone", "Here is Clara Stone.", {"Morning Prelude"}),
     ("en-US", "play something by stone river", "Here is Stone River.", {"Open Road"}),
     ("en-US", "play blue corner", "Blue Corner by The Night Shift.", {"Blue Corner"}),
@@ -74,10 +74,10 @@ PLAYING = [
     ("en-US", "play the album nights", "Here is the album Nights.", {"Thunder Phone", "Quiet Knights"}),
     ("en-US", "play thunder fone", "Thunder Phone by Café Noir.", {"Thunder Phone"}),
     ("en-US", "play 月光小船", "Here is some music.", {"月光小船"}),
-    ("zh-CN", "播放爵士乐", "好的，来点爵士。", {"Thunder Phone", "Quiet Knights", "Blue Corner"}),
+    ("zh-CN", "播放爵士乐", "好的，来点爵士乐。", {"Thunder Phone", "Quiet Knights", "Blue Corner"}),
     ("zh-CN", "来一点摇滚", "好的，来点摇滚。", {"Open Road"}),
     ("zh-CN", "我想听摇篮曲", "好的，来点摇篮曲。", {"Sleepy Harbor"}),
-    ("zh-CN", "放一首钢琴曲", "好的，来点古典。", {"Morning Prelude"}),
+    ("zh-CN", "放一首钢琴曲", "好的，来点古典音乐。", {"Morning Prelude"}),
     ("zh-CN", "播放月光小船", "好的，播放月光小船。", {"月光小船"}),
     ("zh-CN", "播放江南小馆的歌", "好的，播放江南小馆的歌。", {"月光小船"}),
     ("zh-CN", "播放李小龙的静夜思", "好的，播放静夜思。", {"静夜思"}),
@@ -260,8 +260,8 @@ async def test_replicas_behind_one_address_share_it(library, taught):
 async def test_the_kinds_of_music_are_told(music):
     """The genres of the library, by their names in the locale."""
     told = await music.say("what music do you have")
-    assert (
-        told == "You can hear the blues, classical, electronic, folk, jazz, lullabies, pop and rock." or "jazz" in told
+    assert told == (
+        "You can hear blues, classical music, electronic music, folk music, jazz, lullaby music, pop and rock."
     )
     assert "爵士" in await music.say("有什么音乐", locale="zh-CN")
 
