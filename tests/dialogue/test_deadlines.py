@@ -19,6 +19,7 @@ from earshot_dialogue.deadlines import arm
 from earshot_topology.subjects import TURN_DEADLINE_DUE, TURN_SPEECH_CANCELLED, deadline_arm
 from support.dialogues import Place, hypothesis
 from support.fake_skill import FakeSkill
+from support.spans import recorded_spans
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -88,16 +89,20 @@ async def test_a_start_that_comes_late_does_not_move_the_deadline_back(place: Pl
 
 
 async def test_an_obsolete_deadline_changes_nothing(place: Place, skill: FakeSkill) -> None:
-    """A decided turn keeps its outcome when its deadline becomes due, here or where nobody saw it decided."""
+    """A decided turn keeps its outcome and gets no late span, here or where nobody saw it decided."""
     outcome = await place.says("x", hypothesis("weather.get_forecast", city="Paris"))
     assert len(skill.calls) == 1
     seen, unseen = outcome.turn, place.turn()
     ledger = OutcomeLedger(place.replica.bus)
     elsewhere = OutcomeChain(ledger, place.address.turn_outcome(unseen.turn_id), unseen, session_revision=1)
     await elsewhere.append(Segment(kind=Kind.ANSWERED))
+    recording = recorded_spans()
+    exporter = next(recording)
     await arm(place.replica.bus, seen, soon(0.1), "answer")
     await arm(place.replica.bus, unseen, soon(0.1), "answer")
     await asyncio.sleep(1.0)
+    assert [span.name for span in exporter.get_finished_spans()] == []
+    recording.close()
     assert len(await place.segments(seen.turn_id)) == len(await place.segments(unseen.turn_id)) == 1
 
 
