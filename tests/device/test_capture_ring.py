@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earshot_device.capture import CaptureRing
+from earshot_device.core.capture import CaptureRing
 
 
 def test_frames_are_numbered_from_zero():

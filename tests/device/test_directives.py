@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from earshot.device.v1 import directive_pb2, upstream_pb2
-from earshot_device.sinks import NullSink
+from earshot_device.sound.sinks import NullSink
 from support.fake_cloud import sequences_in
 from support.media_server import media_server
 

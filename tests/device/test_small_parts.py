@@ -11,18 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earshot_device import tones
+from earshot_device.core.directives import Directive, DirectiveLog, Pause
+from earshot_device.core.ids import DirectiveId, OutcomeId, TurnId, uuid7
 from earshot_device.decisions import CAPACITY, Decisions
-from earshot_device.directives import Directive, DirectiveLog, Pause
 from earshot_device.errors import AudioInputError, AudioOutputError
 from earshot_device.identity import Identity
-from earshot_device.ids import DirectiveId, OutcomeId, TurnId, uuid7
-from earshot_device.microphone import Microphone, PreRoll
-from earshot_device.output import Channel, Output
-from earshot_device.pacing import Pacer
-from earshot_device.portaudio import sound_library
-from earshot_device.sinks import LoudspeakerSink, NullSink, WavSink
-from earshot_device.sources import NoiseFloor, SampleSource, file_source
+from earshot_device.sound import tones
+from earshot_device.sound.microphone import Microphone, PreRoll
+from earshot_device.sound.output import Channel, Output
+from earshot_device.sound.pacing import Pacer
+from earshot_device.sound.portaudio import sound_library
+from earshot_device.sound.sinks import LoudspeakerSink, NullSink, WavSink
+from earshot_device.sound.sources import NoiseFloor, SampleSource, file_source
 from earshot_topology.subjects import InvalidTokenError
 
 looptime = pytest.mark.looptime

@@ -5,10 +5,10 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earshot_device.ids import OutcomeId, TurnId
-from earshot_device.mending import OPEN_END, Mender, MendTimings
-from earshot_device.outcome import SpeechFrame
-from earshot_device.speech_buffer import MAXIMUM_AHEAD, Added, Gap, SpeechBuffer
+from earshot_device.core.ids import OutcomeId, TurnId
+from earshot_device.core.mending import OPEN_END, Mender, MendTimings
+from earshot_device.core.outcome import SpeechFrame
+from earshot_device.core.speech_buffer import MAXIMUM_AHEAD, Added, Gap, SpeechBuffer
 
 O = OutcomeId("o")  # noqa: E741 - an outcome
 

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from earshot_audio import Encoding, Format
+from earshot_device.core.ids import OutcomeId, TurnId
+from earshot_device.core.outcome import SpeechFrame
 from earshot_device.errors import SpeechLostError
-from earshot_device.ids import OutcomeId, TurnId
-from earshot_device.outcome import SpeechFrame
-from earshot_device.output import Output
-from earshot_device.sinks import NullSink
-from earshot_device.speech import SpeechPlayer, SpeechTimings
+from earshot_device.sound.output import Output
+from earshot_device.sound.sinks import NullSink
+from earshot_device.turns.speech import SpeechPlayer, SpeechTimings
 
 pytestmark = pytest.mark.looptime
 

@@ -3,10 +3,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earshot_device.ids import OutcomeId, TurnId
-from earshot_device.outcome import OutcomeKind, OutcomeSegment
-from earshot_device.recognition import Endpoint, EndpointReason, Final, Interim, RecognitionUpdate
-from earshot_device.turn import Phase, Turn, Verdict
+from earshot_device.core.ids import OutcomeId, TurnId
+from earshot_device.core.outcome import OutcomeKind, OutcomeSegment
+from earshot_device.core.recognition import Endpoint, EndpointReason, Final, Interim, RecognitionUpdate
+from earshot_device.core.turn import Phase, Turn, Verdict
 
 T = TurnId("t")
 ENDPOINT = Endpoint(end_of_speech_s=1.0, reason=EndpointReason.SILENCE)

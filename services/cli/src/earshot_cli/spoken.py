@@ -19,12 +19,12 @@ from earshot_cli.telemetry import flush
 from earshot_cli.timezone import local_time_zone
 from earshot_cli.traces import TraceClient
 from earshot_cli.turn_document import describe
+from earshot_device.core.recognition import Interim, RecognitionUpdate
 from earshot_device.device import Device
-from earshot_device.microphone import Microphone
-from earshot_device.recognition import Interim, RecognitionUpdate
-from earshot_device.result import TurnResult
 from earshot_device.settings import DeviceSettings
-from earshot_device.sinks import LoudspeakerSink, NullSink
+from earshot_device.sound.microphone import Microphone
+from earshot_device.sound.sinks import LoudspeakerSink, NullSink
+from earshot_device.turns.result import TurnResult
 
 CAPTURE_RATE = 16_000
 

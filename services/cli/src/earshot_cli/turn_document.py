@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from earshot_device.result import TurnResult
+from earshot_device.turns.result import TurnResult
 
 if TYPE_CHECKING:
     from earshot_cli.spoken import Speaker

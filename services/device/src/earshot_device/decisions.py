@@ -11,7 +11,7 @@ import os
 from collections import OrderedDict
 from pathlib import Path
 
-from earshot_device.ids import OutcomeId, TurnId
+from earshot_device.core.ids import OutcomeId, TurnId
 
 CAPACITY = 256
 _ABANDONED = OutcomeId("")

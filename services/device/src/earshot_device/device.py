@@ -19,25 +19,25 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from earshot_device.carrying_out import DirectiveRunner
+from earshot_device.bus.link import Link
+from earshot_device.bus.outbox import Outbox
+from earshot_device.core.directives import Directive, DirectiveLog, Listen, MediaItem
+from earshot_device.core.events import Connected, MediaFinished, StateChanged, Trigger, WakeWord
+from earshot_device.core.ids import BootId, OutcomeId, SessionId, TurnId, uuid7
 from earshot_device.decisions import Decisions
-from earshot_device.directives import Directive, DirectiveLog, Listen, MediaItem
 from earshot_device.errors import NotConnectedError
-from earshot_device.events import Connected, MediaFinished, StateChanged, Trigger, WakeWord
-from earshot_device.ids import BootId, OutcomeId, SessionId, TurnId, uuid7
-from earshot_device.link import Link
-from earshot_device.media import MediaPlayer
-from earshot_device.outbox import Outbox
-from earshot_device.output import Output
-from earshot_device.parts import Parts, TurnRequest
-from earshot_device.result import TurnResult
-from earshot_device.ringing import Ringer
-from earshot_device.routing import Observer, Router
+from earshot_device.media.player import MediaPlayer
 from earshot_device.settings import DeviceSettings
-from earshot_device.sinks import NullSink, Sink
-from earshot_device.sources import AudioSource, NoiseFloor, SampleSource, file_source
+from earshot_device.sound.output import Output
+from earshot_device.sound.ringing import Ringer
+from earshot_device.sound.sinks import NullSink, Sink
+from earshot_device.sound.sources import AudioSource, NoiseFloor, SampleSource, file_source
 from earshot_device.tasks import end
-from earshot_device.turn_run import TurnRun
+from earshot_device.turns.carrying_out import DirectiveRunner
+from earshot_device.turns.parts import Parts, TurnRequest
+from earshot_device.turns.result import TurnResult
+from earshot_device.turns.routing import Observer, Router
+from earshot_device.turns.turn_run import TurnRun
 
 CAPABILITIES = ("speech", "media", "ring")
 _FAREWELL_S = 2.0

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from earshot.tts.v1 import synthesizer_pb2, synthesizer_pb2_grpc
 from earshot_audio import Encoding, Format, FrameDecoder
 from earshot_chassis.rpc_client import connect
-from earshot_device import wire
+from earshot_device.bus import wire
 from earshot_device.errors import AudioInputError
 
 _TIMEOUT_S = 15.0

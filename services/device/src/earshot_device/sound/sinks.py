@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earshot_device.errors import AudioOutputError
-from earshot_device.portaudio import sound_library
+from earshot_device.sound.portaudio import sound_library
 
 Samples = NDArray[np.int16]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from earshot_device.ids import DirectiveId, OutcomeId, SessionId
+from earshot_device.core.ids import DirectiveId, OutcomeId, SessionId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

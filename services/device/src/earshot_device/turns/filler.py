@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
+from earshot_device.core.ids import OutcomeId
+from earshot_device.core.outcome import SpeechFrame
+from earshot_device.core.speech_buffer import Gap
 from earshot_device.errors import SpeechLostError
-from earshot_device.ids import OutcomeId
-from earshot_device.outcome import SpeechFrame
-from earshot_device.output import Channel, Output
-from earshot_device.speech import SpeechPlayer, SpeechTimings
-from earshot_device.speech_buffer import Gap
+from earshot_device.sound.output import Channel, Output
 from earshot_device.tasks import end
+from earshot_device.turns.speech import SpeechPlayer, SpeechTimings
 
 _TIMINGS = SpeechTimings(gap_patience_s=0.1, stall_s=2.0)
 

@@ -21,24 +21,24 @@ from opentelemetry.context import Context
 
 from earshot_chassis import telemetry
 from earshot_chassis.errors import EarshotError
-from earshot_device import tones
-from earshot_device.announcing import announce
-from earshot_device.capture import CaptureRing
+from earshot_device.bus.upload import Upload
+from earshot_device.core.capture import CaptureRing
+from earshot_device.core.events import AbandonReason, TurnAbandoned
+from earshot_device.core.ids import OutcomeId, TurnId
+from earshot_device.core.outcome import OutcomeSegment, SpeechFrame
+from earshot_device.core.recognition import CloudError, Endpoint, RecognitionUpdate, UploadAck
+from earshot_device.core.turn import Phase, Turn, Verdict
 from earshot_device.errors import LinkLostError
-from earshot_device.events import AbandonReason, TurnAbandoned
-from earshot_device.filler import Filler
-from earshot_device.ids import OutcomeId, TurnId
-from earshot_device.outcome import OutcomeSegment, SpeechFrame
-from earshot_device.output import Channel
-from earshot_device.pacing import Pacer
-from earshot_device.parts import Parts, TurnRequest
-from earshot_device.performance import Performance
-from earshot_device.recognition import CloudError, Endpoint, RecognitionUpdate, UploadAck
-from earshot_device.reporting import TurnReport, beginning, describe, own_error
-from earshot_device.result import TurnResult
+from earshot_device.sound import tones
+from earshot_device.sound.output import Channel
+from earshot_device.sound.pacing import Pacer
 from earshot_device.tasks import end
-from earshot_device.turn import Phase, Turn, Verdict
-from earshot_device.upload import Upload
+from earshot_device.turns.announcing import announce
+from earshot_device.turns.filler import Filler
+from earshot_device.turns.parts import Parts, TurnRequest
+from earshot_device.turns.performance import Performance
+from earshot_device.turns.reporting import TurnReport, beginning, describe, own_error
+from earshot_device.turns.result import TurnResult
 
 _OUTCOME_ASK_S = 3.0
 _EARLY_FRAMES = 1000

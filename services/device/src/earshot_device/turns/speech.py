@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earshot_audio import AudioError, Format, FrameDecoder, Resampler
+from earshot_device.core.events import Position
+from earshot_device.core.ids import OutcomeId
+from earshot_device.core.mending import Mender, MendTimings
+from earshot_device.core.outcome import SpeechFrame
+from earshot_device.core.speech_buffer import Added, Gap, SpeechBuffer
 from earshot_device.errors import SpeechLostError
-from earshot_device.events import Position
-from earshot_device.ids import OutcomeId
-from earshot_device.mending import Mender, MendTimings
-from earshot_device.outcome import SpeechFrame
-from earshot_device.output import Channel, Output
-from earshot_device.speech_buffer import Added, Gap, SpeechBuffer
+from earshot_device.sound.output import Channel, Output
 from earshot_device.tasks import end
 
 Samples = NDArray[np.int16]

@@ -17,14 +17,14 @@ from earshot.device.v1 import directive_pb2, downstream_pb2, upstream_pb2
 from earshot.dialogue.v1 import outcome_pb2
 from earshot.nlu.v1 import interpreter_pb2
 from earshot_audio import Encoding, Format, UnsupportedFormatError
-from earshot_device import directives as d
-from earshot_device import events as e
-from earshot_device import recognition as r
-from earshot_device.capture import CapturedFrame
+from earshot_device.core import directives as d
+from earshot_device.core import events as e
+from earshot_device.core import recognition as r
+from earshot_device.core.capture import CapturedFrame
+from earshot_device.core.ids import BootId, DirectiveId, OutcomeId, SessionId, TurnId
+from earshot_device.core.outcome import OutcomeKind, OutcomeSegment, Prompt, Slot, SpeechFrame, Understanding
+from earshot_device.core.speech_buffer import Gap
 from earshot_device.errors import MalformedMessageError
-from earshot_device.ids import BootId, DirectiveId, OutcomeId, SessionId, TurnId
-from earshot_device.outcome import OutcomeKind, OutcomeSegment, Prompt, Slot, SpeechFrame, Understanding
-from earshot_device.speech_buffer import Gap
 
 CONTRACT_VERSION = 1
 _NANOSECONDS = 1_000_000_000

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from earshot_chassis import telemetry
 from earshot_chassis.errors import EarshotError
-from earshot_device.directives import (
+from earshot_device.core.directives import (
     Directive,
     Listen,
     Pause,
@@ -20,12 +20,12 @@ from earshot_device.directives import (
     StopRing,
     StopSpeech,
 )
+from earshot_device.core.events import DirectiveAcknowledged, DirectiveFailed
+from earshot_device.core.ids import OutcomeId
 from earshot_device.errors import DirectiveError
-from earshot_device.events import DirectiveAcknowledged, DirectiveFailed
-from earshot_device.ids import OutcomeId
-from earshot_device.media import MediaPlayer
-from earshot_device.output import Output
-from earshot_device.ringing import Ringer
+from earshot_device.media.player import MediaPlayer
+from earshot_device.sound.output import Output
+from earshot_device.sound.ringing import Ringer
 
 _log = telemetry.logger("device.directives")
 

@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 
 from earshot_audio import Format, FrameEncoder, Resampler
 from earshot_chassis import telemetry
-from earshot_device import wire
-from earshot_device.capture import CapturedFrame, CaptureRing
+from earshot_device.bus import wire
+from earshot_device.bus.link import Link
+from earshot_device.core.capture import CapturedFrame, CaptureRing
+from earshot_device.core.ids import TurnId
 from earshot_device.errors import MalformedMessageError
 from earshot_device.identity import Identity
-from earshot_device.ids import TurnId
-from earshot_device.link import Link
-from earshot_device.pacing import Pacer
-from earshot_device.sources import AudioSource
+from earshot_device.sound.pacing import Pacer
+from earshot_device.sound.sources import AudioSource
 
 FRAME_MS = 40
 _STUCK_FRAMES = 1000 // FRAME_MS

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from earshot_device.speech_buffer import Gap, SpeechBuffer
+from earshot_device.core.speech_buffer import Gap, SpeechBuffer
 
 OPEN_END = 0
 """`end` of a request for everything from its first frame on."""

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from earshot_device.events import AbandonReason
-from earshot_device.ids import OutcomeId, SessionId, TurnId
-from earshot_device.outcome import OutcomeKind, OutcomeSegment
-from earshot_device.recognition import CloudError, EndpointReason, Final, Interim
+from earshot_device.core.events import AbandonReason
+from earshot_device.core.ids import OutcomeId, SessionId, TurnId
+from earshot_device.core.outcome import OutcomeKind, OutcomeSegment
+from earshot_device.core.recognition import CloudError, EndpointReason, Final, Interim
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

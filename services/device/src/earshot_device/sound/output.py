@@ -16,8 +16,8 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from earshot_device.pacing import REAL_TIME, Pacer
-from earshot_device.sinks import Sink
+from earshot_device.sound.pacing import REAL_TIME, Pacer
+from earshot_device.sound.sinks import Sink
 
 DEFAULT_VOLUME = 50
 _LOUDEST = 100

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from earshot_device.ids import TurnId
+from earshot_device.core.ids import TurnId
 
 
 class EndpointReason(StrEnum):

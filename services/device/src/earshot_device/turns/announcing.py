@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from earshot_device import wire
-from earshot_device.parts import Parts, TurnRequest
+from earshot_device.bus import wire
+from earshot_device.turns.parts import Parts, TurnRequest
 
 
 async def announce(request: TurnRequest, parts: Parts) -> None:

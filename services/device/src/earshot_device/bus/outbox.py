@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 
 from earshot_chassis import telemetry
 from earshot_chassis.errors import PermanentError, RetryableError
-from earshot_device import wire
-from earshot_device.events import Event, Happening
-from earshot_device.ids import BootId, EventId, TurnId, uuid7
-from earshot_device.link import Link
+from earshot_device.bus import wire
+from earshot_device.bus.link import Link
+from earshot_device.core.events import Event, Happening
+from earshot_device.core.ids import BootId, EventId, TurnId, uuid7
 from earshot_device.tasks import end
 
 CAPACITY = 1000

@@ -10,10 +10,10 @@ from contextvars import Context
 import httpx
 
 from earshot_chassis import telemetry
-from earshot_device.directives import MediaItem
+from earshot_device.core.directives import MediaItem
 from earshot_device.errors import MediaError
-from earshot_device.media_stream import MediaStream
-from earshot_device.output import Channel, Output
+from earshot_device.media.stream import MediaStream
+from earshot_device.sound.output import Channel, Output
 from earshot_device.tasks import end
 
 _TIMEOUT_S = 5.0

@@ -10,13 +10,13 @@ from collections import Counter
 from collections.abc import Callable
 
 from earshot_chassis import telemetry
-from earshot_device import wire
-from earshot_device.directives import Directive
+from earshot_device.bus import wire
+from earshot_device.core.directives import Directive
+from earshot_device.core.ids import TurnId
+from earshot_device.core.outcome import OutcomeSegment
+from earshot_device.core.recognition import RecognitionUpdate
 from earshot_device.errors import MalformedMessageError
-from earshot_device.ids import TurnId
-from earshot_device.outcome import OutcomeSegment
-from earshot_device.recognition import RecognitionUpdate
-from earshot_device.turn_run import TurnRun
+from earshot_device.turns.turn_run import TurnRun
 from earshot_topology.subjects import InvalidTokenError, turn_of
 
 _KIND = 4

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable
 from contextvars import Context
 
-from earshot_device import tones
-from earshot_device.output import Channel, Output
+from earshot_device.sound import tones
+from earshot_device.sound.output import Channel, Output
 from earshot_device.tasks import end
 
 _BLOCK_S = 0.1

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earshot_audio import Resampler
-from earshot_device.directives import MediaItem
+from earshot_device.core.directives import MediaItem
 from earshot_device.errors import MediaError
-from earshot_device.ranged_file import RangedFile
+from earshot_device.media.ranged_file import RangedFile
 
 BLOCK_S = 0.1
 

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
-from earshot_device.ids import OutcomeId
-from earshot_device.outcome import SpeechFrame
+from earshot_device.core.ids import OutcomeId
+from earshot_device.core.outcome import SpeechFrame
 
 MAXIMUM_AHEAD = 20_000
 """Frames a buffer accepts beyond the one to play next: 6 to 13 minutes. What is further ahead is not an answer."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from earshot_device.ids import BootId, DirectiveId, EventId, OutcomeId, TurnId
+from earshot_device.core.ids import BootId, DirectiveId, EventId, OutcomeId, TurnId
 
 
 class Trigger(StrEnum):

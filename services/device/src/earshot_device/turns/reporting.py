@@ -10,14 +10,14 @@ from opentelemetry.util.types import AttributeValue
 
 from earshot_chassis import telemetry
 from earshot_chassis.errors import EarshotError
-from earshot_device.events import AbandonReason
-from earshot_device.parts import TurnRequest
-from earshot_device.recognition import CloudError
-from earshot_device.result import TurnResult
+from earshot_device.bus.upload import Upload
+from earshot_device.core.events import AbandonReason
+from earshot_device.core.recognition import CloudError
+from earshot_device.core.turn import Turn
 from earshot_device.settings import DeviceSettings
-from earshot_device.speech import SpeechPlayer
-from earshot_device.turn import Turn
-from earshot_device.upload import Upload
+from earshot_device.turns.parts import TurnRequest
+from earshot_device.turns.result import TurnResult
+from earshot_device.turns.speech import SpeechPlayer
 from earshot_topology import attributes as names
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from earshot_audio import Format
-from earshot_device.directives import Directive, Speak
-from earshot_device.ids import OutcomeId, SessionId, TurnId
-from earshot_device.recognition import CloudError
+from earshot_device.core.directives import Directive, Speak
+from earshot_device.core.ids import OutcomeId, SessionId, TurnId
+from earshot_device.core.recognition import CloudError
 
 
 class OutcomeKind(StrEnum):

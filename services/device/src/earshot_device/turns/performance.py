@@ -9,10 +9,9 @@ from opentelemetry.trace import Span
 
 from earshot_chassis import telemetry
 from earshot_chassis.errors import EarshotError
-from earshot_device import wire
-from earshot_device.directives import Directive, Speak
-from earshot_device.errors import SpeechLostError
-from earshot_device.events import (
+from earshot_device.bus import wire
+from earshot_device.core.directives import Directive, Speak
+from earshot_device.core.events import (
     DirectiveAcknowledged,
     Happening,
     PlaybackFinished,
@@ -20,13 +19,14 @@ from earshot_device.events import (
     PlaybackStarted,
     Position,
 )
-from earshot_device.ids import OutcomeId, TurnId
-from earshot_device.outcome import OutcomeKind, OutcomeSegment, SpeechFrame
-from earshot_device.output import Channel
-from earshot_device.parts import Parts
-from earshot_device.speech import SpeechPlayer, SpeechTimings
-from earshot_device.speech_buffer import Added, Gap
-from earshot_device.turn import Turn
+from earshot_device.core.ids import OutcomeId, TurnId
+from earshot_device.core.outcome import OutcomeKind, OutcomeSegment, SpeechFrame
+from earshot_device.core.speech_buffer import Added, Gap
+from earshot_device.core.turn import Turn
+from earshot_device.errors import SpeechLostError
+from earshot_device.sound.output import Channel
+from earshot_device.turns.parts import Parts
+from earshot_device.turns.speech import SpeechPlayer, SpeechTimings
 from earshot_topology import attributes as names
 
 _ASK_S = 2.0

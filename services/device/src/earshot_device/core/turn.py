@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from earshot_device.ids import OutcomeId, TurnId
-from earshot_device.outcome import OutcomeSegment
-from earshot_device.recognition import Endpoint, Final, Interim, RecognitionUpdate
+from earshot_device.core.ids import OutcomeId, TurnId
+from earshot_device.core.outcome import OutcomeSegment
+from earshot_device.core.recognition import Endpoint, Final, Interim, RecognitionUpdate
 
 
 class Phase(StrEnum):

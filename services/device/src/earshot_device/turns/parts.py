@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from earshot_device import wire
-from earshot_device.carrying_out import DirectiveRunner
+from earshot_device.bus import wire
+from earshot_device.bus.link import Link
+from earshot_device.bus.outbox import Outbox
+from earshot_device.core.events import Trigger, WakeWord
+from earshot_device.core.ids import BootId, OutcomeId, SessionId, TurnId
 from earshot_device.decisions import Decisions
-from earshot_device.events import Trigger, WakeWord
-from earshot_device.ids import BootId, OutcomeId, SessionId, TurnId
-from earshot_device.link import Link
-from earshot_device.outbox import Outbox
-from earshot_device.output import Output
 from earshot_device.settings import DeviceSettings
-from earshot_device.sources import AudioSource
+from earshot_device.sound.output import Output
+from earshot_device.sound.sources import AudioSource
+from earshot_device.turns.carrying_out import DirectiveRunner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

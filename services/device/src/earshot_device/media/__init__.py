@@ -1,0 +1,1 @@
+"""Media: fetched over HTTP, decoded, played."""
