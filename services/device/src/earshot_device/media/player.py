@@ -34,7 +34,7 @@ class MediaPlayer:
         self._output = output
         self._changed = changed
         self._finished = finished
-        self._client = httpx.Client(timeout=_TIMEOUT_S, trust_env=False)
+        self._client: httpx.Client | None = None
         self._queue: deque[MediaItem] = deque()
         self._current: tuple[MediaItem, MediaStream] | None = None
         self._offset_s = 0.0
@@ -117,13 +117,17 @@ class MediaPlayer:
     async def close(self) -> None:
         """Stop and let go of the connection."""
         await self.stop()
-        self._client.close()
+        if self._client is not None:
+            self._client.close()
 
     def _go_on(self) -> None:
         self._paused = False
         self._output.resume(Channel.MEDIA)
 
     async def _open(self, item: MediaItem) -> MediaStream:
+        if self._client is None:
+            # Reading certificates takes 30 ms, which devices that play nothing are spared.
+            self._client = await asyncio.to_thread(httpx.Client, timeout=_TIMEOUT_S, trust_env=False)
         return await asyncio.to_thread(MediaStream, item, self._output.rate, self._client)
 
     async def _run(self) -> None:
