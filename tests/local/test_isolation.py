@@ -9,6 +9,7 @@ import pytest_asyncio
 from nats.errors import Error as NatsError
 from nats.js.errors import APIError
 
+from earshot_device.turns.routing import Router
 from earshot_local import Stack
 from earshot_topology.permissions import device_inbox
 from earshot_topology.subjects import DeviceAddress
@@ -25,6 +26,7 @@ class User:
     def __init__(self) -> None:
         self.refused: list[str] = []
         self.heard: list[str] = []
+        self.payloads: list[bytes] = []
         self.client: nats.aio.client.Client
 
     async def connect(self, url, credentials, inbox):
@@ -41,6 +43,7 @@ class User:
 
         async def hear(message):
             self.heard.append(message.subject)
+            self.payloads.append(message.data)
 
         for subject in subjects:
             await self.client.subscribe(subject, cb=hear)
@@ -127,7 +130,7 @@ async def test_a_device_speaks_as_itself_alone(connect):
 
 
 async def test_a_device_hears_itself_alone(connect):
-    """What the cloud sends to B, what B sends, and answers to B's requests reach B and never A."""
+    """What the cloud sends to B and what B sends reach B and never A; inboxes are out of the services' reach."""
     admin, a, b = await connect("admin"), await connect(A), await connect(B)
     inbox = f"{device_inbox(*B)}.answer"
     namesake_inbox = f"{device_inbox(*SAME_SERIAL)}.answer"
@@ -137,8 +140,8 @@ async def test_a_device_hears_itself_alone(connect):
     assert len(a.refused) == len(tries) + len(wide)
     await a.listen("device.h1.a.down.>", f"{device_inbox(*A)}.>")
     await b.listen("device.h1.b.down.>", f"{device_inbox(*B)}.>")
-    to_b = [B.recognition(), B.outcome(TURN), B.speech(TURN), inbox]
-    for subject in [*to_b, namesake_inbox]:
+    to_b = [B.recognition(), B.outcome(TURN), B.speech(TURN)]
+    for subject in [*to_b, inbox, namesake_inbox]:
         await admin.client.publish(subject, b"x")
     await b.client.publish(B.audio(TURN), b"x")
     for user in (admin, b, a):
@@ -164,6 +167,59 @@ async def test_a_device_reads_nothing_from_storage(connect, stack):
     await a.settle()
     assert len(a.refused) == 4
     assert stack.creds("asr").exists()
+
+
+REPLIES = [
+    "$JS.API.STREAM.DELETE.AUDIO",
+    "$JS.API.STREAM.PURGE.OUTCOMES",
+    "$JS.API.CONSUMER.DELETE.UTTERANCES.asr",
+    "$KV.SKILLS.clock.1",
+    "$KV.SESSIONS.h2.a",
+    "turn.transcribed",
+    "turn.interpreted",
+    "parked.asr",
+    SAME_SERIAL.turn_outcome(TURN),
+    SAME_SERIAL.outcome(TURN),
+    SAME_SERIAL.directive(),
+    SAME_SERIAL.event(),
+    SAME_SERIAL.audio(TURN),
+    SAME_SERIAL.started("en-US", "stable"),
+    B.event(),
+]
+
+
+async def test_a_device_can_not_borrow_the_voice_that_answers_it(connect):
+    """Acknowledgements and answers go to the asker's own account, whatever subject it asks to be answered on."""
+    admin, a, other = await connect("admin"), await connect(A), await connect(SAME_SERIAL)
+    asr = await connect("asr")
+
+    async def answer(message):
+        await message.respond(b"")
+
+    await asr.client.subscribe("device.*.*.up.resume", cb=answer)
+    await asr.settle()
+    streams = {info.config.name: info.state.messages for info in await admin.client.jetstream().streams_info()}
+    await other.listen("device.h2.a.down.>", f"{device_inbox(*SAME_SERIAL)}.>")
+    mine = [A.event(), A.started("en-US", "stable"), A.audio(TURN), f"device.{A.household}.{A.device}.up.resume"]
+    heard_before = len(admin.heard)
+    await admin.listen("turn.>", "parked.>", "$KV.>", "device.h2.>", "device.h1.b.>")
+    for reply in REPLIES:
+        for subject in mine:
+            await a.client.publish(subject, b"x", reply=reply)
+    for user in (a, asr, admin, other):
+        await user.settle()
+    await asyncio.sleep(0.2)
+    assert admin.heard[heard_before:] == []
+    # Devices share an account, so an answer can be pointed at another device; it is nothing that a device would take.
+    router = Router(directed=lambda directive: pytest.fail(f"obeyed {directive}"))
+    for subject, payload in zip(other.heard, other.payloads, strict=True):
+        router.receive(subject, payload)
+    assert router.dropped.total() == len(other.heard)
+    after = {info.config.name: info.state.messages for info in await admin.client.jetstream().streams_info()}
+    assert after.keys() == streams.keys()
+    grown = {name for name, count in after.items() if count != streams[name]}
+    assert grown == {"AUDIO", "UTTERANCES", "DEVICE_EVENTS"}
+    assert (await admin.client.jetstream().consumer_info("UTTERANCES", "asr")).name == "asr"
 
 
 async def test_a_device_is_told_that_its_event_is_stored(connect):

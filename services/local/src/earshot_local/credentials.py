@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterable
+from dataclasses import fields
 from pathlib import Path
 
 from earshot_local import jwt
@@ -26,7 +28,7 @@ class Credentials:
     def __init__(self, home: Home, skills: Iterable[str] = ()) -> None:
         self._home = home
         self._roles: dict[str, Permissions] = ROLES | {f"{SKILL_PREFIX}{skill}": skill_role(skill) for skill in skills}
-        self._keys = _load_or_generate(home.keys)
+        self._keys = _load_or_generate(home)
 
     @property
     def trust(self) -> jwt.Trust:
@@ -63,12 +65,16 @@ class Credentials:
         return path
 
 
-def _load_or_generate(path: Path) -> jwt.Keys:
-    if path.exists():
-        return jwt.Keys(**{name: seed.encode() for name, seed in json.loads(path.read_text()).items()})
+def _load_or_generate(home: Home) -> jwt.Keys:
+    names = {field.name for field in fields(jwt.Keys)}
+    if home.keys.exists():
+        seeds = json.loads(home.keys.read_text())
+        if seeds.keys() == names:
+            return jwt.Keys(**{name: seed.encode() for name, seed in seeds.items()})
+        # Keys of another layout: what they signed is refused by the server that is about to start.
+        shutil.rmtree(home.credentials / "devices", ignore_errors=True)
     keys = jwt.Keys.generate()
-    seeds = {name: getattr(keys, name).decode() for name in ("operator", "system", "account", "devices")}
-    _write_private(path, json.dumps(seeds))
+    _write_private(home.keys, json.dumps({name: getattr(keys, name).decode() for name in sorted(names)}))
     return keys
 
 

@@ -2,7 +2,13 @@
 
     operator ──signs──► account SYSTEM   the server's own events
              ──signs──► account EARSHOT  ──signs──► users of services
-                                         ──lists──► device signing key ──signs──► users of devices
+             ──signs──► account DEVICES  ──lists──► device signing key ──signs──► users of devices
+
+Devices have an account of their own. Of EARSHOT it imports what devices say (as services) and what they are told (as a
+stream), and nothing else exists in it. That matters because whoever asks names the subject of the answer, and neither the
+server's acknowledgements nor a service's answers ask whether the asker may publish there: within one account, a device
+could have an acknowledgement stored as another household's outcome. Across accounts an answer goes to a subject that
+the server makes up, and then to the device's own account.
 
 The device signing key is scoped: whatever a user claims that it signed, the server applies the template stored in
 the account, with the household's tag and the user's name filled in. A leaked device key can't make a service's user.
@@ -21,7 +27,7 @@ from typing import Any
 
 import nkeys
 
-from earshot_topology.permissions import DEVICE_TEMPLATE, Permissions
+from earshot_topology.permissions import DEVICE_TEMPLATE, DEVICES_HEAR, DEVICES_SAY, Permissions
 
 UNLIMITED = -1
 _HEADER = {"typ": "JWT", "alg": "ed25519-nkey"}
@@ -42,6 +48,7 @@ class Keys:
     operator: bytes
     system: bytes
     account: bytes
+    device_account: bytes
     devices: bytes
 
     @classmethod
@@ -51,6 +58,7 @@ class Keys:
             operator=_seed(nkeys.PREFIX_BYTE_OPERATOR),
             system=_seed(nkeys.PREFIX_BYTE_ACCOUNT),
             account=_seed(nkeys.PREFIX_BYTE_ACCOUNT),
+            device_account=_seed(nkeys.PREFIX_BYTE_ACCOUNT),
             devices=_seed(nkeys.PREFIX_BYTE_ACCOUNT),
         )
 
@@ -65,8 +73,8 @@ class Trust:
 
 
 def trust(keys: Keys) -> Trust:
-    """Sign the operator and both accounts."""
-    system, account = _public(keys.system), _public(keys.account)
+    """Sign the operator and the three accounts."""
+    system, account, device_account = _public(keys.system), _public(keys.account), _public(keys.device_account)
     template = {
         "kind": "user_scope",
         "key": _public(keys.devices),
@@ -75,13 +83,23 @@ def trust(keys: Keys) -> Trust:
     }
     operator_claims = {"system_account": system}
     system_claims = {"limits": _LIMITS | dict.fromkeys(_JETSTREAM, 0)}
-    account_claims = {"limits": _LIMITS | _JETSTREAM, "signing_keys": [template]}
+    exports = [
+        *({"name": subject, "subject": subject, "type": "service"} for subject in DEVICES_SAY),
+        *({"name": subject, "subject": subject, "type": "stream"} for subject in DEVICES_HEAR),
+    ]
+    account_claims = {"limits": _LIMITS | _JETSTREAM, "exports": exports}
+    device_claims = {
+        "limits": _LIMITS | dict.fromkeys(_JETSTREAM, 0),
+        "imports": [{**export, "account": account} for export in exports],
+        "signing_keys": [template],
+    }
     return Trust(
         operator=_sign("operator", "earshot-local", _public(keys.operator), operator_claims, keys.operator),
         system_account=system,
         accounts={
             system: _sign("account", "SYSTEM", system, system_claims, keys.operator),
             account: _sign("account", "EARSHOT", account, account_claims, keys.operator),
+            device_account: _sign("account", "DEVICES", device_account, device_claims, keys.operator),
         },
     )
 
@@ -94,8 +112,8 @@ def service_user(keys: Keys, name: str, permissions: Permissions) -> str:
 
 def device_user(keys: Keys, household: str, device: str) -> str:
     """Return the credentials file of a device's new user; what it may do is the account's template."""
-    claims = {"issuer_account": _public(keys.account), "tags": [f"household:{household}"]}
-    return _user(device, claims, account=keys.account, signer=keys.devices)
+    claims = {"tags": [f"household:{household}"]}
+    return _user(device, claims, account=keys.device_account, signer=keys.devices)
 
 
 def system_user(keys: Keys) -> str:

@@ -1,7 +1,8 @@
 """Who may say and hear what on the bus. Every role is a NATS user with exactly these subjects; nobody is anonymous.
 
-A device's permissions are a template on a scoped signing key: whoever holds that key can make devices and nothing else,
-and a device can't be made with more than this. Household and device in a subject are therefore the server's word.
+Devices have an account of their own, which imports what they say and what they are told, and nothing else. A device's
+permissions there are a template on a scoped signing key: whoever holds that key can make devices and nothing else, and a
+device can't be made with more than this. Household and device in a subject are therefore the server's word.
 """
 
 from __future__ import annotations
@@ -203,6 +204,10 @@ def skill_role(skill_id: str) -> Permissions:
         subscribe=(f"{inbox(f'skill-{name}')}.>",),
     )
 
+
+# What crosses between the account of devices and that of services: nothing else does.
+DEVICES_SAY = ("device.*.*.up.>",)
+DEVICES_HEAR = ("device.*.*.down.>",)
 
 # As the scoped signing key's template: {{tag(household)}} and {{name()}} are filled in by the server from the user's JWT.
 DEVICE_TEMPLATE = Permissions(

@@ -298,8 +298,15 @@ def speech_frame(payload: bytes) -> SpeechFrame:
 
 
 def directive(payload: bytes) -> d.Directive:
-    """Read a directive outside an outcome."""
-    return _directive(_parse(payload, directive_pb2.Directive))
+    """Read a directive outside an outcome.
+
+    Raises:
+        MalformedMessageError: It is not one, or has no id: an empty payload reads as an empty message.
+    """
+    message = _parse(payload, directive_pb2.Directive)
+    if not message.directive_id:
+        raise MalformedMessageError("a directive without an id")
+    return _directive(message)
 
 
 def device_error(payload: bytes) -> tuple[TurnId, r.CloudError]:
