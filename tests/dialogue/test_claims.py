@@ -200,7 +200,7 @@ async def test_what_nobody_foresaw_is_apologised_for_at_once(place: Place) -> No
     scene = Scene(
         turn=decided, context=turn, session=session(), language=ENGLISH, transcript="weather in Paris", delivery=1
     )
-    performer = Performer(bus, DeviceShadows(bus), broken, listen=timedelta(seconds=8))
+    performer = Performer(bus, OutcomeLedger(bus), DeviceShadows(bus), broken, listen=timedelta(seconds=8))
     call = decide(scene.session, heard("x", meaning(FORECAST, city="Paris")), catalogue(), ENGLISH, Limits())
     ending = await performer.carry_out(call, scene, chain(place, turn.turn_id), catalogue())
     assert (ending.segment.kind, ending.effect) == (Kind.APOLOGISED, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 from nats.js.errors import NotFoundError
@@ -84,7 +85,7 @@ async def test_an_answer_in_progress_is_ended_when_the_device_closes_its_turn(pl
     """A streaming answer gets its last segment from the event; the skill's next one is refused."""
     go_on = asyncio.Event()
 
-    async def handle(_request: skill_pb2.HandleRequest, _context: object):
+    async def handle(_request: skill_pb2.HandleRequest, _context: object) -> AsyncIterator[skill_pb2.HandleResponse]:
         yield answer("First.", final=False)
         await go_on.wait()
         yield answer("Second.")
@@ -100,6 +101,30 @@ async def test_an_answer_in_progress_is_ended_when_the_device_closes_its_turn(pl
     go_on.set()
     await asyncio.sleep(0.1)
     assert [len(each.prompts) for each in segments] == [1, 0]
+    assert len(await place.segments(turn.turn_id)) == 2
+
+
+async def test_an_answer_in_progress_is_ended_by_a_barge_in(place: Place, skill: FakeSkill) -> None:
+    """What the user spoke over does not go on afterwards."""
+    go_on = asyncio.Event()
+
+    async def handle(_request: skill_pb2.HandleRequest, _context: object) -> AsyncIterator[skill_pb2.HandleResponse]:
+        yield answer("First.", final=False)
+        await go_on.wait()
+        yield answer("Second.")
+
+    skill.handle = handle
+    turn = place.turn()
+    await place.publish(turn, hypothesis(FORECAST, city="Paris"))
+    async with asyncio.timeout(5):
+        while not (begun := await place.segments(turn.turn_id)):
+            await asyncio.sleep(0.01)
+    await tell(place, playback_interrupted={"position": {"outcome_id": "another"}})
+    await tell(place, playback_interrupted={"position": {"outcome_id": begun[0].outcome_id}})
+    segments = await place.outcome(turn.turn_id)
+    go_on.set()
+    await asyncio.sleep(0.1)
+    assert [each.error.code for each in segments] == ["", "interrupted_by_user"]
     assert len(await place.segments(turn.turn_id)) == 2
 
 
@@ -131,7 +156,7 @@ async def test_stop_silences_what_rings_before_what_plays(place: Place, skill: F
 async def test_a_device_that_was_away_is_told_again(place: Place, skill: FakeSkill) -> None:
     """It asks, hears every segment on its own subject, and learns of a turn without an outcome that there is none."""
 
-    async def handle(_request: skill_pb2.HandleRequest, _context: object):
+    async def handle(_request: skill_pb2.HandleRequest, _context: object) -> AsyncIterator[skill_pb2.HandleResponse]:
         yield answer("First.", final=False)
         yield answer("Second.")
 

@@ -192,7 +192,35 @@ async def test_stop_ends_the_turn_without_a_word_and_silences_the_device(place: 
     assert (outcome.kind, words(outcome), outcome.error.code) == (CANCELLED, [], "stopped_by_user")
     assert commands(outcome) == ["stop_speech", "stop"]
     assert outcome.directives[0].stop_speech.outcome_id == before.outcome_id
-    assert [outcome_pb2.SpeechCancelled.FromString(each.data).outcome_id for each in heard] == [before.outcome_id]
+    (cancelled,) = [outcome_pb2.SpeechCancelled.FromString(each.data) for each in heard]
+    assert (cancelled.device_id, cancelled.outcome_id) == (place.address.device, "")
+
+
+async def test_stop_ends_an_answer_that_is_still_being_given(place: Place, skill: FakeSkill) -> None:
+    """Its last segment is claimed in the skill's place, and the skill is told to stop."""
+    cancelled = asyncio.Event()
+
+    async def endless(_request: skill_pb2.HandleRequest, _context: object) -> Responses:
+        try:
+            while True:
+                yield answer("And another thing.", final=False)
+                await asyncio.sleep(0.1)
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    skill.handle = endless
+    turn = place.turn()
+    await place.publish(turn, hypothesis(FORECAST, city="Paris"))
+    async with asyncio.timeout(5):
+        while not await place.segments(turn.turn_id):
+            await asyncio.sleep(0.01)
+    stopped = await place.says("stop", hypothesis("assistant.stop"))
+    segments = await place.outcome(turn.turn_id)
+    await asyncio.wait_for(cancelled.wait(), 2)
+    assert stopped.directives[0].stop_speech.outcome_id == segments[0].outcome_id
+    assert (segments[-1].error.code, words(segments[-1])) == ("stopped_by_user", [])
+    assert len(await place.segments(turn.turn_id)) == len(segments)
 
 
 @pytest.mark.usefixtures("skill")

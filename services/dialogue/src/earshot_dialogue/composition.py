@@ -57,7 +57,7 @@ class Dialogue:
         self._decider = TurnDecider(
             ledger=ledger,
             sessions=SessionStore(bus, ledger),
-            performer=Performer(bus, self._shadows, fulfilment, listen=listen),
+            performer=Performer(bus, ledger, self._shadows, fulfilment, listen=listen),
             languages=languages,
             decided=decided,
             limits=settings.limits(),

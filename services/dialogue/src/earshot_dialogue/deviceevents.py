@@ -8,6 +8,7 @@ from earshot.dialogue.v1 import outcome_pb2
 from earshot_chassis.bus import Bus, Delivery
 from earshot_chassis.errors import EarshotError
 from earshot_dialogue import metrics
+from earshot_dialogue.claims.breaking import break_off
 from earshot_dialogue.claims.chain import OutcomeChain, UnfinishedAnswerError
 from earshot_dialogue.claims.ledger import OutcomeLedger
 from earshot_dialogue.core.outcome import Kind, Segment, silent
@@ -53,7 +54,7 @@ class DeviceEvents:
         except InvalidTokenError as error:
             raise InvalidTurnError(str(error), code="invalid_id") from error
         if kind == "playback_interrupted":
-            await self._cancel_speech(address, event.playback_interrupted.position.outcome_id)
+            await self._interrupted(address, event.playback_interrupted.position.outcome_id)
         elif kind == "turn_abandoned":
             await self._abandoned(address, event)
         elif kind == "state_changed":
@@ -74,6 +75,11 @@ class DeviceEvents:
                 household_id=address.household, device_id=address.device, outcome_id=outcome_id
             ),
         )
+
+    async def _interrupted(self, address: DeviceAddress, outcome_id: str) -> None:
+        await self._cancel_speech(address, outcome_id)
+        fault = Fault(code="interrupted_by_user", message="the user spoke over the answer", stage="device")
+        await break_off(self._ledger, address, fault, outcome_id=outcome_id)
 
     async def _abandoned(self, address: DeviceAddress, event: upstream_pb2.DeviceEvent) -> None:
         """The device closed the turn: claim that, so that a late answer is refused; stop one that came before."""

@@ -10,17 +10,20 @@ from earshot_chassis import telemetry
 from earshot_chassis.bus import Bus
 from earshot_chassis.errors import EarshotError
 from earshot_dialogue import wire
+from earshot_dialogue.claims.breaking import break_off
 from earshot_dialogue.claims.chain import Claimed, OutcomeChain, UnfinishedAnswerError
+from earshot_dialogue.claims.ledger import OutcomeLedger
 from earshot_dialogue.core import builtin
 from earshot_dialogue.core.catalogue import Catalogue
 from earshot_dialogue.core.outcome import Kind, Segment, apology, broken_off, for_device, question, silent
 from earshot_dialogue.core.policy import Apologise, AskSlot, BuiltIn, BuiltInIntent, CallSkill, Decision, Reject
 from earshot_dialogue.core.session import PendingQuestion, TurnEffect
-from earshot_dialogue.core.values import Fault
+from earshot_dialogue.core.values import Fault, OutcomeId
 from earshot_dialogue.fulfilment import Ending, Fulfilment, Scene, TurnDecidedError
 from earshot_dialogue.shadows import DeviceShadows
 from earshot_topology.subjects import TURN_SPEECH_CANCELLED
 
+_HEARD = {outcome_pb2.OUTCOME_KIND_ANSWERED, outcome_pb2.OUTCOME_KIND_APOLOGISED}
 _log = telemetry.logger("dialogue")
 
 
@@ -29,13 +32,17 @@ class Performer:
 
     Args:
         bus: For what is said beside the outcome.
+        ledger: Where outcomes are claimed.
         shadows: Where device states are kept.
         fulfilment: Calls skills.
         listen: How long the microphone stays open for a reply.
     """
 
-    def __init__(self, bus: Bus, shadows: DeviceShadows, fulfilment: Fulfilment, *, listen: timedelta) -> None:
+    def __init__(
+        self, bus: Bus, ledger: OutcomeLedger, shadows: DeviceShadows, fulfilment: Fulfilment, *, listen: timedelta
+    ) -> None:
         self._bus = bus
+        self._ledger = ledger
         self._shadows = shadows
         self._fulfilment = fulfilment
         self._listen = listen
@@ -76,16 +83,20 @@ class Performer:
         return Ending(segment=segment, effect=TurnEffect(prompts=_texts(segment)))
 
     async def _built_in(self, decision: BuiltIn, scene: Scene, catalogue: Catalogue) -> Ending:
-        state = None
+        state, speaking = None, scene.session.last_outcome_id
         if decision.intent is BuiltInIntent.STOP:
-            state = await self._shadows.read(wire.address_of(scene.turn))
-            cancelled = outcome_pb2.SpeechCancelled(
-                household_id=scene.turn.household,
-                device_id=scene.turn.device,
-                outcome_id=scene.session.last_outcome_id or "",
-            )
+            address = wire.address_of(scene.turn)
+            state = await self._shadows.read(address)
+            fault = Fault(code="stopped_by_user", message="the user said stop")
+            last = await break_off(self._ledger, address, fault)
+            if last is not None and last.kind in _HEARD:
+                speaking = OutcomeId(last.outcome_id)
+            # No outcome named: whatever is spoken on the device, by whichever worker.
+            cancelled = outcome_pb2.SpeechCancelled(household_id=scene.turn.household, device_id=scene.turn.device)
             await self._bus.send(TURN_SPEECH_CANCELLED, cancelled)
-        performance = builtin.perform(decision, scene.session, scene.language, catalogue, wire.to_shadow(state))
+        performance = builtin.perform(
+            decision, scene.session, scene.language, catalogue, wire.to_shadow(state), speaking
+        )
         return Ending(segment=performance.segment, effect=performance.effect)
 
     async def claim(self, ending: Ending, scene: Scene, chain: OutcomeChain) -> Claimed:

@@ -92,7 +92,8 @@ class OutcomeChain:
             except ConflictError:
                 standing = await self._ledger.standing(self._subject)
                 last = standing[-1]
-                if _same(last.outcome, outcome):
+                # Byte for byte: who took the answer over writes under the same outcome id and index.
+                if last.outcome == outcome:
                     sequence = last.sequence
                 elif last.outcome.final:
                     return Claimed(outcome=last.outcome, ours=False)
@@ -122,7 +123,3 @@ class OutcomeChain:
         outcome.session_revision = self.session_revision
         outcome.decide_time.FromNanoseconds(time.time_ns())
         return outcome
-
-
-def _same(one: outcome_pb2.Outcome, other: outcome_pb2.Outcome) -> bool:
-    return one.outcome_id == other.outcome_id and one.segment_index == other.segment_index

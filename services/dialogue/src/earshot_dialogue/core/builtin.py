@@ -14,6 +14,7 @@ from earshot_dialogue.core.values import (
     Directive,
     Fault,
     Hypothesis,
+    OutcomeId,
     Prompt,
     StopMediaDirective,
     StopRingDirective,
@@ -32,11 +33,16 @@ class Performance:
 
 
 def perform(
-    built_in: BuiltIn, session: Session, language: Language, catalogue: Catalogue, shadow: DeviceShadow
+    built_in: BuiltIn,
+    session: Session,
+    language: Language,
+    catalogue: Catalogue,
+    shadow: DeviceShadow,
+    speaking: OutcomeId | None = None,
 ) -> Performance:
-    """Do one built-in."""
+    """Do one built-in; speaking is the outcome that is perhaps being spoken."""
     if built_in.intent is BuiltInIntent.STOP:
-        return _stop(built_in.hypothesis, session, shadow)
+        return _stop(built_in.hypothesis, shadow, speaking)
     if built_in.intent is BuiltInIntent.CANCEL:
         key = "cancelled" if session.pending_question else "nothing_to_cancel"
         return _words(language.say(key), built_in.hypothesis)
@@ -45,11 +51,11 @@ def perform(
     return _words(_help(language, catalogue), built_in.hypothesis, session.pending_question)
 
 
-def _stop(hypothesis: Hypothesis, session: Session, shadow: DeviceShadow) -> Performance:
+def _stop(hypothesis: Hypothesis, shadow: DeviceShadow, speaking: OutcomeId | None) -> Performance:
     """Silence everything on the device; the turn itself ends without a word."""
     directives: list[Directive] = []
-    if session.last_outcome_id:
-        directives.append(StopSpeechDirective(outcome_id=session.last_outcome_id))
+    if speaking:
+        directives.append(StopSpeechDirective(outcome_id=speaking))
     directives.extend(StopRingDirective(occurrence_id=occurrence) for occurrence in shadow.ringing)
     # Ringing is what "stop" means while something rings; what plays behind it goes on.
     if not shadow.ringing:
