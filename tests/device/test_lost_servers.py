@@ -7,6 +7,7 @@ import pytest
 
 from earshot.device.v1 import upstream_pb2
 from earshot_device import AbandonReason
+from earshot_device.errors import CredentialRefusedError
 from earshot_topology.apply import apply
 from support.fake_cloud import sequences_in
 from support.nats import NatsServer, free_port
@@ -96,3 +97,37 @@ async def test_a_start_is_repeated_until_a_stream_has_it(cloud, open_device):
     assert {start.turn_id for start, _ in cloud.starts} == {turn}
     await cloud.outcome(turn, text="")
     await saying
+
+
+async def test_a_refused_credential_is_told_at_once(tmp_path, open_device):
+    """A server that refuses the device is one error, without waiting for the connection's time limit."""
+    config = tmp_path / "nats.conf"
+    config.write_text("authorization { token: nobody-knows }\n")
+    guarded = NatsServer(port=free_port(), storage=tmp_path / "guarded", config=config)
+    guarded.start()
+    try:
+        await guarded.ready()
+        async with asyncio.timeout(10):
+            with pytest.raises(CredentialRefusedError):
+                await open_device(nats_url=guarded.url, connect_timeout_s=30)
+    finally:
+        guarded.kill()
+
+
+@pytest.mark.parametrize(("content", "code"), [(None, "credential_missing"), ("no credential", "credential_refused")])
+async def test_a_bad_credentials_file_is_told_at_once(tmp_path, open_device, content, code):
+    """A file that is missing or holds no credential is one error, with its own code."""
+    config, credentials = tmp_path / "nats.conf", tmp_path / "device.creds"
+    config.write_text("authorization { token: nobody-knows }\n")
+    if content is not None:
+        credentials.write_text(content)
+    guarded = NatsServer(port=free_port(), storage=tmp_path / "guarded", config=config)
+    guarded.start()
+    try:
+        await guarded.ready()
+        async with asyncio.timeout(10):
+            with pytest.raises(CredentialRefusedError) as caught:
+                await open_device(nats_url=guarded.url, connect_timeout_s=30, credentials=credentials)
+    finally:
+        guarded.kill()
+    assert caught.value.code == code

@@ -13,7 +13,7 @@ from earshot.common.v1 import audio_pb2, turn_pb2
 from earshot.device.v1 import directive_pb2, downstream_pb2, upstream_pb2
 from earshot.dialogue.v1 import outcome_pb2
 from earshot_device import Device
-from earshot_topology.subjects import DeviceAddress, turn_of
+from earshot_topology.subjects import DeviceAddress
 
 FRAME_MS = 40
 
@@ -231,6 +231,3 @@ def sequences_in(answer: np.ndarray, rate: int = 24_000) -> list[int]:
     """Read back which frames an answer was made of; -1 for one that was filled with silence."""
     size = rate * FRAME_MS // 1000
     return [int(answer[begin]) - 1 for begin in range(0, len(answer), size)]
-
-
-__all__ = ["FRAME_MS", "FakeCloud", "samples_of", "sequences_in", "turn_of"]

@@ -106,7 +106,8 @@ class Device:
         """Connect.
 
         Raises:
-            LinkLostError: The bus can't be reached, or refuses the credential.
+            LinkLostError: The bus can't be reached.
+            CredentialRefusedError: The bus refuses the credential.
             AudioOutputError: There is nothing to play on.
         """
         async with AsyncExitStack() as stack:

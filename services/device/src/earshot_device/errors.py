@@ -2,6 +2,7 @@
 
 EarshotError (stage "device")
 ├── LinkLostError            network_lost             retryable: the bus did not acknowledge in time
+├── CredentialRefusedError   credential_refused | credential_missing   permanent: the bus does not know the device
 ├── SpeechLostError          speech_lost              retryable: an answer's frames stopped coming
 ├── AudioInputError          audio_input_unavailable  permanent: no microphone, unreadable file
 ├── AudioOutputError         audio_output_unavailable permanent: no loudspeaker
@@ -21,6 +22,13 @@ class LinkLostError(RetryableError):
     """The bus did not acknowledge within the time that was given."""
 
     code = "network_lost"
+    stage = "device"
+
+
+class CredentialRefusedError(PermanentError):
+    """The bus does not accept the device's credential, or its file is missing (`credential_missing`)."""
+
+    code = "credential_refused"
     stage = "device"
 
 

@@ -15,14 +15,14 @@ from typing import Any
 from google.protobuf.message import Message
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.errors import AuthorizationError
+from nats.errors import AuthorizationError, InvalidUserCredentialsError
 from nats.errors import Error as NatsError
 from nats.errors import TimeoutError as NatsTimeoutError
 
 from earshot_chassis import telemetry
 from earshot_chassis.errors import RetryableError
 from earshot_chassis.publishing import Publisher
-from earshot_device.errors import LinkLostError, NotConnectedError
+from earshot_device.errors import CredentialRefusedError, LinkLostError, NotConnectedError
 from earshot_device.identity import Identity
 
 Receiver = Callable[[str, bytes], None]
@@ -73,7 +73,8 @@ class Link:
         """Connect and listen.
 
         Raises:
-            LinkLostError: No server answers, or it refuses the credential.
+            LinkLostError: No server answers.
+            CredentialRefusedError: The server refuses the credential, or its file is missing or broken.
         """
         options: dict[str, Any] = {
             "servers": list(self._servers),
@@ -88,6 +89,7 @@ class Link:
         }
         if self._identity.credentials is not None:
             options["user_credentials"] = str(self._identity.credentials)
+        await self._check_credential()
         client = Client()
         try:
             await self._connect(client, options)
@@ -95,7 +97,9 @@ class Link:
             await client.flush(timeout=_FLUSH_TIMEOUT_S)
         except (NatsError, OSError) as error:
             await _close(client)
-            raise LinkLostError(f"the bus can't be reached or refuses the device: {type(error).__name__}") from error
+            if _is_refusal(error):
+                raise CredentialRefusedError("the bus refuses the device's credential") from error
+            raise LinkLostError(f"the bus can't be reached: {type(error).__name__}") from error
         self._client = client
         self._publisher = Publisher(client, client.jetstream())
 
@@ -147,6 +151,11 @@ class Link:
             return None
         return None if (reply.headers or {}).get("error-code") else reply.data
 
+    async def _check_credential(self) -> None:
+        path = self._identity.credentials
+        if path is not None and not await asyncio.to_thread(path.is_file):
+            raise CredentialRefusedError(f"there is no credentials file {path}", code="credential_missing")
+
     async def _connect(self, client: Client, options: dict[str, Any]) -> None:
         # With endless reconnecting, nats-py also tries the first connection for ever and keeps a refusal to itself.
         self._refusal = asyncio.get_running_loop().create_future()
@@ -170,9 +179,17 @@ class Link:
         self._receive(message.subject, message.data)
 
     async def _on_error(self, error: Exception) -> None:
-        if isinstance(error, AuthorizationError) and self._refusal is not None and not self._refusal.done():
+        if _is_refusal(error) and self._refusal is not None and not self._refusal.done():
             self._refusal.set_result(error)
         _log.warning("link_error", error=type(error).__name__)
+
+
+def _is_refusal(error: Exception) -> bool:
+    # During the first handshake nats-py passes the server's words on in its base error.
+    return (
+        isinstance(error, AuthorizationError | InvalidUserCredentialsError)
+        or "authorization violation" in str(error).lower()
+    )
 
 
 async def _close(client: Client) -> None:

@@ -6,14 +6,22 @@ from earshot_skill_music.opening import open_library
 from earshot_skill_music.settings import MusicSettings
 from earshot_skill_music.skill import Music
 from earshot_skill_music.words import teach
-from earshot_skillkit import load_package, run
+from earshot_skillkit import BrokenManifestError, load_package, run
 
 
 def main() -> None:
-    """Read the library, teach its names, and serve."""
+    """Read the library, teach its names, and serve.
+
+    Raises:
+        SystemExit: A folder or a file of the skill is wrong; one line says which.
+    """
     settings = MusicSettings()
     library = open_library(settings)
-    run(teach(load_package("earshot_skill_music"), library), lambda host: Music(host, library, settings))
+    try:
+        package = teach(load_package("earshot_skill_music"), library)
+    except BrokenManifestError as error:
+        raise SystemExit(f"earshot_skill_music: {error.code}: {error}") from None
+    run(package, lambda host: Music(host, library, settings))
 
 
 if __name__ == "__main__":
