@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,12 +20,18 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def write(target: str, figures: dict[str, float | int | None]) -> Path:
-    """Write build/results/<target>.json."""
+    """Write build/results/<target>.json; what could not be measured is null."""
     RESULTS.mkdir(parents=True, exist_ok=True)
     path = RESULTS / f"{target}.json"
-    rounded = {name: round(value, 3) if isinstance(value, float) else value for name, value in figures.items()}
-    path.write_text(json.dumps(rounded) + "\n")
+    rounded = {name: _rounded(value) for name, value in figures.items()}
+    path.write_text(json.dumps(rounded, allow_nan=False) + "\n")
     return path
+
+
+def _rounded(value: float | None) -> float | None:
+    if not isinstance(value, float):
+        return value
+    return round(value, 3) if math.isfinite(value) else None
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

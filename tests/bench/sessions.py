@@ -40,7 +40,7 @@ class Tally:
     Attributes:
         took_s: Latency of each answered turn.
         traces: Trace id of each answered turn.
-        lost: Turns without the answer that was due.
+        lost: Turns without the answer that was due: none at all, an apology, or another intent's.
     """
 
     took_s: list[float] = field(default_factory=list)
@@ -58,21 +58,24 @@ def new_turn_id() -> str:
 class SpokenSession:
     """One device that speaks."""
 
-    def __init__(self, address: DeviceAddress, client: Client) -> None:
+    def __init__(self, address: DeviceAddress, client: Client, intent: str) -> None:
         self._address = address
         self._client = client
+        self._intent = intent
+        self._answered: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._jetstream = client.jetstream()
         self._first: asyncio.Future[float] = asyncio.get_running_loop().create_future()
         self._turn = ""
 
     @classmethod
-    async def open(cls, url: str, credentials: Path, address: DeviceAddress) -> SpokenSession:
-        """Connect a device."""
+    async def open(cls, url: str, credentials: Path, address: DeviceAddress, intent: str) -> SpokenSession:
+        """Connect a device whose words mean `intent`."""
         client = await nats.connect(
             url, user_credentials=str(credentials), inbox_prefix=device_inbox(address.household, address.device)
         )
-        session = cls(address, client)
+        session = cls(address, client, intent)
         await client.subscribe(f"device.{address.household}.{address.device}.down.speech.*", cb=session._speech)
+        await client.subscribe(f"device.{address.household}.{address.device}.down.outcome.*", cb=session._outcome)
         await client.flush()
         return session
 
@@ -80,10 +83,17 @@ class SpokenSession:
         if not self._first.done() and message.subject.endswith(self._turn):
             self._first.set_result(time.monotonic())
 
+    async def _outcome(self, message: Msg) -> None:
+        if not self._answered.done() and message.subject.endswith(self._turn):
+            outcome = outcome_pb2.Outcome.FromString(message.data)
+            right = outcome.kind == outcome_pb2.OUTCOME_KIND_ANSWERED and outcome.intent == self._intent
+            self._answered.set_result(right)
+
     async def turn(self, tally: Tally) -> None:
         """Speak once; the clock runs from the last frame of speech to the first frame of the answer."""
         self._turn = new_turn_id()
         self._first = asyncio.get_running_loop().create_future()
+        self._answered = asyncio.get_running_loop().create_future()
         spoken = audio_pb2.AudioFormat(
             encoding=audio_pb2.AUDIO_ENCODING_LINEAR16, sample_rate_hertz=_RATE, channel_count=1
         )
@@ -106,7 +116,10 @@ class SpokenSession:
             spoke = time.monotonic()
             try:
                 heard = await asyncio.wait_for(self._first, _TURN_TIMEOUT_S)
+                right = await asyncio.wait_for(self._answered, _TURN_TIMEOUT_S)
             except TimeoutError:
+                right = False
+            if not right:
                 tally.lost += 1
                 return
             tally.took_s.append(heard - spoke)
@@ -120,8 +133,9 @@ class SpokenSession:
 class TypedSession:
     """One user who types."""
 
-    def __init__(self, address: DeviceAddress, channel: grpc.aio.Channel, text: str) -> None:
+    def __init__(self, address: DeviceAddress, channel: grpc.aio.Channel, text: str, intent: str) -> None:
         self._address = address
+        self._intent = intent
         self._stub = assistant_pb2_grpc.AssistantStub(channel)
         self._text = text
 
@@ -139,7 +153,8 @@ class TypedSession:
             except grpc.aio.AioRpcError:
                 tally.lost += 1
                 return
-            if any(outcome.kind == outcome_pb2.OUTCOME_KIND_ANSWERED for outcome in response.outcomes):
+            last = response.outcomes[-1]
+            if last.kind == outcome_pb2.OUTCOME_KIND_ANSWERED and last.intent == self._intent:
                 tally.took_s.append(time.monotonic() - began)
                 tally.traces.append(telemetry.current_trace_id())
             else:

@@ -40,13 +40,18 @@ from earshot_topology.subjects import DeviceAddress
 from support.stack import SPEECH_RATE, device, speech
 
 COMMANDS = {
-    "en-US": (
-        "what time is it in Tokyo",
-        "what's the date today",
-        "what's the weather in Paris tomorrow",
-        "play some jazz",
-    ),
-    "zh-CN": ("现在几点了", "今天几号", "巴黎明天天气怎么样", "播放爵士乐"),
+    "en-US": {
+        "what time is it in Tokyo": "clock.get_time",
+        "what's the date today": "clock.get_date",
+        "what's the weather in Paris tomorrow": "weather.get_forecast",
+        "play some jazz": "music.play",
+    },
+    "zh-CN": {
+        "现在几点了": "clock.get_time",
+        "今天几号": "clock.get_date",
+        "巴黎明天天气怎么样": "weather.get_forecast",
+        "播放爵士乐": "music.play",
+    },
 }
 # Commands in two breaths.
 BREATHS = {
@@ -75,6 +80,8 @@ _PAUSE_S = 0.5
 _NOISE = 22.0  # standard deviation in 16-bit steps, about -63 dBFS
 
 Samples = NDArray[np.int16]
+# A turn and the intent that it should have had.
+Spoken = tuple[TurnResult, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +111,9 @@ def trimmed(samples: Samples) -> Samples:
     return samples[loud[0] : loud[-1] + 1]
 
 
-async def speak(stack: Stack, locale: str, count: int, rounds: int, phrases: dict[str, Samples]) -> list[TurnResult]:
+async def speak(stack: Stack, locale: str, count: int, rounds: int, phrases: dict[str, Samples]) -> list[Spoken]:
     """Let `count` devices speak in turn, each `rounds` times."""
-    results: list[TurnResult] = []
+    results: list[Spoken] = []
 
     async def one(index: int) -> None:
         address = DeviceAddress("bench", f"voice-{locale}-{count}-{index}")
@@ -114,19 +121,20 @@ async def speak(stack: Stack, locale: str, count: int, rounds: int, phrases: dic
             # Devices that start in the same millisecond are no household's habit.
             await asyncio.sleep(index * 0.37)
             for round_ in range(rounds):
-                text = COMMANDS[locale][(index + round_) % len(COMMANDS[locale])]
-                results.append(await speaking.say(phrases[text]))
+                text, intent = tuple(COMMANDS[locale].items())[(index + round_) % len(COMMANDS[locale])]
+                results.append((await speaking.say(phrases[text]), intent))
 
     await asyncio.gather(*(one(index) for index in range(count)))
     return results
 
 
-async def measured(stack: Stack, results: Sequence[TurnResult]) -> list[Measured]:
-    """Split answered turns by their traces."""
+async def measured(stack: Stack, results: Sequence[Spoken]) -> list[Measured]:
+    """Split the turns that were answered rightly by their traces."""
     found = []
     async with httpx.AsyncClient(base_url=stack.traces_url, timeout=10) as client:
-        for result in results:
-            if result.kind is not OutcomeKind.ANSWERED or result.first_audio_s is None:
+        for result, intent in results:
+            right = result.kind is OutcomeKind.ANSWERED and result.segments[-1].intent == intent
+            if not right or result.first_audio_s is None:
                 continue
             spans = (await client.get(f"/api/traces/{result.trace_id}")).json().get("spans", [])
             by_name = {span["name"]: span for span in spans}
@@ -159,8 +167,8 @@ async def cut_share(stack: Stack) -> tuple[int, int]:
                     samples = np.concatenate((noise(0.3, seed), opening, quiet, closing, noise(2.5, seed + 50)))
                     end_s = await endpoint(stub, locale, samples)
                     total += 1
-                    # The second breath starts behind this; an end of speech before it lost the breath.
-                    cut += end_s < 0.3 + len(opening) / SPEECH_RATE + _PAUSE_S
+                    # The second breath starts behind this; an end of speech before it (or none) lost the breath.
+                    cut += not end_s >= 0.3 + len(opening) / SPEECH_RATE + _PAUSE_S
     return cut, total
 
 
@@ -186,7 +194,7 @@ async def endpoint(stub: Any, locale: str, samples: Samples) -> float:
     return end_s
 
 
-def row(name: str, turns: Sequence[TurnResult], split: Sequence[Measured]) -> tuple[object, ...]:
+def row(name: str, turns: Sequence[Spoken], split: Sequence[Measured]) -> tuple[object, ...]:
     """Return one line of the table, milliseconds."""
 
     def milliseconds(values: Sequence[float], share: float = 0.5) -> str:
@@ -215,23 +223,29 @@ async def bench(rounds: int) -> None:
             telemetry.start()
             floor = await raw.measure(stack.nats_url, stack.creds("admin"))
             floor_ms = sum(getattr(floor, name) for _, name in HOPS)
-            rows, splits = [], {}
+            rows, splits, spoken = [], {}, 0
             for locale, texts in COMMANDS.items():
                 phrases = {text: await speech(stack, text, locale) for text in texts}
                 for count in (1, 8):
                     turns = await speak(stack, locale, count, max(1, rounds if count == 1 else rounds // 4), phrases)
                     await asyncio.sleep(1.5)
                     splits[locale, count] = await measured(stack, turns)
+                    spoken += len(turns)
                     rows.append(row(f"{locale}, {count} device(s)", turns, splits[locale, count]))
                     print(f"{locale}, {count} device(s): done", file=sys.stderr)
             cut, total = await cut_share(stack)
             telemetry.stop()
-    header = ("", "answered", "p50", "p95", "silence", "recognition", "platform", "synthesis")
+    header = ("", "right", "p50", "p95", "silence", "recognition", "platform", "synthesis")
     print(f"{machine()}; floor of the hops {floor_ms:.2f} ms\n")
     print("end of speech to first audio, milliseconds; the split is medians")
     print(table(header, rows))
     print(f"\ncut in a pause of {_PAUSE_S:.1f} s: {cut} of {total}")
-    figures: dict[str, float | int | None] = {"cut_off": cut / total, "floor_p50_ms": floor_ms}
+    figures: dict[str, float | int | None] = {
+        "cut_off": cut / total,
+        "floor_p50_ms": floor_ms,
+        "spoken": spoken,
+        "answered_rightly": sum(len(split) for split in splits.values()),
+    }
     for locale, short in (("en-US", "en"), ("zh-CN", "zh")):
         heard = [found.first_audio for found in splits[locale, 1]]
         crowd = [found.first_audio for found in splits[locale, 8]]
