@@ -43,7 +43,6 @@ class AcousticModel:
         dictionary: Its pronunciation dictionary, sorted.
         search: Settings of the decoder that differ from its defaults.
         calibration: How its scores are read.
-        noise_floor_dbfs: Level of the white noise that is added to all audio.
         experimental: Whether it is for trying out only.
     """
 
@@ -53,7 +52,6 @@ class AcousticModel:
     dictionary: Path
     search: Mapping[str, float] = field(default_factory=dict)
     calibration: Calibration
-    noise_floor_dbfs: float = -63.0
     experimental: bool = False
 
 
@@ -82,7 +80,6 @@ def mandarin(folder: Path | None) -> AcousticModel:
             folder=None,
             dictionary=_bundled_dictionary(),
             calibration=Calibration(acoustic=1.5, posterior=0.0, offset=6.5),
-            noise_floor_dbfs=-53.0,
             experimental=True,
         )
     missing = missing_files(CMU_MANDARIN, folder)
@@ -95,7 +92,6 @@ def mandarin(folder: Path | None) -> AcousticModel:
         dictionary=folder / "mandarin_notone.dic",
         search={"lw": 10.0},
         calibration=Calibration(acoustic=0.0, posterior=2.8, offset=2.5),
-        noise_floor_dbfs=-53.0,
     )
 
 

@@ -13,7 +13,6 @@ from earshot_asr.engines.base import EngineCapabilities, Locale, Vocabulary
 from earshot_asr.engines.errors import UnsupportedLocaleError, VocabularyInvalidError, VocabularyMissingError
 from earshot_asr.engines.pocketsphinx.acoustic import AcousticModel
 from earshot_asr.engines.pocketsphinx.bundles import BundleStore, StoredBundle
-from earshot_asr.engines.pocketsphinx.noise import NoiseFloor
 from earshot_asr.engines.pocketsphinx.pool import Pool
 from earshot_asr.engines.pocketsphinx.stream import PocketsphinxStream, StreamContext
 
@@ -44,7 +43,6 @@ class PocketsphinxEngine:
         self._models = {model.locale: model for model in models}
         self._pool = pool
         self._bundles = bundles
-        self._noise = {model.locale: NoiseFloor(model.noise_floor_dbfs) for model in models}
         self._minimum_confidence = minimum_confidence
         self._in_force: dict[Locale, StreamContext] = {}
         self._wanted: Vocabulary | None = None
@@ -134,7 +132,6 @@ class PocketsphinxEngine:
                 registry_revision=wanted.revision,
                 spellings=bundle.spellings,
                 minimum_confidence=self._minimum_confidence,
-                noise=self._noise[locale],
             )
             _log.info(
                 "vocabulary in force",

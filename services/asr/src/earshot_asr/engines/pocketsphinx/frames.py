@@ -47,7 +47,7 @@ class Kind(IntEnum):
     INTERIM = 23
     """[{"words", "offset"}]"""
     FINAL = 24
-    """[{"readings": […]}] See `orders.Reading`."""
+    """[{"readings": […], "loudest": dBFS}] See `orders.Reading`."""
     BROKEN = 25
     """[{"reason"}] The decoder can not go on with the stream."""
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from earshot_asr.engines.pocketsphinx.decoders import Decoders
 from earshot_asr.engines.pocketsphinx.decoding import begin, readings, words_so_far
 from earshot_asr.engines.pocketsphinx.frames import Frame, Kind, encode
+from earshot_asr.engines.pocketsphinx.noise import Loudness, with_floor
 from earshot_asr.engines.pocketsphinx.orders import LoadOrder, Reading
 
 BYTES_PER_SECOND: Final = 32_000
@@ -25,12 +26,24 @@ class _Utterance:
         self.live: Any = decoders.take()
         begin(self.live)
         self.pcm = bytearray()
+        self.loudness = Loudness()
         self.searched = 0
         self.reported_at = 0
         self.reported: tuple[str, ...] = ()
         self.finishing = False
         self.paused_at: int | None = None
         self.prepared: tuple[Reading, ...] | None = None
+
+    def add(self, pcm: bytes) -> None:
+        self.pcm += pcm
+        self.loudness.measure(self.pcm)
+
+    def unsearched(self, end: int) -> bytes:
+        """Return what the streaming search has not had up to an offset, with the noise floor as far as it is known."""
+        return with_floor(self.pcm[self.searched : end], self.searched // 2, self.loudness.floor_dbfs)
+
+    def decode_whole(self) -> tuple[Reading, ...]:
+        return self.decoders.decode_whole(with_floor(self.pcm, 0, self.loudness.floor_dbfs))
 
     @property
     def is_long(self) -> bool:
@@ -78,7 +91,7 @@ class Hearing:
     def _take_for(self, utterance: _Utterance, frame: Frame) -> None:
         match frame.kind:
             case Kind.FEED:
-                utterance.pcm += frame.body
+                utterance.add(frame.body)
             case Kind.PAUSE:
                 utterance.paused_at = len(utterance.pcm)
             case Kind.RESUME:
@@ -122,12 +135,12 @@ class Hearing:
 
     @staticmethod
     def _prepare(_stream: int, utterance: _Utterance) -> bytes:
-        utterance.prepared = utterance.decoders.decode_whole(bytes(utterance.pcm))
+        utterance.prepared = utterance.decode_whole()
         return b""
 
     def _search(self, stream: int, utterance: _Utterance) -> bytes:
         end = utterance.searched + STEP_BYTES
-        utterance.live.process_raw(bytes(utterance.pcm[utterance.searched : end]))
+        utterance.live.process_raw(utterance.unsearched(end))
         utterance.searched = end
         if end - utterance.reported_at < INTERIM_BYTES:
             return b""
@@ -143,16 +156,17 @@ class Hearing:
         if utterance.is_long:
             found = self._finish_live(utterance)
         elif found is None:
-            found = utterance.decoders.decode_whole(bytes(utterance.pcm))
+            found = utterance.decode_whole()
         utterance.end_live()
         del self._utterances[stream]
-        return encode(Kind.FINAL, stream, {"readings": [reading.to_json() for reading in found]})
+        body = {"readings": [reading.to_json() for reading in found], "loudest": utterance.loudness.dbfs}
+        return encode(Kind.FINAL, stream, body)
 
     @staticmethod
     def _finish_live(utterance: _Utterance) -> tuple[Reading, ...]:
         """Return what the streaming search has found: a second search would hold up everybody else for seconds."""
         live, utterance.live = utterance.live, None
-        live.process_raw(bytes(utterance.pcm[utterance.searched :]))
+        live.process_raw(utterance.unsearched(len(utterance.pcm)))
         live.end_utt()
         found = readings(live, utterance.decoders.order)
         utterance.decoders.give_back(live)

@@ -1,27 +1,77 @@
-"""A noise floor under the audio: digital silence and gated microphones upset the decoder's model of silence."""
+"""A noise floor under the audio: silence that is too clean upsets the decoder's models, which heard rooms.
+
+The floor follows the talker: so many dB below the loudest tenth of a second, as in a quiet room, but never below what a
+good microphone has. Plain arrays do, and numpy would double the size of a decoding process.
+"""
 
 from __future__ import annotations
 
+import math
+import random
+from array import array
+from functools import cache, lru_cache
+from operator import add, mul
 from typing import Final
 
-import numpy as np
-
-_SECONDS: Final = 4
+LEAST_DBFS: Final = -63
+BELOW_SPEECH_DB: Final = 34
+_FULL_SCALE: Final = 32768.0
+_WINDOW_BYTES: Final = 3200
+_NOISE_SAMPLES: Final = 40_009
 _SEED: Final = 7
 
 
-class NoiseFloor:
-    """The same noise at the same offset of every utterance, so that results can be repeated."""
+class Loudness:
+    """The loudest tenth of a second of an utterance; the same however its audio was cut into frames."""
 
-    def __init__(self, level_dbfs: float) -> None:
-        """Make some seconds of white noise of a level in dB below full scale (RMS)."""
-        amplitude = 32768 * 10 ** (level_dbfs / 20)
-        noise = np.random.default_rng(_SEED).normal(0.0, amplitude, 16_000 * _SECONDS)
-        self._noise = noise.round().astype(np.int32)
+    def __init__(self) -> None:
+        self._measured = 0
+        self._loudest = 0.0
 
-    def add(self, pcm: bytes, offset: int) -> bytes:
-        """Return 16-bit samples with the noise added; `offset` is the first one's place in its utterance."""
-        samples = np.frombuffer(pcm, dtype="<i2")
-        start = offset % len(self._noise)
-        noise = np.take(self._noise, range(start, start + len(samples)), mode="wrap")
-        return np.clip(samples + noise, -32768, 32767).astype("<i2").tobytes()
+    def measure(self, pcm: bytearray) -> None:
+        """Take note of what has been added to an utterance's 16-bit samples."""
+        while len(pcm) - self._measured >= _WINDOW_BYTES:
+            window = array("h", pcm[self._measured : self._measured + _WINDOW_BYTES])
+            self._loudest = max(self._loudest, sum(map(mul, window, window)) / len(window))
+            self._measured += _WINDOW_BYTES
+
+    @property
+    def dbfs(self) -> float:
+        """RMS of the loudest tenth of a second in dB below full scale; -96 for digital silence."""
+        return 10 * math.log10(max(self._loudest, 0.25) / _FULL_SCALE**2)
+
+    @property
+    def floor_dbfs(self) -> int:
+        """Level of the noise floor that suits it."""
+        return max(LEAST_DBFS, round(self.dbfs) - BELOW_SPEECH_DB)
+
+
+def with_floor(pcm: bytes | bytearray, offset: int, level_dbfs: int) -> bytes:
+    """Return 16-bit samples with white noise added, the same at the same offset of every utterance.
+
+    Args:
+        pcm: Whole samples.
+        offset: The first sample's place in its utterance.
+        level_dbfs: RMS of the noise in dB below full scale.
+    """
+    samples = array("h", pcm)
+    noise = _noise(level_dbfs)
+    start = offset % _NOISE_SAMPLES
+    repeated = noise[start:] + noise * (len(samples) // _NOISE_SAMPLES + 1)
+    try:
+        return array("h", map(add, samples, repeated)).tobytes()
+    except OverflowError:
+        clipped = (max(-32768, min(32767, sample)) for sample in map(add, samples, repeated))
+        return array("h", clipped).tobytes()
+
+
+@cache
+def _noise(level_dbfs: int) -> array[int]:
+    amplitude = _FULL_SCALE * 10 ** (level_dbfs / 20)
+    return array("h", (round(amplitude * value) for value in _unit_noise()))
+
+
+@lru_cache(maxsize=1)
+def _unit_noise() -> array[float]:
+    generator = random.Random(_SEED)  # noqa: S311 - no secret
+    return array("f", (generator.gauss(0, 1) for _ in range(_NOISE_SAMPLES)))

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Final, Self
-
-import numpy as np
+from typing import Final, NamedTuple, Self
 
 from earshot_asr.engines.base import (
     SAMPLE_RATE_HERTZ,
@@ -20,13 +18,17 @@ from earshot_asr.engines.base import (
 )
 from earshot_asr.engines.errors import DecodingFailedError, OddByteCountError, StreamClosedError
 from earshot_asr.engines.pocketsphinx.frames import Frame, Kind, encode
-from earshot_asr.engines.pocketsphinx.noise import NoiseFloor
 from earshot_asr.engines.pocketsphinx.orders import Reading
 from earshot_asr.engines.pocketsphinx.process import WorkerProcess
 from earshot_asr.vocabulary.tokens import join
 
 _AUDIBLE_DBFS: Final = -45.0
 """Below this no stretch of audio can have been speech for us."""
+
+
+class _Heard(NamedTuple):
+    readings: tuple[Reading, ...]
+    loudest_dbfs: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +41,6 @@ class StreamContext:
         registry_revision: What it was made from.
         spellings: How words are written where that differs.
         minimum_confidence: Below it the best reading is rejected.
-        noise: Added to all audio.
     """
 
     engine: str
@@ -47,7 +48,6 @@ class StreamContext:
     registry_revision: int
     spellings: dict[str, str]
     minimum_confidence: float
-    noise: NoiseFloor
 
 
 class PocketsphinxStream:
@@ -59,10 +59,9 @@ class PocketsphinxStream:
         self._worker = worker
         self._context = context
         self._samples = 0
-        self._loudest = 0.0
         self._interim: Interim | None = None
         self._news = asyncio.Event()
-        self._final: asyncio.Future[list[Reading]] = asyncio.get_running_loop().create_future()
+        self._final: asyncio.Future[_Heard] = asyncio.get_running_loop().create_future()
         self._ending = False
         self._recognition: Recognition | None = None
         self._closed = False
@@ -75,11 +74,8 @@ class PocketsphinxStream:
             raise OddByteCountError("PCM ends within a sample")
         if not pcm:
             return
-        samples = np.frombuffer(pcm, dtype="<i2").astype(np.float32)
-        self._loudest = max(self._loudest, float(np.sqrt(np.mean(samples * samples))))
-        noisy = self._context.noise.add(pcm, self._samples)
-        self._samples += len(samples)
-        self._worker.send(Kind.FEED, self._number, encode(Kind.FEED, self._number, noisy))
+        self._samples += len(pcm) // SAMPLE_WIDTH_BYTES
+        self._worker.send(Kind.FEED, self._number, encode(Kind.FEED, self._number, pcm))
         await self._worker.drain()
 
     async def interim(self) -> Interim | None:
@@ -116,8 +112,7 @@ class PocketsphinxStream:
                 self._ending = True
                 self._news.set()
                 self._worker.send(Kind.FINISH, self._number)
-            readings = await asyncio.shield(self._final)
-            self._recognition = self._result(readings)
+            self._recognition = self._result(await asyncio.shield(self._final))
         return self._recognition
 
     async def close(self) -> None:
@@ -150,7 +145,8 @@ class PocketsphinxStream:
         if frame.kind is Kind.FINAL:
             self._worker.detach(self._number)
             if not self._final.done():
-                self._final.set_result([Reading.from_json(reading) for reading in body["readings"]])
+                readings = tuple(Reading.from_json(reading) for reading in body["readings"])
+                self._final.set_result(_Heard(readings, body["loudest"]))
         elif frame.kind is Kind.BROKEN:
             self._worker.detach(self._number)
             self.on_failure(DecodingFailedError(f"the decoder gave up: {body['reason']}"))
@@ -173,21 +169,20 @@ class PocketsphinxStream:
     def _text(self, words: list[str] | tuple[str, ...]) -> str:
         return join(words, self._context.spellings)
 
-    def _result(self, readings: list[Reading]) -> Recognition:
-        rejection = self._rejection(readings)
+    def _result(self, heard: _Heard) -> Recognition:
+        rejection = self._rejection(heard)
         return Recognition(
-            alternatives=() if rejection is not Rejection.NONE else tuple(map(self._alternative, readings)),
+            alternatives=() if rejection is not Rejection.NONE else tuple(map(self._alternative, heard.readings)),
             rejection=rejection,
             engine=self._context.engine,
             registry_revision=self._context.registry_revision,
             audio_duration=self._samples / SAMPLE_RATE_HERTZ,
         )
 
-    def _rejection(self, readings: list[Reading]) -> Rejection:
-        if readings and readings[0].confidence >= self._context.minimum_confidence:
+    def _rejection(self, heard: _Heard) -> Rejection:
+        if heard.readings and heard.readings[0].confidence >= self._context.minimum_confidence:
             return Rejection.NONE
-        audible = self._loudest >= 32768 * 10 ** (_AUDIBLE_DBFS / 20)
-        return Rejection.NOT_FOR_US if audible else Rejection.NO_SPEECH
+        return Rejection.NOT_FOR_US if heard.loudest_dbfs >= _AUDIBLE_DBFS else Rejection.NO_SPEECH
 
     def _alternative(self, reading: Reading) -> Alternative:
         spellings = self._context.spellings
