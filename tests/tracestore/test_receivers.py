@@ -272,6 +272,17 @@ async def test_a_write_that_fails_is_the_senders_to_know(store):
     assert await store.turn("next")
 
 
+async def test_a_closing_store_sends_everybody_away(tmp_path):
+    """Nobody waits for a commit that never comes; what was waiting is written."""
+    store = Store(tmp_path / "traces.sqlite", max_spans=10, max_turns=10)
+    waiting = asyncio.ensure_future(store.add(Batch(facts=[fact()])))
+    await asyncio.sleep(0)
+    await asyncio.to_thread(store.close)
+    await waiting
+    with pytest.raises(OverloadedError):
+        await store.add(Batch(facts=[fact("late")]))
+
+
 def test_a_file_that_is_no_database_is_refused(tmp_path):
     """Nothing is overwritten."""
     path = tmp_path / "traces.sqlite"

@@ -40,12 +40,15 @@ def composition(settings: TracestoreSettings) -> Callable[[Service], Awaitable[N
         )
         # Listening before the service says that it is ready; raises OSError where the port is taken.
         listener = socket.create_server((settings.tracestore_host, settings.tracestore_port))
-        service.on_start(Ledger(service.bus.client, store).start)
+        ledger = Ledger(service.bus.client, store)
+        service.on_start(ledger.start)
 
         async def close() -> None:
             await asyncio.to_thread(store.close)
 
+        # The last one added is called first: the ledger writes to the store to its end.
         service.on_stop(close)
+        service.on_stop(ledger.stop)
         service.add_task("web", lambda: web.serve([listener]))
 
     return compose

@@ -6,11 +6,14 @@ misses while it is away, it learns in part from the turn's root span.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.errors import Error as NatsError
 
 from earshot_chassis import telemetry
 from earshot_chassis.errors import EarshotError
@@ -35,11 +38,19 @@ class Ledger:
     def __init__(self, client: Client, store: Store) -> None:
         self._client = client
         self._store = store
+        self._subscriptions: list[Subscription] = []
 
     async def start(self) -> None:
         """Subscribe."""
         for subject, reader in SUBJECTS.items():
-            await self._client.subscribe(subject, cb=self._listener(reader))
+            self._subscriptions.append(await self._client.subscribe(subject, cb=self._listener(reader)))
+
+    async def stop(self) -> None:
+        """Hear no more; what was heard is in the store."""
+        for subscription in self._subscriptions:
+            with contextlib.suppress(NatsError, TimeoutError):
+                await subscription.drain()
+        self._subscriptions.clear()
 
     def _listener(self, reader: Reader) -> Callable[[Msg], Awaitable[None]]:
         async def listen(message: Msg) -> None:

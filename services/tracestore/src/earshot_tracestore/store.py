@@ -44,6 +44,7 @@ class Store:
         self._max_turns = max_turns
         self._writing = schema.connect(path)
         self._reading = schema.connect(path)
+        self._closed = False
         self._read_lock = threading.Lock()
         self._spans = schema.count(self._writing, "span")
         self._turns = schema.count(self._writing, "turn")
@@ -55,9 +56,11 @@ class Store:
         """Write a batch; returns when it is committed.
 
         Raises:
-            OverloadedError: Too much is waiting to be written.
+            OverloadedError: Too much is waiting to be written, or the store is closing.
             sqlite3.Error: It can't be written, for instance because the disk is full.
         """
+        if self._closed:
+            raise OverloadedError("the trace store is closing")
         loop = asyncio.get_running_loop()
         committed: asyncio.Future[None] = loop.create_future()
 
@@ -85,6 +88,7 @@ class Store:
 
     def close(self) -> None:
         """Write what is waiting, then close."""
+        self._closed = True
         self._queue.put(None)
         self._thread.join()
         self._writing.close()
