@@ -70,5 +70,7 @@ class TurnResult:
 
     @property
     def answer_text(self) -> str:
-        """The prompts of every segment, joined by spaces."""
-        return " ".join(prompt.text for segment in self.segments for prompt in segment.prompts)
+        """The prompts of every segment, put together as their language does."""
+        prompts = [prompt for segment in self.segments for prompt in segment.prompts]
+        spaced = not any(prompt.locale.startswith("zh") for prompt in prompts)
+        return (" " if spaced else "").join(prompt.text for prompt in prompts)
