@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -22,7 +23,7 @@ _STATES = {
     "lost": "bold red",
 }
 _SERVICES = ("cyan", "magenta", "green", "yellow", "blue", "red")
-_BAR = 40
+_BAR = (12, 60)
 
 
 def turn(document: Mapping[str, Any]) -> RenderableType:
@@ -66,15 +67,30 @@ def trace(spans: Sequence[Mapping[str, Any]]) -> RenderableType:
     table.add_column("span", no_wrap=True)
     table.add_column("service", no_wrap=True)
     table.add_column("ms", justify="right", no_wrap=True)
-    table.add_column(f"0 to {total:.0f} ms", no_wrap=True)
+    table.add_column(f"0 to {total:.0f} ms")
     for row in rows:
         colour = colours.setdefault(row.service, _SERVICES[len(colours) % len(_SERVICES)])
         name = Text("  " * row.depth + row.name)
         if row.failed:
             name.append(f"  {row.failed}", style="bold red")
-        bar = Text(waterfall.bar(row, total, _BAR), style="red" if row.failed else colour)
+        bar = _Bar(row, total, "red" if row.failed else colour)
         table.add_row(name, Text(row.service, style=colour), f"{row.duration_ms:.1f}", bar)
     return table
+
+
+class _Bar:
+    """A span's place in time, as wide as the terminal leaves room for."""
+
+    def __init__(self, row: waterfall.Row, total_ms: float, style: str) -> None:
+        self._row = row
+        self._total_ms = total_ms
+        self._style = style
+
+    def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
+        yield Text(waterfall.bar(self._row, self._total_ms, options.max_width), style=self._style, no_wrap=True)
+
+    def __rich_measure__(self, _console: Console, _options: ConsoleOptions) -> Measurement:
+        return Measurement(*_BAR)
 
 
 def turns(found: Sequence[Mapping[str, Any]]) -> RenderableType:

@@ -49,7 +49,7 @@ class Ledger:
         """Hear no more; what was heard is in the store."""
         for subscription in self._subscriptions:
             with contextlib.suppress(NatsError, TimeoutError):
-                await subscription.drain()
+                await subscription.drain()  # type: ignore[no-untyped-call]  # nats-py annotates it not
         self._subscriptions.clear()
 
     def _listener(self, reader: Reader) -> Callable[[Msg], Awaitable[None]]:
