@@ -13,7 +13,7 @@ from pathlib import Path
 
 from earshot_local.backoff import Backoff
 from earshot_local.events import Event, Listener, State
-from earshot_local.orphans import end_group, follow_parent
+from earshot_local.orphans import end_group, tied
 
 _TAIL_LINES = 8
 _STARTING_PROBE_S = 0.05
@@ -126,13 +126,12 @@ class Child:
         try:
             with self.program.log.open("ab") as log:
                 self._process = await asyncio.create_subprocess_exec(
-                    *self.program.command,
+                    *tied(self.program.command),
                     env=dict(self.program.environment),
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=log,
                     stderr=asyncio.subprocess.STDOUT,
                     start_new_session=True,
-                    preexec_fn=follow_parent(),
                 )
         except OSError as error:
             return f"could not be started ({error.strerror})"

@@ -9,32 +9,31 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import psutil
 
-_PR_SET_PDEATHSIG = 1
+# prctl(PR_SET_PDEATHSIG, SIGTERM) outlives exec; a parent that died before it was called is seen by its id.
+_TIE = (
+    "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 15); "
+    "os.getppid() == int(sys.argv[1]) or os._exit(1); os.execv(sys.argv[2], sys.argv[2:])"
+)
 
 
-def follow_parent() -> Callable[[], None] | None:
-    """Return what a child runs between fork and exec to be terminated with its parent; None where there is no way."""
+def tied(command: Sequence[str]) -> list[str]:
+    """Return a command whose process gets SIGTERM when this one dies; the same command where there is no way.
+
+    A Python of its own asks for the signal and becomes the command: what runs between fork and exec in a process with
+    threads can deadlock, so nothing does.
+    """
     if sys.platform != "linux":
-        return None
-    libc = ctypes.CDLL(None)
-    parent = os.getpid()
-
-    def prepare() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:
-            os._exit(1)  # the parent died before the request was made
-
-    return prepare
+        return list(command)
+    return [sys.executable, "-I", "-S", "-c", _TIE, str(os.getpid()), *command]
 
 
 def end_group(leader: int) -> None:

@@ -1,16 +1,19 @@
-"""What a stack consists of, and each process's command and environment. Pure: no process is started here."""
+"""What a stack consists of, and each process's command and environment. No process is started here."""
 
 from __future__ import annotations
 
+import importlib.util
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from earshot_local.errors import InvalidScaleError
 from earshot_local.ports import HOST, Ports
 
 MAX_REPLICAS = 16
+SKILL_ENTRY_POINTS = "earshot.skills"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,15 +42,27 @@ class Service:
         return self.role.removeprefix("skill-") if self.role.startswith("skill-") else ""
 
 
+def skill_services(found: Iterable[EntryPoint]) -> tuple[Service, ...]:
+    """Return the services of skills, by id; left out are those whose package is gone, as after a folder was deleted.
+
+    Args:
+        found: Entry points: the name is the skill's id, the value its package.
+    """
+    return tuple(
+        Service(name=point.name, module=point.module, role=f"skill-{point.name}")
+        for point in sorted(found, key=lambda point: point.name)
+        if importlib.util.find_spec(point.module) is not None
+    )
+
+
+SKILLS = skill_services(entry_points(group=SKILL_ENTRY_POINTS))
 SERVICES: tuple[Service, ...] = (
     # A vocabulary takes seconds to build: with all skills there, it is built once, and is the one of the last start.
-    Service(name="asr", module="earshot_asr", role="asr", after=("tts", "clock", "weather", "music")),
+    Service(name="asr", module="earshot_asr", role="asr", after=("tts", *(skill.name for skill in SKILLS))),
     Service(name="nlu", module="earshot_nlu", role="nlu"),
     Service(name="dialogue", module="earshot_dialogue", role="dialogue"),
     Service(name="tts", module="earshot_tts", role="tts"),
-    Service(name="clock", module="earshot_skill_clock", role="skill-clock"),
-    Service(name="weather", module="earshot_skill_weather", role="skill-weather"),
-    Service(name="music", module="earshot_skill_music", role="skill-music"),
+    *SKILLS,
 )
 TRACESTORE = Service(name="tracestore", module="earshot_tracestore", role="tracestore", scalable=False)
 WEATHER_SAMPLE = Service(name="weather-sample", module="earshot_local.weather_sample", role="", scalable=False)
@@ -129,9 +144,10 @@ def shared_environment(
 ) -> dict[str, str]:
     """Return what all processes of a stack have in common.
 
-    One thread a numeric library: ten processes share the machine. Spans are exported every half second, so that a
+    One thread a numeric library: all processes share the machine. Spans are exported every half second, so that a
     turn can be looked at as soon as it is over. Attributes that hold what users say are recorded: it is the
-    developer's own machine, and only its own trace store sees them.
+    developer's own machine, and only its own trace store sees them. gRPC's own lines are left out: its calls that fail
+    are told by whoever makes them.
     """
     targets = {
         f"EARSHOT_{name.upper()}_TARGET": target(name, layout)
@@ -144,6 +160,8 @@ def shared_environment(
         "EARSHOT_DRAIN_TIMEOUT_S": "5",
         "EARSHOT_TRACE_PII": "true",
         "OTEL_BSP_SCHEDULE_DELAY": "500",
+        "GRPC_ENABLE_FORK_SUPPORT": "0",
+        "GRPC_VERBOSITY": "ERROR",
     }
     fixed = {
         "PYTHONUNBUFFERED": "1",
