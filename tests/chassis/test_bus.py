@@ -234,3 +234,76 @@ async def test_responder_answers_errors_with_their_code(server: NatsServer) -> N
     malformed = await bus.client.request(DEVICE.resume(), b"\xff", timeout=2)
     assert malformed.headers["error-code"] == "malformed_payload"
     await bus.close()
+
+
+@pytest.mark.parametrize("path", ["handler", "worker"])
+async def test_consuming_goes_on_after_a_restart_of_the_server(server: NatsServer, path: str) -> None:
+    """A consumer that lost its server takes what is published when the server is back."""
+    bus = await connected(server)
+    seen: list[str] = []
+
+    async def handle(event: events_pb2.TurnTranscribed, _delivery: Delivery) -> None:
+        seen.append(event.turn.turn_id)
+
+    getattr(bus, path)(NLU_TRANSCRIBED, events_pb2.TurnTranscribed, handle, concurrency=2)
+    await bus.start()
+    await bus.publish("turn.transcribed", transcribed("before"))
+    await until(lambda: seen == ["before"])
+    server.kill()
+    server.start()
+    await bus.publish("turn.transcribed", transcribed("after"))
+    await until(lambda: "after" in seen, 8)
+    await bus.stop_consuming(5)
+    await bus.close()
+
+
+@pytest.mark.parametrize("path", ["handler", "worker"])
+async def test_busy_replica_leaves_work_to_an_idle_one(server: NatsServer, path: str) -> None:
+    """A replica holds no more messages than it handles: what does not fit goes to the other one at once."""
+    busy, idle = await connected(server), await connected(server)
+    held: list[str] = []
+    taken: list[str] = []
+    release = asyncio.Event()
+
+    async def hold(event: events_pb2.TurnTranscribed, _delivery: Delivery) -> None:
+        held.append(event.turn.turn_id)
+        await release.wait()
+
+    async def take(event: events_pb2.TurnTranscribed, _delivery: Delivery) -> None:
+        taken.append(event.turn.turn_id)
+
+    getattr(busy, path)(NLU_TRANSCRIBED, events_pb2.TurnTranscribed, hold, concurrency=2)
+    await busy.start()
+    for index in range(6):
+        await busy.publish("turn.transcribed", transcribed(f"t{index}"))
+    await until(lambda: len(held) == 2)
+    getattr(idle, path)(NLU_TRANSCRIBED, events_pb2.TurnTranscribed, take, concurrency=1)
+    await idle.start()
+    await until(lambda: len(taken) == 4, 2)
+    release.set()
+    for bus in (busy, idle):
+        await bus.stop_consuming(5)
+        await bus.close()
+    assert sorted(held + taken) == [f"t{index}" for index in range(6)]
+
+
+async def test_worker_without_its_consumer_asks_in_moderation(server: NatsServer) -> None:
+    """A worker whose durable is gone does not spin, says so, and goes on when the durable is back."""
+    bus = await connected(server)
+    seen: list[str] = []
+
+    async def handle(event: events_pb2.TurnTranscribed, _delivery: Delivery) -> None:
+        seen.append(event.turn.turn_id)
+
+    bus.worker(NLU_TRANSCRIBED, events_pb2.TurnTranscribed, handle)
+    await bus.start()
+    await bus.jetstream.delete_consumer("TURNS", "nlu")
+    await asyncio.sleep(0.3)
+    sent = bus.client.stats["out_msgs"]
+    await asyncio.sleep(1.0)
+    assert bus.client.stats["out_msgs"] - sent < 10
+    await bus.jetstream.add_consumer("TURNS", NLU_TRANSCRIBED.config())
+    await bus.publish("turn.transcribed", transcribed("t1"))
+    await until(lambda: seen == ["t1"])
+    await bus.stop_consuming(5)
+    await bus.close()

@@ -4,8 +4,8 @@ Two consumer paths with one behaviour (see `consuming`):
 
 - `handler` goes through FastStream, for events whose subject holds no id. Concurrency n is n subscribers that fetch one
   message each on one durable: nothing is fetched ahead, so nothing is stranded at a stop.
-- `worker` is raw nats-py, for device-facing subjects, whose ids would end in FastStream's names, and for work that is
-  owned for seconds. One loop fetches a message at a time when a slot is free; concurrency n is n slots.
+- `worker` is raw nats-py (see `pulling`), for device-facing subjects, whose ids would end in FastStream's names, and for
+  work that is owned for seconds. Concurrency n is n slots.
 
 Lifecycle: `connect`, register, `start`, `stop_consuming` (work in progress is finished), `close`.
 """
@@ -13,7 +13,6 @@ Lifecycle: `connect`, register, `start`, `stop_consuming` (work in progress is f
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -24,7 +23,6 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
-from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js import JetStreamContext
 from nats.js.errors import APIError
 
@@ -34,6 +32,7 @@ from earshot_chassis.consuming import Consuming, Delivery, DurableConsumer, Hand
 from earshot_chassis.errors import EarshotError, MalformedPayloadError
 from earshot_chassis.parking import Parking
 from earshot_chassis.publishing import Publisher
+from earshot_chassis.pulling import PullWorker
 from earshot_chassis.settings import ServiceSettings
 
 M = TypeVar("M", bound=Message)
@@ -54,7 +53,7 @@ class Bus(Publisher):
         self._inbox = f"_INBOX_{name}"
         self._settings = settings
         self._handlers: list[tuple[Consuming, DurableConsumer, int]] = []
-        self._workers: list[_Worker] = []
+        self._workers: list[PullWorker] = []
         self._subscriptions: list[Subscription] = []
         self._broker: Any = None
         self._closing = False
@@ -115,7 +114,7 @@ class Bus(Publisher):
             obsolete: Tells whether a message has nothing to say any more: it is acknowledged and leaves no span.
         """
         consuming = Consuming(consumer, message_type, function, self._parking.park, on_parked, obsolete)
-        self._workers.append(_Worker(self.jetstream, consumer, consuming, concurrency, self._inbox))
+        self._workers.append(PullWorker(self.client, consumer, consuming, concurrency))
 
     async def subscribe(
         self, subject: str, message_type: type[M], function: Listener[M], *, queue: str = ""
@@ -207,79 +206,6 @@ class Bus(Publisher):
 
     async def _on_reconnect(self) -> None:
         _log.info("bus_reconnected")
-
-
-class _Worker:
-    """A fetch loop over one durable with a bounded number of messages in progress."""
-
-    def __init__(
-        self,
-        jetstream: JetStreamContext,
-        consumer: DurableConsumer,
-        consuming: Consuming,
-        concurrency: int,
-        inbox: str,
-    ) -> None:
-        self.consumer = consumer
-        self._inbox = inbox
-        self._jetstream = jetstream
-        self._consuming = consuming
-        self._slots = asyncio.Semaphore(concurrency)
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._stopping = asyncio.Event()
-        self._loop: asyncio.Task[None] | None = None
-
-    @property
-    def alive(self) -> bool:
-        return self._loop is not None and not self._loop.done()
-
-    async def start(self) -> None:
-        subscription = await self._jetstream.pull_subscribe_bind(
-            self.consumer.durable, self.consumer.stream, inbox_prefix=f"{self._inbox}.".encode()
-        )
-        self._loop = asyncio.get_running_loop().create_task(self._run(subscription))
-
-    async def _run(self, subscription: JetStreamContext.PullSubscription) -> None:
-        while not self._stopping.is_set():
-            await self._slots.acquire()
-            if self._stopping.is_set():
-                break
-            try:
-                (message,) = await subscription.fetch(1, timeout=_FETCH_S)
-            except (TimeoutError, NatsTimeoutError):
-                self._slots.release()
-            except (NatsError, APIError, OSError) as error:
-                self._slots.release()
-                _log.warning("fetch_failed", consumer=self.consumer.durable, error=type(error).__name__)
-                await asyncio.sleep(0.2)
-            else:
-                task = asyncio.get_running_loop().create_task(self._consuming.consume(message))
-                self._tasks.add(task)
-                task.add_done_callback(self._finished)
-        with suppress(NatsError):
-            await subscription.unsubscribe()
-
-    def _finished(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        self._slots.release()
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("worker_task_failed", consumer=self.consumer.durable, exc_info=error)
-
-    async def stop(self, timeout_s: float) -> None:
-        give_up = time.monotonic() + timeout_s
-        self._stopping.set()
-        # The loop leaves by itself when its fetch ends: cancelling it could strand a message on its way to us.
-        if self._loop is not None and self._tasks and self._slots.locked():
-            self._slots.release()
-        if self._loop is not None:
-            await asyncio.wait({self._loop}, timeout=_FETCH_S + 0.5)
-            self._loop.cancel()
-        if self._tasks:
-            await asyncio.wait(set(self._tasks), timeout=max(0.0, give_up - time.monotonic()))
-        for task in set(self._tasks):
-            task.cancel()
-        if self._tasks:
-            await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
 __all__ = ["Bus", "Delivery"]

@@ -16,6 +16,7 @@ from typing import Any
 
 from earshot_chassis import telemetry
 from earshot_chassis.bus import Bus
+from earshot_chassis.failures import log_unhandled
 from earshot_chassis.health import CHECK_INTERVAL_S, Health
 from earshot_chassis.rpc_server import GrpcServer
 from earshot_chassis.settings import ServiceSettings
@@ -77,6 +78,7 @@ class Service:
         """
         self.telemetry.start()
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(log_unhandled)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
         try:

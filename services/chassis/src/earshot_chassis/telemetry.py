@@ -2,7 +2,7 @@
 
 Exported by the standard variables (OTEL_EXPORTER_OTLP_ENDPOINT, …_PROTOCOL, OTEL_TRACES_SAMPLER); without an endpoint
 spans are made, propagated and dropped. Metrics are read at /metrics. Log lines carry the trace id; they never hold
-what a user said.
+what a user said, and therefore no exception's message (`failures`).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from opentelemetry.util.types import AttributeValue
 
 from earshot_chassis.errors import code_of
+from earshot_chassis.failures import Formatter, without_messages
 from earshot_chassis.settings import ServiceSettings
 
 _PROPAGATOR = TraceContextTextMapPropagator()
@@ -246,11 +247,13 @@ def _configure_logs(name: str, settings: ServiceSettings) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _add_trace_id,
-            structlog.processors.format_exc_info,
+            without_messages,
             structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(service=name, instance=settings.instance_id)
-    logging.basicConfig(level=max(level, logging.WARNING), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(level=max(level, logging.WARNING), handlers=[handler])

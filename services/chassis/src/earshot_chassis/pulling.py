@@ -1,0 +1,134 @@
+"""The raw consumer path: one standing pull request on a durable, for as many messages as there are free slots.
+
+A request asks for a batch; the server sends messages as they come, without another round trip, until the batch is full or
+the request expires. One request stands at a time, so what is on its way to us never exceeds the free slots, and nothing
+waits here while another replica is idle. At a stop no new request is made and the last one is left to expire: cancelling
+it could strand a message that is already on its way, for the length of the ack wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from contextlib import suppress
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.errors import Error as NatsError
+
+from earshot_chassis import telemetry
+from earshot_chassis.consuming import Consuming, DurableConsumer
+
+# How long a request stands. Also how long a stop waits for an idle worker, and how late a worker notices that its request
+# was lost with a server.
+_EXPIRES_S = 1.0
+_LOST_AFTER_S = 1.4
+_TROUBLE_PAUSE_S = 0.2
+
+# "No messages" and "request timeout": how a request ends when there is nothing to do.
+_QUIET = frozenset({"404", "408"})
+_log = telemetry.logger("bus")
+
+
+class PullWorker:
+    """Consumes one durable with a bounded number of messages in progress.
+
+    Args:
+        client: The connection.
+        consumer: Declared durable.
+        consuming: What handles and settles a message.
+        concurrency: Messages in progress at once.
+    """
+
+    def __init__(self, client: Client, consumer: DurableConsumer, consuming: Consuming, concurrency: int) -> None:
+        self.consumer = consumer
+        self._client = client
+        self._consuming = consuming
+        self._free = concurrency
+        self._remaining = 0
+        self._ended = asyncio.Event()
+        self._freed = asyncio.Event()
+        self._stopping = False
+        self._trouble = ""
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop: asyncio.Task[None] | None = None
+        self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{consumer.stream}.{consumer.durable}"
+
+    @property
+    def alive(self) -> bool:
+        """Whether it goes on asking for messages."""
+        return self._loop is not None and not self._loop.done()
+
+    async def start(self) -> None:
+        """Begin to consume."""
+        reply = self._client.new_inbox()
+        subscription = await self._client.subscribe(reply, cb=self._arrived)
+        self._loop = asyncio.get_running_loop().create_task(self._run(reply, subscription))
+
+    async def stop(self, timeout_s: float) -> None:
+        """Ask for no more; wait for what is in progress, at most timeout_s, then cancel it."""
+        give_up = time.monotonic() + timeout_s
+        self._stopping = True
+        self._freed.set()
+        if self._loop is not None:
+            await asyncio.wait({self._loop}, timeout=_LOST_AFTER_S + 0.2)
+            self._loop.cancel()
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=max(0.0, give_up - time.monotonic()))
+        for task in set(self._tasks):
+            task.cancel()
+        if self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _run(self, reply: str, subscription: Subscription) -> None:
+        while not self._stopping:
+            if not self._free:
+                self._freed.clear()
+                await self._freed.wait()
+                continue
+            await self._request(reply)
+            if self._trouble:
+                _log.warning("pull_failed", consumer=self.consumer.durable, error=self._trouble)
+                self._trouble = ""
+                await asyncio.sleep(_TROUBLE_PAUSE_S)
+        with suppress(NatsError):
+            await subscription.unsubscribe()
+
+    async def _request(self, reply: str) -> None:
+        """Let one request stand until it ends."""
+        self._remaining = self._free
+        self._ended.clear()
+        asked = json.dumps({"batch": self._remaining, "expires": int(_EXPIRES_S * 1e9)}).encode()
+        try:
+            await self._client.publish(self._subject, asked, reply=reply)
+            async with asyncio.timeout(_LOST_AFTER_S):
+                await self._ended.wait()
+        except TimeoutError:
+            return
+        except (NatsError, OSError) as error:
+            self._trouble = type(error).__name__
+
+    async def _arrived(self, raw: Msg) -> None:
+        if not raw.reply:
+            # A message of a stream has an acknowledgement subject; this is a word about the request.
+            status = (raw.headers or {}).get("Status", "")
+            if status not in _QUIET:
+                self._trouble = f"{status} {(raw.headers or {}).get('Description', '')}".strip()
+            self._ended.set()
+            return
+        self._free -= 1
+        self._remaining -= 1
+        if self._remaining <= 0:
+            self._ended.set()
+        task = asyncio.get_running_loop().create_task(self._consuming.consume(raw))
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._free += 1
+        self._freed.set()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("worker_task_failed", consumer=self.consumer.durable, exc_info=error)
