@@ -29,9 +29,9 @@ from support.data import require_data
 def model() -> Model:
     """A model of two files and a licence."""
     files = (
-        ModelFile(name="mdef", sha256=hashlib.sha256(b"mdef").hexdigest()),
-        ModelFile(name="means"),
-        ModelFile(name="COPYING", required=False),
+        ModelFile(name="mdef", path="mdef", sha256=hashlib.sha256(b"mdef").hexdigest()),
+        ModelFile(name="means", path="means"),
+        ModelFile(name="COPYING", path="COPYING", required=False),
     )
     return replace(CMU_MANDARIN, id="small", files=files)
 
@@ -80,14 +80,13 @@ def test_what_can_not_be_added_is_one_sentence(model: Model, source: Path, tmp_p
     models = tmp_path / "models"
     add(model, source, models)
 
-    def code(path: Path | None) -> str:
+    def code(path: Path) -> str:
         with pytest.raises(ModelError) as caught:
             add(model, path, models)
         assert str(caught.value).endswith(".")
         assert "\n" not in str(caught.value)
         return caught.value.code
 
-    assert code(None) == "source_missing"
     assert code(tmp_path / "nowhere") == "source_missing"
     rubbish = tmp_path / "rubbish.tar.gz"
     rubbish.write_bytes(b"not an archive")

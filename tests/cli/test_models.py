@@ -18,9 +18,12 @@ MODEL = Model(
     engine="pocketsphinx",
     publisher="Nobody",
     page="https://example.org/tiny",
+    source="http://127.0.0.1:1/tiny",
     licence="CC0",
     size_bytes=len(CONTENT),
-    files=(ModelFile(name="means", sha256=hashlib.sha256(CONTENT).hexdigest()),),
+    files=(
+        ModelFile(name="means", path="deep/means", size_bytes=len(CONTENT), sha256=hashlib.sha256(CONTENT).hexdigest()),
+    ),
 )
 
 

@@ -14,13 +14,12 @@ from earshot_models.known import Model
 from earshot_models.verify import verify_folder
 
 
-def add(model: Model, source: Path | None, directory: Path | None = None) -> Path:
+def add(model: Model, source: Path, directory: Path | None = None) -> Path:
     """Copy a model from a directory or an archive; what was there before is replaced.
 
     Args:
         model: Which.
-        source: A directory, or a .zip or .tar (.gz, .bz2, .xz) file; the model may lie deeper in it. None: there is
-            no other way, and the error says where the model is published.
+        source: A directory, or a .zip or .tar (.gz, .bz2, .xz) file; the model may lie deeper in it.
         directory: Of all models; None: the default one.
 
     Returns:
@@ -29,11 +28,6 @@ def add(model: Model, source: Path | None, directory: Path | None = None) -> Pat
     Raises:
         ModelError: source_missing, source_unreadable, model_incomplete, model_altered.
     """
-    if source is None:
-        raise ModelError(
-            f"{model.id} can not be fetched: get it from {model.page} and name the directory or archive with --from.",
-            code="source_missing",
-        )
     if not source.exists():
         raise ModelError(f"There is nothing at {source}.", code="source_missing")
     root = directory or default_directory()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
 
+from earshot_cli.fetching import fetch
 from earshot_cli.options import Json
 from earshot_cli.output import Output
 from earshot_models import KNOWN, Model, Verification, add, default_directory, find, verify
@@ -39,15 +42,36 @@ def list_models(*, as_json: Json = False) -> None:
 def add_model(
     model: _ModelId,
     *,
-    source: Annotated[Path | None, typer.Option("--from", help="Directory or archive (.zip, .tar.gz) to copy.")] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", help="Directory or archive (.zip, .tar.gz) to copy; default: fetch it from its publisher."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Install a model from a directory or an archive, after checking every file of it."""
+    """Install a model from its publisher, a directory or an archive, after checking every file of it.
+
+    What arrived before an interruption is kept: the same command fetches the rest.
+    """
     output = Output(as_json=as_json)
-    output.progress.print(f"checking and copying {model} …")
-    folder = add(find(model), source)
+    known = find(model)
+    if source is None:
+        fetched = _fetched(known, output)
+        folder = add(known, fetched)
+        shutil.rmtree(fetched)
+    else:
+        output.progress.print(f"checking and copying {model} …")
+        folder = add(known, source)
     output.show(f"{model} is installed in {folder}; services find it at their next start")
-    output.document({"model": model, "folder": str(folder)})
+    output.document({"model": model, "folder": str(folder), "from": str(source or known.source)})
+
+
+def _fetched(model: Model, output: Output) -> Path:
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=output.progress, transient=True) as bar:
+        task = bar.add_task(f"fetching {model.id}", total=model.size_bytes)
+        return fetch(model, lambda arrived: bar.advance(task, arrived))
 
 
 @app.command("verify")
