@@ -21,11 +21,12 @@ from typing import Self
 
 from earshot_local import open_meteo, orphans
 from earshot_local.bus import LocalBus
-from earshot_local.child import Child, Program
+from earshot_local.child import Child
 from earshot_local.credentials import Credentials
 from earshot_local.errors import StartError
 from earshot_local.events import Event, Listener, nobody
 from earshot_local.home import Home, Running
+from earshot_local.launch import service_child, tracestore_environment
 from earshot_local.lock import FolderLock
 from earshot_local.plan import (
     SERVICES,
@@ -33,13 +34,11 @@ from earshot_local.plan import (
     WEATHER_SAMPLE,
     Replica,
     Service,
-    replica_environment,
     replicas,
     shared_environment,
     target,
 )
 from earshot_local.ports import HOST, Ports
-from earshot_local.probe import http_ready
 
 _BUS_TIMEOUT_S = 15.0
 _PREFERRED_TRACES_PORT = 8600
@@ -188,30 +187,32 @@ class Stack:
         left = orphans.end_recorded(self._record)
         if left:
             self._say(f"ended {left} processes that an earlier stack had left behind")
-        sample_wanted = asyncio.create_task(self._sample_weather_wanted())
-        skills = [service.skill for service in self._services if service.skill]
-        self._credentials = Credentials(self.home, skills)
+        self._credentials = Credentials(self.home, [service.skill for service in self._services if service.skill])
         self._credentials.issue_services()
         self._bus = LocalBus(self.home, self._ports, self._credentials, preferred=self._fixed_ports)
         self._layout = replicas(self._services, self._scale, self._ports)
         self._tracestore_port = self._ports.take(_PREFERRED_TRACES_PORT if self._fixed_ports else 0)
         self._otlp_port = self._ports.take()
-        server = self._bus.child(self._heard)
+        sample_weather, _ = await asyncio.gather(self._sample_weather_wanted(), self._start_bus(self._bus))
+        self._start_services(sample_weather=sample_weather)
+        self.home.write_state(self._running())
+
+    async def _start_bus(self, bus: LocalBus) -> None:
+        server = bus.child(self._heard)
         self._adopt(server)
         try:
             async with asyncio.timeout(_BUS_TIMEOUT_S):
                 await server.ready()
-                await self._bus.apply_topology()
+                await bus.apply_topology()
         except TimeoutError as error:
             tail = "\n  ".join(server.tail())
             raise StartError(f"nats-server did not become ready within {_BUS_TIMEOUT_S:.0f} s:\n  {tail}") from error
-        self._start_services(sample_weather=await sample_wanted)
-        self.home.write_state(self._running())
 
     async def _sample_weather_wanted(self) -> bool:
         """Tell whether the weather skill will run and its source can't be reached."""
         runs = any(service.name == "weather" and self._scale.get("weather", 1) for service in self._services)
-        return runs and "EARSHOT_WEATHER_API" not in self._env and not await open_meteo.reachable()
+        chosen = "EARSHOT_WEATHER_API" in {**os.environ, **self._env}
+        return runs and not chosen and not await open_meteo.reachable()
 
     def _start_services(self, *, sample_weather: bool) -> None:
         shared = shared_environment(
@@ -225,7 +226,7 @@ class Stack:
         extra = list(self._layout)
         if self._with_tracestore:
             store = self._replica_of(TRACESTORE, grpc_port=self._otlp_port, http_port=self._ports.take())
-            self._adopt(self._child_of(store, shared | self._tracestore_environment()))
+            self._adopt(self._child_of(store, shared | tracestore_environment(self.home.traces, self._tracestore_port)))
         if sample_weather:
             sample = self._replica_of(WEATHER_SAMPLE, grpc_port=0, http_port=self._ports.take())
             shared |= open_meteo.redirected_to(sample.http_url)
@@ -236,34 +237,17 @@ class Stack:
             after = [other for its, other in made if its.service.name in replica.service.after]
             self._adopt(child, after)
 
-    def _tracestore_environment(self) -> dict[str, str]:
-        return {
-            "EARSHOT_TRACESTORE_DATABASE": str(self.home.traces),
-            "EARSHOT_TRACESTORE_PORT": str(self._tracestore_port),
-            # It would record its own work, and then the recording of that.
-            "OTEL_TRACES_EXPORTER": "none",
-        }
-
     def _replica_of(self, service: Service, *, grpc_port: int, http_port: int) -> Replica:
         return Replica(service=service, name=service.name, grpc_port=grpc_port, http_port=http_port)
 
     def _child_of(self, replica: Replica, shared: Mapping[str, str]) -> Child:
-        role = replica.service.role
-        credentials = self._issuer().service(role) if role else None
-
-        async def probe() -> bool:
-            return await http_ready(f"{replica.http_url}/readyz")
-
-        return Child(
-            Program(
-                name=replica.name,
-                command=replica.command,
-                environment={**shared, **replica_environment(replica, credentials)},
-                log=self.home.logs / f"{replica.name}.log",
-                probe=probe,
-                grace_s=self._grace_s,
-            ),
-            self._heard,
+        return service_child(
+            replica,
+            shared,
+            home=self.home,
+            credentials=self._issuer(),
+            listener=self._heard,
+            grace_s=self._grace_s,
         )
 
     def _heard(self, event: Event) -> None:
