@@ -57,6 +57,22 @@ def test_what_is_up_to_date_is_not_installed_again(environment, monkeypatch):
     assert len(installed) == 3
 
 
+def test_a_new_skill_and_a_changed_one_are_installed(environment, monkeypatch, tmp_path):
+    """A folder below services/skills, or another entry point in its pyproject.toml, makes the next make install."""
+    monkeypatch.setattr(environment, "ROOT", tmp_path)
+    monkeypatch.setattr(environment, "REQUIREMENTS", tmp_path / "requirements")
+    monkeypatch.setattr(environment, "__file__", str(tmp_path / "environment.py"))
+    (tmp_path / "environment.py").touch()
+    prints = [environment.fingerprint()]
+    project = tmp_path / "services" / "skills" / "dice" / "pyproject.toml"
+    project.parent.mkdir(parents=True)
+    for content in ("[project]", '[project.entry-points."earshot.skills"]'):
+        project.write_text(content)
+        prints.append(environment.fingerprint())
+    assert environment.distributions() == [project.parent]
+    assert len(set(prints)) == len(prints)
+
+
 def test_a_step_that_fails_shows_its_output_and_ends(environment, capsys):
     """What the step printed is shown, and the stamp is not written."""
     with pytest.raises(SystemExit):

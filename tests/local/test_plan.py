@@ -1,12 +1,23 @@
 """What a stack consists of, without starting anything."""
 
 import socket
+from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
 
 from earshot_local.backoff import Backoff
 from earshot_local.errors import InvalidScaleError
-from earshot_local.plan import SERVICES, parse_scale, replica_environment, replicas, shared_environment, target
+from earshot_local.plan import (
+    SERVICES,
+    SKILL_ENTRY_POINTS,
+    parse_scale,
+    replica_environment,
+    replicas,
+    shared_environment,
+    skill_services,
+    target,
+)
 from earshot_local.ports import Ports
 
 
@@ -64,3 +75,26 @@ def test_backoff_grows_to_its_limit_and_forgets_after_a_healthy_life():
     assert backoff.looping
     assert backoff.crashed(31.0) == 0.5
     assert not backoff.looping
+
+
+def test_every_skill_of_the_repository_is_found_by_its_entry_point():
+    """A folder under services/skills is a service of the stack under its own name, and ASR waits for it."""
+    folders = sorted((Path(__file__).resolve().parents[2] / "services" / "skills").glob("*/pyproject.toml"))
+    ids = [path.parent.name for path in folders]
+    assert ids
+    assert [service.name for service in SERVICES if service.skill] == ids
+    assert [service.role for service in SERVICES if service.skill] == [f"skill-{name}" for name in ids]
+    (asr,) = (service for service in SERVICES if service.name == "asr")
+    assert set(ids) < set(asr.after)
+
+
+def test_a_skill_needs_no_more_than_an_entry_point():
+    """Skills come in the order of their ids; one whose folder was deleted is left out."""
+    dice = EntryPoint(name="dice", value="json", group=SKILL_ENTRY_POINTS)
+    bell = EntryPoint(name="bell", value="email", group=SKILL_ENTRY_POINTS)
+    gone = EntryPoint(name="gone", value="earshot_skill_gone", group=SKILL_ENTRY_POINTS)
+    found = skill_services((dice, gone, bell))
+    assert [(service.name, service.module, service.role) for service in found] == [
+        ("bell", "email", "skill-bell"),
+        ("dice", "json", "skill-dice"),
+    ]

@@ -52,10 +52,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "site"
 
 
-def run(site: Path, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
+def run(site: Path, *arguments: str, stdout: int | None = None, **environment: str) -> subprocess.Popen[bytes]:
     """Start a process that has the distribution installed."""
     return subprocess.Popen(
-        [sys.executable, *arguments], env={**os.environ, "PYTHONPATH": str(site), **environment}, cwd=site
+        [sys.executable, *arguments],
+        env={**os.environ, "PYTHONPATH": str(site), **environment},
+        cwd=site,
+        stdout=stdout,
     )
 
 
@@ -104,6 +107,14 @@ async def test_the_guides_own_test_passes(site: Path, monkeypatch: pytest.Monkey
     finally:
         for name in [name for name in sys.modules if name.startswith("earshot_skill_dice")]:
             del sys.modules[name]
+
+
+def test_a_stack_starts_the_guides_skill(site: Path) -> None:
+    """Being installed is all that it takes: the stack has a service of it, with a role and a name to scale it by."""
+    code = "from earshot_local import SERVICES; print([(s.name, s.module, s.role) for s in SERVICES if s.skill])"
+    process = run(site, "-c", code, stdout=subprocess.PIPE)
+    said, _ = process.communicate(timeout=30)
+    assert "('dice', 'earshot_skill_dice', 'skill-dice')" in said.decode()
 
 
 async def test_the_guides_skill_comes_answers_and_goes(site: Path, bus) -> None:
