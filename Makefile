@@ -111,6 +111,10 @@ bench-audio: $(ENVIRONMENT) ## Concurrent audio streams through one ASR worker, 
 bench-voice: $(ENVIRONMENT) ## End of speech to first audio with the real engines, both locales
 	@PYTHONPATH=tests $(PY) -m bench.voice $(ARGS)
 
+.PHONY: bench-nlu
+bench-nlu: $(ENVIRONMENT) ## CPU time to understand an utterance, and to learn a catalogue
+	@PYTHONPATH=tests $(PY) -m bench.understanding $(ARGS)
+
 ##@ Maintain
 
 .PHONY: lock

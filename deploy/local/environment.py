@@ -159,7 +159,7 @@ def install() -> None:
     run("installing uv", [*pip, "--require-hashes", "-r", REQUIREMENTS / "uv.txt"])
     env = uv_environment(python)
     uv: list[str | Path] = [python, "-m", "uv", "pip", "install", "--quiet", "--python", python]
-    # Compiled here, once, on all cores: otherwise ten services would compile the same modules at their first start.
+    # Compiled here, once, on all cores: otherwise every service would compile the same modules at their first start.
     run(
         "installing the packages of requirements/all.txt (about 100; the longest step)",
         [*uv, "--compile-bytecode", "--require-hashes", "-r", REQUIREMENTS / "all.txt"],
