@@ -18,7 +18,7 @@ from earshot.dialogue.v1 import assistant_pb2, assistant_pb2_grpc, outcome_pb2
 from earshot.nlu.v1 import interpreter_pb2
 from earshot.tts.v1 import synthesizer_pb2, synthesizer_pb2_grpc
 from earshot_chassis.rpc_client import connect
-from earshot_device import Device, DeviceSettings
+from earshot_device import Device, DeviceSettings, Sink
 from earshot_local.stack import Stack
 from earshot_topology.subjects import DeviceAddress
 
@@ -68,9 +68,11 @@ async def speech(stack: Stack, text: str, locale: str) -> Any:
         return np.frombuffer(b"".join([part.audio async for part in call]), np.int16)
 
 
-def device(stack: Stack, address: DeviceAddress, locale: str = "en-US", **settings: Any) -> Device:
-    """Return a device of the stack, not yet open. It plays faster than real time unless told otherwise."""
-    options: dict[str, Any] = {"playback_speed": 8.0} | settings
+def device(
+    stack: Stack, address: DeviceAddress, locale: str = "en-US", *, sink: Sink | None = None, **settings: Any
+) -> Device:
+    """Return a device of the stack, not yet open. It speaks and plays faster than real time unless told otherwise."""
+    options: dict[str, Any] = {"capture_speed": 2.0, "playback_speed": 8.0} | settings
     return Device(
         DeviceSettings(
             nats_url=stack.nats_url,
@@ -79,7 +81,8 @@ def device(stack: Stack, address: DeviceAddress, locale: str = "en-US", **settin
             credentials=stack.device_credentials(*address),
             locale=locale,
             **options,
-        )
+        ),
+        sink=sink,
     )
 
 

@@ -12,9 +12,11 @@ from earshot.dialogue.v1 import outcome_pb2
 from earshot_device import OutcomeKind
 from earshot_local.stack import Stack
 from earshot_topology.subjects import DeviceAddress
-from support.stack import converse, device, speech
+from support import snapshots
+from support.stack import Recording, converse, device, speech
 
 GOLDEN = Path(__file__).parent / "golden"
+SNAPSHOTS = Path(__file__).parent / "snapshots"
 TURNS = [
     pytest.param(path.stem, turn, id=f"{path.stem}: {turn['say']}")
     for path in sorted(GOLDEN.glob("*.yaml"))
@@ -51,21 +53,25 @@ async def test_typed_turn(stack: Stack, address: DeviceAddress, locale: str, tur
 
 
 SPOKEN = [
-    ("en-US", "what time is it in Tokyo", "clock.get_time", "clock.time_in"),
-    ("en-US", "play some jazz", "music.play", None),
-    ("en-US", "what's the weather in Paris tomorrow", "weather.get_forecast", "weather.forecast_day"),
-    ("zh-CN", "现在几点了", "clock.get_time", "clock.time_here"),
+    ("en-US", "what time is it in Tokyo", "clock.get_time", "clock.time_in", "spoken-en-US"),
+    ("en-US", "play some jazz", "music.play", None, None),
+    # What the weather says depends on the day.
+    ("en-US", "what's the weather in Paris tomorrow", "weather.get_forecast", "weather.forecast_day", None),
+    ("zh-CN", "现在几点了", "clock.get_time", "clock.time_here", "spoken-zh-CN"),
 ]
 
 
-@pytest.mark.parametrize(("locale", "text", "intent", "key"), SPOKEN, ids=str)
+@pytest.mark.parametrize(("locale", "text", "intent", "key", "kept"), SPOKEN, ids=str)
 async def test_spoken_turn(
-    stack: Stack, address: DeviceAddress, locale: str, text: str, intent: str, key: str | None
+    stack: Stack, address: DeviceAddress, locale: str, text: str, intent: str, key: str | None, kept: str | None
 ) -> None:
-    """A spoken turn is heard, understood and answered with sound, by whichever replicas it meets."""
+    """A spoken turn is heard, understood and answered with sound, by whichever replicas it meets, in the same events."""
     samples = await speech(stack, text, locale)
+    recording = await Recording.of(stack, *everything_of(address))
     async with device(stack, address, locale) as speaking:
         result = await speaking.say(samples)
+        await speaking.settled()
+    sent = await recording.stop()
     assert result.kind is OutcomeKind.ANSWERED, result
     assert result.segments[-1].intent == intent
     assert result.final is not None
@@ -77,3 +83,17 @@ async def test_spoken_turn(
     loudness = float(abs(result.answer.astype("int32")).max()) if result.answer.size else 0.0
     assert loudness > 1000, "the answer is silence"
     assert result.concealed_count == 0
+    if kept is not None:
+        snapshots.check(kept, snapshots.snapshot(sent, address), SNAPSHOTS)
+
+
+async def test_events_of_a_typed_turn(stack: Stack, address: DeviceAddress) -> None:
+    """A typed turn puts the same events on the bus as ever."""
+    recording = await Recording.of(stack, *everything_of(address))
+    await converse(stack, "play some jazz", "en-US", address)
+    snapshots.check("typed-en-US", snapshots.snapshot(await recording.stop(), address), SNAPSHOTS)
+
+
+def everything_of(address: DeviceAddress) -> tuple[str, str]:
+    """Return the subjects that hold a device's turn."""
+    return f"device.{address.household}.{address.device}.>", "turn.>"
