@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Console
 
 from earshot_audio import write_wav
 from earshot_cli.services import synthesize
@@ -63,6 +65,14 @@ class Spoken:
     async def listen(self, microphone: Microphone) -> dict[str, Any]:
         """Take one utterance from a microphone; return the turn's document."""
         return await self._described("", await self._device.listen(microphone))
+
+    async def until_quiet(self, console: Console) -> None:
+        """Let media that the turn began play on a loudspeaker until it ends or somebody presses Ctrl-C."""
+        if self._speaker.loud and self._device.state.media_playing:
+            console.print("playing; Ctrl-C stops it")
+            # Being interrupted is how music ends, not how the command fails.
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._device.media_idle()
 
     async def _described(self, said: str, result: TurnResult) -> dict[str, Any]:
         wav = self._speaker.out or self._target.home.answers / f"{result.turn_id}.wav"

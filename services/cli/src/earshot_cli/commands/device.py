@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,7 +24,8 @@ from earshot_cli.options import (
 from earshot_cli.output import Output
 from earshot_cli.stackfinder import Target, running_stack
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from earshot_cli.spoken import Speaker, Spoken
 
 app = typer.Typer(help="Be a device: speak to the running stack.", no_args_is_help=True)
 
@@ -45,19 +46,12 @@ def say(
     """Speak TEXT with a synthesised voice and wait for the answer."""
     if not text.strip() or len(text) > _MAX_TEXT:
         raise BadArgumentError(f"say something of 1 to {_MAX_TEXT} characters")
-    from earshot_cli.spoken import Speaker, speaking  # noqa: PLC0415 - a second of imports that other commands don't need
+    from earshot_cli.spoken import Speaker  # noqa: PLC0415 - a second of imports that other commands don't need
 
     speaker = Speaker(household=household, device=device, locale=locale_of(text, locale), out=out, loud=loud)
-    output = Output(as_json=as_json)
-
     target = running_stack()
     target.grpc("tts")
-
-    async def turn() -> dict[str, Any]:
-        async with speaking(target, speaker, _interim(output)) as spoken:
-            return await spoken.say(text)
-
-    _finish(output, _traced(target, turn()))
+    _turn(target, speaker, Output(as_json=as_json), lambda spoken: spoken.say(text))
 
 
 @app.command()
@@ -72,18 +66,10 @@ def play(
     as_json: Json = False,
 ) -> None:
     """Speak a recording and wait for the answer."""
-    from earshot_cli.spoken import Speaker, speaking  # noqa: PLC0415
+    from earshot_cli.spoken import Speaker  # noqa: PLC0415
 
     speaker = Speaker(household=household, device=device, locale=locale or "en-US", out=out, loud=loud)
-    output = Output(as_json=as_json)
-
-    target = running_stack()
-
-    async def turn() -> dict[str, Any]:
-        async with speaking(target, speaker, _interim(output)) as spoken:
-            return await spoken.play(file)
-
-    _finish(output, _traced(target, turn()))
+    _turn(running_stack(), speaker, Output(as_json=as_json), lambda spoken: spoken.play(file))
 
 
 @app.command()
@@ -101,32 +87,42 @@ def mic(
 
     speaker = Speaker(household=household, device=device, locale=locale or "en-US", out=out, loud=not quiet)
     output = Output(as_json=as_json)
-
     target = running_stack()
 
-    async def turns() -> list[dict[str, Any]]:
+    async def turns() -> None:
         documents: list[dict[str, Any]] = []
         async with speaking(target, speaker, _interim(output)) as spoken, microphone() as source:
             while not documents or documents[-1]["expects_reply"]:
                 output.progress.print("listening …")
                 documents.append(await spoken.listen(source))
                 output.show(report.turn(documents[-1]))
-        return documents
+            output.document({"turns": documents})
+            await spoken.until_quiet(output.progress)
 
-    output.document({"turns": _traced(target, turns())})
+    _traced(target, turns())
 
 
-def _traced(target: Target, work: Coroutine[Any, Any, T]) -> T:
+def _turn(
+    target: Target, speaker: Speaker, output: Output, speak: Callable[[Spoken], Awaitable[dict[str, Any]]]
+) -> None:
+    from earshot_cli.spoken import speaking  # noqa: PLC0415
+
+    async def turn() -> None:
+        async with speaking(target, speaker, _interim(output)) as spoken:
+            document = await speak(spoken)
+            output.show(report.turn(document))
+            output.document(document)
+            await spoken.until_quiet(output.progress)
+
+    _traced(target, turn())
+
+
+def _traced(target: Target, work: Coroutine[Any, Any, None]) -> None:
     from earshot_cli.telemetry import exported_to  # noqa: PLC0415
 
     with exported_to(target.running.otlp_endpoint):
-        return lifetime.run(work)
+        lifetime.run(work)
 
 
-def _interim(output: Output) -> Any:
+def _interim(output: Output) -> Callable[[str], None]:
     return lambda transcript: output.show(f"[dim]    interim[/dim]  {transcript}")
-
-
-def _finish(output: Output, document: dict[str, Any]) -> None:
-    output.show(report.turn(document))
-    output.document(document)
