@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator
+from itertools import pairwise
 
 import numpy as np
 import pytest
 import pytest_asyncio
+from nats.aio.msg import Msg
+from nats.js.api import RawStreamMsg
+from nats.js.errors import NotFoundError
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from earshot.asr.v1 import events_pb2
@@ -96,18 +100,21 @@ async def test_an_utterance_from_its_start_to_its_transcript(heard: TestDevice, 
 async def test_interim_results_come_while_somebody_speaks(heard: TestDevice) -> None:
     """At the pace of speech an interim transcript comes at least every 300 ms, and uploads are acknowledged."""
     turn = await heard.begin()
-    for sequence, payload in enumerate(frames_of(speech(1.2))):
+    # Seconds of audio that had been said when each interim transcript was heard, from speech's start to its end.
+    said, heard_at = 0.0, [0.0]
+    for sequence, payload in enumerate(frames_of(speech(1.8))):
         await heard.send(turn, sequence, payload)
+        said += 0.04
         await asyncio.sleep(0.038)
-    interims = len(heard.of(turn, "interim_transcript"))
+        heard_at += [said] * (len(heard.of(turn, "interim_transcript")) - (len(heard_at) - 1))
     acknowledged = [update.upload_ack.next_sequence for update in heard.of(turn, "upload_ack")]
-    await heard.send(turn, 30, b"", last=True)
+    await heard.send(turn, 45, b"", last=True)
     event = await heard.result(turn)
-    assert interims >= 4
+    assert max(later - earlier for earlier, later in pairwise([*heard_at, said])) <= 0.3 + 1e-6
     assert acknowledged == sorted(acknowledged)
     assert len(acknowledged) >= 2
     assert event.endpoint_reason == downstream_pb2.ENDPOINT_REASON_DEVICE
-    assert event.audio_duration.ToMilliseconds() == 1_200
+    assert event.audio_duration.ToMilliseconds() == 1_800
 
 
 async def test_reordered_repeated_and_late_frames_are_heard_bit_exact(heard: TestDevice) -> None:
@@ -236,6 +243,14 @@ async def test_the_wake_word_is_not_recognised(heard: TestDevice, running: Worke
     assert heard.of(turn, "speech_started")[0].speech_started.start_offset.ToMilliseconds() == 500
 
 
+async def last_armed(heard: TestDevice, turn: str) -> RawStreamMsg | None:
+    """Return the deadline that is armed for a turn."""
+    try:
+        return await heard.client.jetstream().get_last_msg("DEADLINES", heard.address.deadline_arm(turn))
+    except NotFoundError:
+        return None
+
+
 async def test_the_deadline_moves_to_the_end_of_speech(heard: TestDevice) -> None:
     """The deadline that is armed at the end of speech replaces the earlier one and is delivered when it is due."""
     due: list[outcome_pb2.TurnDeadline] = []
@@ -243,7 +258,10 @@ async def test_the_deadline_moves_to_the_end_of_speech(heard: TestDevice) -> Non
     await heard.say(turn, speech(0.4))
     event = await heard.result(turn)
     jetstream = heard.client.jetstream()
-    armed = await jetstream.get_last_msg("DEADLINES", f"turn.deadline.arm.{turn}")
+    async with asyncio.timeout(5):
+        # Armed beside the transcript, not before it.
+        while not (armed := await last_armed(heard, turn)):
+            await asyncio.sleep(0.01)
     subscription = await jetstream.pull_subscribe_bind("dialogue_deadline", "DEADLINES")
     async with asyncio.timeout(5):
         while not any(message.turn.turn_id == turn for message in due):
@@ -253,6 +271,38 @@ async def test_the_deadline_moves_to_the_end_of_speech(heard: TestDevice) -> Non
     assert armed.headers["Nats-Schedule-Target"] == "turn.deadline.due"
     assert mine.turn.deadline_time == event.turn.deadline_time
     assert mine.waiting_for == "answer"
+
+
+async def test_households_that_choose_the_same_turn_id_are_each_heard(server: NatsServer, heard: TestDevice) -> None:
+    """Both transcripts are stored, and each turn has a deadline of its own."""
+    jetstream = heard.client.jetstream()
+    stored = (await jetstream.stream_info("TURNS")).state.last_seq
+    armed: dict[str, tuple[str, str]] = {}
+
+    async def note(message: Msg) -> None:
+        turn = outcome_pb2.TurnDeadline.FromString(message.data).turn
+        armed[message.subject] = (turn.household_id, turn.device_id)
+
+    noting = await heard.client.subscribe("turn.deadline.arm.>", cb=note)
+    await heard.client.flush()
+    said = {"h1": speech(0.4, seed=1), "h2": speech(0.4, seed=2)}
+    async with device(server, "h2", "d1") as elsewhere:
+        for each in (heard, elsewhere):
+            await each.begin(turn_id="turn-same")
+            await each.say("turn-same", said[each.address.household])
+        await heard.wait(lambda: len(heard.transcribed.get("turn-same", ())) == 2)
+        async with asyncio.timeout(5):
+            while (await jetstream.stream_info("TURNS")).state.last_seq < stored + 2:
+                await asyncio.sleep(0.02)
+        messages = [await jetstream.get_msg("TURNS", stored + number) for number in (1, 2)]
+        events = [events_pb2.TurnTranscribed.FromString(message.data or b"") for message in messages]
+        found = {event.turn.household_id: event.alternatives[0].transcript for event in events}
+        assert found == {household: digest(samples.tobytes()) for household, samples in said.items()}
+        async with asyncio.timeout(5):
+            while len(armed) < 2:
+                await asyncio.sleep(0.02)
+        assert armed == {each.address.deadline_arm("turn-same"): each.address for each in (heard, elsewhere)}
+    await noting.unsubscribe()
 
 
 async def test_a_device_can_ask_where_its_upload_stands(heard: TestDevice) -> None:

@@ -87,7 +87,7 @@ def test_ids_can_not_widen_a_subject(bad: str) -> None:
     with pytest.raises(InvalidTokenError):
         DEVICE.audio(bad)
     with pytest.raises(InvalidTokenError):
-        subjects.deadline_arm(bad)
+        DEVICE.deadline_arm(bad)
 
 
 def test_address_is_read_back_from_a_subject() -> None:

@@ -60,6 +60,7 @@ async def test_the_start_tells_the_cloud_what_comes(cloud, open_device):
     assert start.playback_format.sample_rate_hertz == 24_000
     assert start.time_zone == "Asia/Shanghai"
     assert start.pre_roll.ToMilliseconds() == 200
+    assert headers["Nats-Msg-Id"] == f"{cloud.address.household}.{cloud.address.device}.{turn}"
     assert headers["content-type"] == "application/protobuf;type=earshot.device.v1.UtteranceStarted"
     assert result.kind is OutcomeKind.REJECTED
     assert len(result.answer) == 0

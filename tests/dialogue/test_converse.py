@@ -14,7 +14,7 @@ from earshot.skill.v1 import skill_pb2
 from earshot_chassis.rpc_client import connect
 from earshot_chassis.rpc_errors import from_rpc_error
 from earshot_chassis.rpc_server import GrpcServer
-from earshot_topology.subjects import deadline_arm
+from earshot_topology.subjects import DeviceAddress
 from support.dialogues import Place, Replica, hypothesis
 from support.fake_skill import FakeSkill, answer
 from support.spans import recorded_spans
@@ -115,6 +115,21 @@ async def test_the_same_turn_id_gives_the_same_outcome(
     assert len(skill.calls) == 1
 
 
+async def test_households_that_choose_the_same_turn_id_are_each_answered(
+    place: Place, skill: FakeSkill, assistant: assistant_pb2_grpc.AssistantAsyncStub
+) -> None:
+    """Each turn is decided by itself: an answer, a call with a key and a deadline of its own."""
+    turn_id = place.turn().turn_id
+    other = Place(place.replica, DeviceAddress("h2", place.address.device))
+    for each in (place, other):
+        response = await assistant.Converse(request(each, "weather in Paris", turn_id=turn_id))
+        assert words(response) == ["It is sunny in Paris."]
+        assert response.outcomes[0].turn.household_id == each.address.household
+        await place.replica.bus.jetstream.get_last_msg("DEADLINES", each.address.deadline_arm(turn_id))
+    keys = [f"{each.address.turn_key(turn_id)}.0" for each in (place, other)]
+    assert [call.idempotency_key for call in skill.calls] == keys
+
+
 async def test_emoji_are_not_understood_and_do_no_harm(
     place: Place, assistant: assistant_pb2_grpc.AssistantAsyncStub
 ) -> None:
@@ -160,7 +175,9 @@ async def test_a_typed_turn_has_a_deadline(
 ) -> None:
     """It is armed with the turn, in case nobody ever answers."""
     response = await assistant.Converse(request(place, "weather in Paris"))
-    message = await replica.bus.jetstream.get_last_msg("DEADLINES", deadline_arm(response.outcomes[0].turn.turn_id))
+    message = await replica.bus.jetstream.get_last_msg(
+        "DEADLINES", place.address.deadline_arm(response.outcomes[0].turn.turn_id)
+    )
     assert outcome_pb2.TurnDeadline.FromString(message.data or b"").waiting_for == "answer"
 
 

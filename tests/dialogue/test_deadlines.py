@@ -16,7 +16,7 @@ from earshot_dialogue.claims.ledger import OutcomeLedger
 from earshot_dialogue.core.outcome import Kind, Segment
 from earshot_dialogue.core.values import Prompt
 from earshot_dialogue.deadlines import arm
-from earshot_topology.subjects import TURN_DEADLINE_DUE, TURN_SPEECH_CANCELLED, deadline_arm
+from earshot_topology.subjects import TURN_DEADLINE_DUE, TURN_SPEECH_CANCELLED, DeviceAddress
 from support.dialogues import Place, hypothesis
 from support.fake_skill import FakeSkill
 from support.spans import recorded_spans
@@ -34,7 +34,7 @@ async def armed(place: Place, turn_id: str) -> RawStreamMsg:
     async with asyncio.timeout(5):
         while True:
             try:
-                return await place.replica.bus.jetstream.get_last_msg("DEADLINES", deadline_arm(turn_id))
+                return await place.replica.bus.jetstream.get_last_msg("DEADLINES", place.address.deadline_arm(turn_id))
             except Exception:  # noqa: BLE001 - not yet
                 await asyncio.sleep(0.01)
 
@@ -106,6 +106,17 @@ async def test_an_obsolete_deadline_changes_nothing(place: Place, skill: FakeSki
     assert len(await place.segments(seen.turn_id)) == len(await place.segments(unseen.turn_id)) == 1
 
 
+@pytest.mark.usefixtures("skill")
+async def test_a_decided_turn_of_one_household_is_not_another_ones(place: Place) -> None:
+    """A turn that was decided here leaves the deadline of a turn with the same id elsewhere in force."""
+    decided = (await place.says("x", hypothesis("weather.get_forecast", city="Paris"))).turn
+    other = Place(place.replica, DeviceAddress("h2", place.address.device))
+    await arm(place.replica.bus, other.turn(decided.turn_id), soon(0.1), "answer")
+    (outcome,) = await other.outcome(decided.turn_id)
+    assert (outcome.turn.household_id, outcome.error.code) == ("h2", "deadline_exceeded")
+    assert len(await place.segments(decided.turn_id)) == 1
+
+
 async def test_an_answer_that_nobody_finished_is_finished_by_the_deadline(place: Place) -> None:
     """Its owner died and was never replaced: the last segment says so and the turn is over."""
     turn = place.turn()
@@ -133,4 +144,4 @@ async def test_deadlines_that_were_read_are_purged(place: Place) -> None:
     left = await jetstream.stream_info("DEADLINES", subjects_filter=">")
     assert left.state.subjects is not None
     assert TURN_DEADLINE_DUE not in left.state.subjects
-    assert deadline_arm(coming.turn_id) in left.state.subjects
+    assert place.address.deadline_arm(coming.turn_id) in left.state.subjects

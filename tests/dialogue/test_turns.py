@@ -57,7 +57,7 @@ async def test_a_turn_is_answered_by_the_skill_that_owns_its_intent(place: Place
     assert (outcome.turn.session_id, outcome.turn.turn_index) == (session.session_id, 0)
     assert (session.revision, outcome.session_revision, session.next_turn_index) == (1, 1, 1)
     (call,) = skill.calls
-    assert (call.idempotency_key, call.attempt, call.call_index) == (f"{turn.turn_id}.0", 1, 0)
+    assert (call.idempotency_key, call.attempt, call.call_index) == (f"{place.address.turn_key(turn.turn_id)}.0", 1, 0)
     assert call.transcript == "weather in Paris"
 
 
@@ -440,7 +440,7 @@ async def test_a_replica_that_is_gone_is_left_for_another_one(place: Place, repl
     await replica.follow()
     assert len(alive.calls) == 4
     assert 2 in {call.attempt for call in alive.calls}
-    assert all(call.idempotency_key == f"{call.turn.turn_id}.0" for call in alive.calls)
+    assert all(call.idempotency_key == f"{place.address.turn_key(call.turn.turn_id)}.0" for call in alive.calls)
 
 
 async def test_an_effect_that_must_not_happen_twice_is_not_called_again(place: Place, replica: Replica) -> None:

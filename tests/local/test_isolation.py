@@ -117,7 +117,7 @@ async def test_a_device_speaks_as_itself_alone(connect):
         B.recognition(),
         A.turn_outcome(TURN),
         "turn.transcribed",
-        "turn.deadline.arm.x",
+        A.deadline_arm(TURN),
         "$KV.SKILLS.clock.1",
         "parked.asr",
     ]

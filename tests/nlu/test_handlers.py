@@ -179,6 +179,17 @@ async def test_wrong_time_zone_and_time_go_on_with_their_codes(bench: Bench) -> 
     assert (await bench.say(message)).error_code == "invalid_reference_time"
 
 
+async def test_households_that_choose_the_same_turn_id_are_each_interpreted(bench: Bench) -> None:
+    """The stream takes neither for a repetition of the other."""
+    here, elsewhere = transcribed("set a timer for ten minutes"), transcribed("set a timer for ten minutes")
+    elsewhere.turn.turn_id, elsewhere.turn.household_id = here.turn.turn_id, "h2"
+    for message in (here, elsewhere):
+        await bench.bus.publish(TURN_TRANSCRIBED, message)
+    async with asyncio.timeout(5):
+        while bench.deliveries.count(here.turn.turn_id) < 2:
+            await asyncio.sleep(0.005)
+
+
 async def test_event_without_a_turn_is_parked(bench: Bench) -> None:
     """An event that names no turn can't be answered by anybody: it is kept for people to look at."""
     await bench.bus.publish(TURN_TRANSCRIBED, events_pb2.TurnTranscribed())

@@ -66,7 +66,9 @@ async def test_process_from_start_to_drain(tmp_path: Path) -> None:
         await bus.start()
 
         async def intent_of(turn_id: str, text: str) -> str:
-            turn = turn_pb2.TurnContext(turn_id=turn_id, locale="en-US", time_zone="UTC")
+            turn = turn_pb2.TurnContext(
+                turn_id=turn_id, household_id="h1", device_id="d1", locale="en-US", time_zone="UTC"
+            )
             alternatives = [events_pb2.Alternative(transcript=text)]
             await bus.publish(TURN_TRANSCRIBED, events_pb2.TurnTranscribed(turn=turn, alternatives=alternatives))
             async with asyncio.timeout(5):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -175,7 +176,7 @@ async def test_cancelled_speech_stops_at_once() -> None:
     assert await task
     assert now() - sent.began == pytest.approx(3.01)
     assert len(sent.frames) == count
-    assert active.is_cancelled(OutcomeId("o1"))
+    assert active.is_cancelled(DeviceAddress("h1", "d1"), OutcomeId("o1"))
     assert active.cancel(DeviceAddress("h1", "d1"), OutcomeId("o1")) == 0
 
 
@@ -188,6 +189,15 @@ async def test_other_outcomes_are_not_cancelled() -> None:
         await playback(Voice(10), sent).run()
     assert not speech.cancelled
     assert len(sent.frames) == 10
+
+
+async def test_a_cancellation_holds_for_its_device_alone() -> None:
+    """Outcomes of the same id on another household's device are spoken."""
+    active = ActiveSpeech()
+    here, elsewhere = DeviceAddress("h1", "d1"), DeviceAddress("h2", "d1")
+    active.cancel(elsewhere, OutcomeId("o1"))
+    assert active.is_cancelled(elsewhere, OutcomeId("o1"))
+    assert not active.is_cancelled(here, OutcomeId("o1"))
 
 
 async def test_newer_delivery_ends_the_older_one() -> None:
@@ -287,6 +297,14 @@ async def test_segment_waits_for_the_end_of_the_one_before() -> None:
     found = await beginnings(capture, (0,)).find(request(2), deterministic=True)
     assert found.first_sequence == 4
     assert now() - capture.began == pytest.approx(11.0, abs=0.1)
+
+
+async def test_a_segment_spoken_to_another_household_does_not_count() -> None:
+    """Where a segment begins follows from its own device's speech, also where the outcome ids are the same."""
+    found = beginnings(Capture((0.0, frame(0)), (0.0, frame(1, last=True))), (0,))
+    elsewhere = replace(request(final=False), address=DeviceAddress("h2", "d1"))
+    found.ended(elsewhere, 70, Pacer(lead_s=2.0, burst_s=0.4))
+    assert (await found.find(request(1), deterministic=True)).first_sequence == 2
 
 
 async def test_segment_gives_up_one_that_does_not_move() -> None:

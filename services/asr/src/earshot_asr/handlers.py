@@ -34,7 +34,6 @@ from earshot_topology.subjects import (
     TURN_TRANSCRIBED,
     DeviceAddress,
     InvalidTokenError,
-    deadline_arm,
     token,
 )
 
@@ -76,6 +75,7 @@ class Handlers:
         turn_id = wire.turn_id_of(started)
         address = DeviceAddress.of(delivery.subject)
         turn = _Turn(
+            address=address,
             context=wire.turn_context(started, delivery.subject, delivery.timestamp),
             epoch=Epoch(delivery.num_delivered),
             deadline=self._deadline,
@@ -157,7 +157,10 @@ class Handlers:
 class _Turn:
     """What the owner of an utterance writes into streams: the turn's deadline and its transcript."""
 
-    def __init__(self, *, context: turn_pb2.TurnContext, epoch: Epoch, deadline: timedelta, bus: Bus) -> None:
+    def __init__(
+        self, *, address: DeviceAddress, context: turn_pb2.TurnContext, epoch: Epoch, deadline: timedelta, bus: Bus
+    ) -> None:
+        self._address = address
         self.context = context
         self.epoch = epoch
         self._deadline = deadline
@@ -179,7 +182,8 @@ class _Turn:
             # Refused before its end was heard.
             self._end(0.0)
         event.turn.CopyFrom(self.context)
-        await self._bus.publish(TURN_TRANSCRIBED, event, msg_id=f"{self.context.turn_id}.transcribed")
+        key = self._address.turn_key(self.context.turn_id)
+        await self._bus.publish(TURN_TRANSCRIBED, event, msg_id=f"{key}.transcribed")
         _LATENCY.record((time.monotonic_ns() - self._ended_ns) / 1e9)
 
     async def settle(self) -> None:
@@ -202,7 +206,7 @@ class _Turn:
         at = deadline.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         headers = {"Nats-Schedule": f"@at {at}", "Nats-Schedule-Target": TURN_DEADLINE_DUE}
         await self._bus.publish(
-            deadline_arm(self.context.turn_id),
+            self._address.deadline_arm(self.context.turn_id),
             wire.turn_deadline(self.context),
             headers=headers,
             retry_for_s=_ARM_RETRY_S,

@@ -123,7 +123,7 @@ class Conversation:
             NoOutcomeError: There is none, although its deadline has passed.
             RetryableError: The bus did not answer.
         """
-        claimed = turn.address.turn_outcome(turn.turn_id)
+        claimed, key = turn.address.turn_outcome(turn.turn_id), turn.address.turn_key(turn.turn_id)
         async with self._listener.listening(turn.address, turn.turn_id) as outcome:
             if turn.given and (decided := await self._decided(claimed)):
                 return decided
@@ -133,7 +133,7 @@ class Conversation:
             # Armed while the turn is on its way; only a turn that nobody ever answers needs it.
             arming = asyncio.ensure_future(deadlines.arm(self._bus, context, now + self._answer_within, "answer"))
             try:
-                await self._bus.publish(TURN_TRANSCRIBED, event, msg_id=f"{turn.turn_id}.transcribed")
+                await self._bus.publish(TURN_TRANSCRIBED, event, msg_id=f"{key}.transcribed")
                 async with asyncio.timeout((self._answer_within + self._grace).total_seconds()):
                     segments = await outcome.complete()
             except TimeoutError:

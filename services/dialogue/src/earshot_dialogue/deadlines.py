@@ -25,7 +25,7 @@ from earshot_dialogue.core.outcome import Segment, apology, broken_off, for_devi
 from earshot_dialogue.core.values import Fault, SessionId
 from earshot_dialogue.languages import Languages
 from earshot_topology.streams import DIALOGUE_DEADLINE
-from earshot_topology.subjects import TURN_DEADLINE_DUE, deadline_arm
+from earshot_topology.subjects import TURN_DEADLINE_DUE, DeviceAddress
 
 _PURGE_EVERY_S = 60.0
 _log = telemetry.logger("deadlines")
@@ -52,7 +52,8 @@ async def arm(
     stamp = at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     headers = {"Nats-Schedule": f"@at {stamp}", "Nats-Schedule-Target": TURN_DEADLINE_DUE}
     expected = 0 if only_first else None
-    await bus.publish(deadline_arm(context.turn_id), deadline, headers=headers, expected_last_subject_sequence=expected)
+    subject = DeviceAddress(context.household_id, context.device_id).deadline_arm(context.turn_id)
+    await bus.publish(subject, deadline, headers=headers, expected_last_subject_sequence=expected)
 
 
 class DeadlineReader:
@@ -71,10 +72,11 @@ class DeadlineReader:
             InvalidTurnError: The event can't be a turn's.
             RetryableError: The bus did not answer.
         """
-        decided = event.turn.turn_id in self._decided
+        turn = wire.to_turn(event.turn, default_deadline=datetime.now(UTC))
+        address = wire.address_of(turn)
+        decided = self._decided.holds(address, turn.turn_id)
         if not decided:
-            turn = wire.to_turn(event.turn, default_deadline=datetime.now(UTC))
-            standing = await self._ledger.last(wire.address_of(turn).turn_outcome(turn.turn_id))
+            standing = await self._ledger.last(address.turn_outcome(turn.turn_id))
             decided = standing is not None and standing.outcome.final
         if decided:
             metrics.DEADLINES.add(1, {"result": "obsolete"})

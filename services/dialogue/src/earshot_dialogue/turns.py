@@ -121,7 +121,7 @@ class TurnDecider:
         except TurnDecidedError:
             metrics.LOST_CLAIMS.add(1)
             return
-        self._decided.add(turn.turn_id)
+        self._decided.add(address, turn.turn_id)
         telemetry.annotate(outcome_attributes(claimed.outcome))
         if claimed.ours:
             elapsed_s = (time.monotonic_ns() - delivery.received_ns) / 1e9

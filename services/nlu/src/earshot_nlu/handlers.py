@@ -20,7 +20,7 @@ from earshot_chassis.errors import InvalidInputError
 from earshot_nlu import metrics, wire
 from earshot_nlu.understanding.interpreter import Interpreter
 from earshot_nlu.understood import understood
-from earshot_topology.subjects import TURN_INTERPRETED
+from earshot_topology.subjects import TURN_INTERPRETED, DeviceAddress, InvalidTokenError
 
 _log = telemetry.logger("handlers")
 
@@ -48,14 +48,18 @@ class TurnReader:
         """Interpret one turn and publish what it means; returns when that is stored.
 
         Raises:
-            InvalidInputError: The message names no turn; code missing_turn.
+            InvalidInputError: The message names no turn; code missing_turn; or an id of it is none: invalid_id.
             RetryableError: The stream can't be reached.
         """
-        turn_id = message.turn.turn_id
-        if not turn_id:
+        turn = message.turn
+        if not turn.turn_id:
             raise InvalidInputError("an event without a turn", code="missing_turn")
-        # Saves the stream a repetition when this message is delivered again; dialogue decides by the turn's id.
-        await self._bus.publish(TURN_INTERPRETED, self._interpreted(message), msg_id=f"{turn_id}.interpreted")
+        try:
+            key = DeviceAddress(turn.household_id, turn.device_id).turn_key(turn.turn_id)
+        except InvalidTokenError as error:
+            raise InvalidInputError("an id of the turn can't be one", code="invalid_id") from error
+        # Saves the stream a repetition when this message is delivered again; dialogue decides by the turn.
+        await self._bus.publish(TURN_INTERPRETED, self._interpreted(message), msg_id=f"{key}.interpreted")
         metrics.LATENCY.record((time.monotonic_ns() - delivery.received_ns) / 1e9)
 
     def _interpreted(self, message: events_pb2.TurnTranscribed) -> interpreter_pb2.TurnInterpreted:

@@ -167,7 +167,7 @@ CHANNELS: tuple[Channel, ...] = (
     ),
     Channel(
         name="turnDeadlineArm",
-        address="turn.deadline.arm.{turn}",
+        address="turn.deadline.arm.{household}.{device}.{turn}",
         message=outcome_pb2.TurnDeadline,
         stream="DEADLINES",
         senders=("asr", "dialogue"),

@@ -125,7 +125,7 @@ STREAMS: tuple[StreamConfig, ...] = (
         description="Turn deadlines: scheduled messages and those that became due.",
         # No max_age and no max_bytes: either deletes schedules that are still pending, and the server refuses to combine
         # schedules with DiscardPolicy.NEW. A due message lives for a minute (Nats-Schedule-TTL).
-        subjects=["turn.deadline.arm.*", "turn.deadline.due"],
+        subjects=["turn.deadline.arm.*.*.*", "turn.deadline.due"],
         storage=StorageType.FILE,
         allow_msg_schedules=True,
         allow_msg_ttl=True,

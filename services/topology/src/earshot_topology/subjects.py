@@ -100,7 +100,15 @@ class DeviceAddress(NamedTuple):
 
     def turn_outcome(self, turn: str) -> str:
         """Outcome, where it is claimed."""
-        return f"turn.outcome.{token(self.household)}.{token(self.device)}.{token(turn)}"
+        return f"turn.outcome.{self.turn_key(turn)}"
+
+    def deadline_arm(self, turn: str) -> str:
+        """TurnDeadline: where a turn's deadline is armed, moved (publish again) and cancelled (purge)."""
+        return f"turn.deadline.arm.{self.turn_key(turn)}"
+
+    def turn_key(self, turn: str) -> str:
+        """Name a turn where turns of every household meet. Devices choose turn ids, so two of them may choose the same."""
+        return f"{token(self.household)}.{token(self.device)}.{token(turn)}"
 
 
 def locale_and_lane(subject: str) -> tuple[str, str]:
@@ -123,11 +131,6 @@ TURN_INTERPRETED = "turn.interpreted"
 TURN_DEADLINE_DUE = "turn.deadline.due"
 TURN_FILLER = "turn.filler"
 TURN_SPEECH_CANCELLED = "turn.speech_cancelled"
-
-
-def deadline_arm(turn: str) -> str:
-    """Where a turn's deadline is armed, moved (publish again) and cancelled (purge)."""
-    return f"turn.deadline.arm.{token(turn)}"
 
 
 def parked(service: str) -> str:

@@ -61,11 +61,11 @@ class ActiveSpeech:
 
     def __init__(self) -> None:
         self._by_device: dict[DeviceAddress, set[Speech]] = {}
-        self._cancelled: OrderedDict[OutcomeId, None] = OrderedDict()
+        self._cancelled: OrderedDict[tuple[DeviceAddress, OutcomeId], None] = OrderedDict()
 
-    def is_cancelled(self, outcome_id: OutcomeId) -> bool:
-        """Return whether an outcome was cancelled, lately."""
-        return outcome_id in self._cancelled
+    def is_cancelled(self, address: DeviceAddress, outcome_id: OutcomeId) -> bool:
+        """Return whether a device's outcome was cancelled, lately."""
+        return (address, outcome_id) in self._cancelled
 
     def is_speaking(self, outcome_id: OutcomeId, segment_index: int, address: DeviceAddress) -> bool:
         """Return whether a segment is being spoken here."""
@@ -77,14 +77,14 @@ class ActiveSpeech:
     def cancel(self, address: DeviceAddress, outcome_id: OutcomeId | None) -> int:
         """Stop an outcome on a device; None: whatever is spoken there. Return how many segments were stopped."""
         if outcome_id is not None:
-            self._remember(outcome_id)
+            self._remember(address, outcome_id)
         stopped = 0
         for speech in tuple(self._by_device.get(address, ())):
             theirs = speech.request.outcome_id
             if outcome_id is not None and theirs not in (outcome_id, FILLER):
                 continue
             if theirs != FILLER:
-                self._remember(theirs)
+                self._remember(address, theirs)
             speech.cancelled = True
             speech.stop()
             stopped += 1
@@ -128,8 +128,8 @@ class ActiveSpeech:
                 older.successor = newer
                 older.stop()
 
-    def _remember(self, outcome_id: OutcomeId) -> None:
-        self._cancelled[outcome_id] = None
-        self._cancelled.move_to_end(outcome_id)
+    def _remember(self, address: DeviceAddress, outcome_id: OutcomeId) -> None:
+        self._cancelled[address, outcome_id] = None
+        self._cancelled.move_to_end((address, outcome_id))
         while len(self._cancelled) > _REMEMBERED:
             self._cancelled.popitem(last=False)

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from earshot_chassis import telemetry
+from earshot_topology.subjects import DeviceAddress
 from earshot_tts.captured import CapturedFrame, CapturedOutcome
 from earshot_tts.pacing import Pacer
 from earshot_tts.requests import OutcomeId, SpeechRequest
@@ -77,13 +78,13 @@ class SegmentBeginnings:
         self._speaking_segments = speaking_segments
         self._is_speaking = is_speaking
         self._stall_s = stall_s
-        self._ends: OrderedDict[tuple[OutcomeId, int], tuple[int, Pacer]] = OrderedDict()
+        self._ends: OrderedDict[tuple[DeviceAddress, OutcomeId, int], tuple[int, Pacer]] = OrderedDict()
 
     def ended(self, request: SpeechRequest, next_sequence: int, pacer: Pacer) -> None:
         """Remember that this worker has sent a segment to its end."""
         if request.final:
             return
-        self._ends[request.outcome_id, request.segment_index] = (next_sequence, pacer)
+        self._ends[request.address, request.outcome_id, request.segment_index] = (next_sequence, pacer)
         while len(self._ends) > _REMEMBERED:
             self._ends.popitem(last=False)
 
@@ -112,7 +113,7 @@ class SegmentBeginnings:
         return Beginning(first_sequence=first.first_sequence, resume_at=sent)
 
     def _ended_here(self, request: SpeechRequest, segment_index: int) -> Beginning | None:
-        end = self._ends.get((request.outcome_id, segment_index))
+        end = self._ends.get((request.address, request.outcome_id, segment_index))
         return Beginning(first_sequence=end[0], resume_at=end[0], pacer=end[1]) if end else None
 
     async def _first(self, request: SpeechRequest, reader: CaptureReader, captured: CapturedOutcome) -> Beginning:

@@ -66,7 +66,7 @@ class Speaker:
         Raises:
             EarshotError: The engine or the bus failed.
         """
-        if self._active.is_cancelled(request.outcome_id):
+        if self._active.is_cancelled(request.address, request.outcome_id):
             return
         texts = await self._speakable(request)
         capabilities = self._synthesis.capabilities

@@ -102,7 +102,7 @@ class Outbox:
             await self._link.store(
                 self._subject,
                 wire.event(entry.event),
-                msg_id=entry.event.event_id,
+                msg_id=f"{self._subject}.{entry.event.event_id}",
                 headers=entry.headers,
                 patience_s=_PATIENCE_S,
             )

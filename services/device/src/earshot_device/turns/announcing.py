@@ -16,6 +16,7 @@ async def announce(request: TurnRequest, parts: Parts) -> None:
         PermanentError: The stream refuses it.
     """
     settings = parts.settings
+    address = settings.identity.address
     pre_roll_s = request.source.pre_roll_s
     utterance = wire.Utterance(
         turn_id=request.turn_id,
@@ -33,9 +34,9 @@ async def announce(request: TurnRequest, parts: Parts) -> None:
         interrupted_outcome_id=request.interrupted_outcome_id,
     )
     await parts.link.store(
-        settings.identity.address.started(settings.locale, settings.lane),
+        address.started(settings.locale, settings.lane),
         wire.started(utterance),
-        msg_id=request.turn_id,
+        msg_id=address.turn_key(request.turn_id),
         headers={},
         patience_s=settings.publish_patience_s,
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
+from earshot_topology.subjects import DeviceAddress
+
 _KEEP = 10_000
 
 
@@ -11,13 +13,14 @@ class DecidedTurns:
     """The last turns that were seen to have their final outcome. Not knowing a turn means nothing."""
 
     def __init__(self) -> None:
-        self._turns: OrderedDict[str, None] = OrderedDict()
+        self._turns: OrderedDict[tuple[DeviceAddress, str], None] = OrderedDict()
 
-    def add(self, turn_id: str) -> None:
-        """Remember a turn."""
-        self._turns[turn_id] = None
+    def add(self, address: DeviceAddress, turn_id: str) -> None:
+        """Remember a device's turn."""
+        self._turns[address, turn_id] = None
         if len(self._turns) > _KEEP:
             self._turns.popitem(last=False)
 
-    def __contains__(self, turn_id: str) -> bool:
-        return turn_id in self._turns
+    def holds(self, address: DeviceAddress, turn_id: str) -> bool:
+        """Tell whether a device's turn is remembered."""
+        return (address, turn_id) in self._turns

@@ -14,6 +14,7 @@ from earshot_dialogue import wire
 from earshot_dialogue.core.session import Session
 from earshot_dialogue.core.values import Hypothesis, Prompt, SkillContext, SkillDirective, SkillId
 from earshot_dialogue.errors import SkillError
+from earshot_topology.subjects import DeviceAddress
 
 # One segment is a few sentences; a longer answer is several segments. Together with what surrounds it, the largest
 # segment and the largest session stay far below the megabyte that the bus takes.
@@ -63,11 +64,12 @@ def to_request(
     device_state: upstream_pb2.StateChanged | None,
 ) -> skill_pb2.HandleRequest:
     """Write a call, but for its attempt. A turn makes one call: its index is 0."""
+    address = DeviceAddress(context.household_id, context.device_id)
     request = skill_pb2.HandleRequest(
         turn=context,
         intent=hypothesis.intent_name,
         slots=[wire.from_slot(slot) for slot in hypothesis.slots],
-        idempotency_key=f"{context.turn_id}.0",
+        idempotency_key=f"{address.turn_key(context.turn_id)}.0",
         deadline_time=wire.to_timestamp(deadline),
         session_revision=session.revision,
         transcript=transcript,

@@ -190,8 +190,8 @@ class Prompt(message.Message):
 
 @typing.final
 class TurnDeadline(message.Message):
-    """A turn's deadline: a scheduled message (turn.deadline.arm.<turn>) that the server delivers on turn.deadline.due when
-    its time has come. Whoever reads it claims an apology; an obsolete one is a no-op.
+    """A turn's deadline: a scheduled message (turn.deadline.arm.<household>.<device>.<turn>) that the server delivers on
+    turn.deadline.due when its time has come. Whoever reads it claims an apology; an obsolete one is a no-op.
     """
 
     DESCRIPTOR: descriptor.Descriptor

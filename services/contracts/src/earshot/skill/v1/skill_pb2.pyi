@@ -377,7 +377,7 @@ class HandleRequest(message.Message):
     intent: builtins.str
     """Without the skill's id."""
     idempotency_key: builtins.str
-    """"<turn>.<call_index>": the same for every attempt of this call."""
+    """"<household>.<device>.<turn>.<call_index>": the same for every attempt of this call."""
     call_index: builtins.int
     """Which call of the turn, from 0."""
     attempt: builtins.int

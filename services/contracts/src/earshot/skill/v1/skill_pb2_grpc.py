@@ -62,7 +62,7 @@ class SkillServicer:
         """Fulfils one intent. At least once: the same idempotency_key may come again, perhaps to another replica, and must
         give the same effect once. The stream:
 
-        -> HandleRequest{intent: "weather.get_forecast", idempotency_key: "T.0"}
+        -> HandleRequest{intent: "weather.get_forecast", idempotency_key: "H.D.T.0"}
         <- HandleResponse{filler: "One moment."}          optional
         <- HandleResponse{answer: {…, final: true}}       one or more, the last is final
 

@@ -39,7 +39,7 @@ class SkillStub:
     """Fulfils one intent. At least once: the same idempotency_key may come again, perhaps to another replica, and must
     give the same effect once. The stream:
 
-      -> HandleRequest{intent: "weather.get_forecast", idempotency_key: "T.0"}
+      -> HandleRequest{intent: "weather.get_forecast", idempotency_key: "H.D.T.0"}
       <- HandleResponse{filler: "One moment."}          optional
       <- HandleResponse{answer: {…, final: true}}       one or more, the last is final
 
@@ -61,7 +61,7 @@ class SkillAsyncStub(SkillStub):
     """Fulfils one intent. At least once: the same idempotency_key may come again, perhaps to another replica, and must
     give the same effect once. The stream:
 
-      -> HandleRequest{intent: "weather.get_forecast", idempotency_key: "T.0"}
+      -> HandleRequest{intent: "weather.get_forecast", idempotency_key: "H.D.T.0"}
       <- HandleResponse{filler: "One moment."}          optional
       <- HandleResponse{answer: {…, final: true}}       one or more, the last is final
 
@@ -92,7 +92,7 @@ class SkillServicer(metaclass=_abc_1.ABCMeta):
         """Fulfils one intent. At least once: the same idempotency_key may come again, perhaps to another replica, and must
         give the same effect once. The stream:
 
-          -> HandleRequest{intent: "weather.get_forecast", idempotency_key: "T.0"}
+          -> HandleRequest{intent: "weather.get_forecast", idempotency_key: "H.D.T.0"}
           <- HandleResponse{filler: "One moment."}          optional
           <- HandleResponse{answer: {…, final: true}}       one or more, the last is final
 
