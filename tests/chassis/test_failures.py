@@ -34,24 +34,27 @@ def fail() -> None:
         raise ValueError(message) from error
 
 
-@pytest.fixture(params=["json", "console"])
-def logs(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Log as a service does, in each format, to the streams that capfd reads; forget it afterwards."""
-    request.getfixturevalue("capfd")
-    root, before = logging.getLogger(), logging.getLogger().handlers[:]
-    level = root.level
+@contextlib.contextmanager
+def logs(log_format: str) -> Iterator[None]:
+    """Log as a service does, to the streams of the moment; forget it afterwards."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
     root.handlers[:] = []
-    telemetry._configure_logs("nlu", ServiceSettings(log_format=request.param))
-    yield
-    structlog.reset_defaults()
-    structlog.contextvars.clear_contextvars()
-    root.handlers[:] = before
-    root.setLevel(level)
+    telemetry._configure_logs("nlu", ServiceSettings(log_format=log_format))
+    # Loggers that are kept would outlive the streams of this test.
+    structlog.configure(cache_logger_on_first_use=False)
+    try:
+        yield
+    finally:
+        structlog.reset_defaults()
+        structlog.contextvars.clear_contextvars()
+        root.handlers[:] = handlers
+        root.setLevel(level)
 
 
-@pytest.mark.usefixtures("logs")
+@pytest.mark.parametrize("log_format", ["json", "console"])
 async def test_a_handler_that_crashes_is_logged_without_words(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, log_format: str
 ) -> None:
     """The line tells the types of the exception and its cause, and the frames from the bus to the culprit."""
     monkeypatch.setattr("earshot_chassis.consuming._log", telemetry.logger("consuming"))
@@ -61,16 +64,17 @@ async def test_a_handler_that_crashes_is_logged_without_words(
         crashed.set()
         fail()
 
-    async with nats_server(tmp_path) as server:
-        bus = Bus("nlu", ServiceSettings(nats_url=server.url))
-        await bus.connect()
-        bus.handler(NLU_TRANSCRIBED, events_pb2.TurnTranscribed, handle)
-        await bus.start()
-        await bus.publish("turn.transcribed", events_pb2.TurnTranscribed())
-        async with asyncio.timeout(5):
-            await crashed.wait()
-        await bus.stop_consuming(5)
-        await bus.close()
+    with logs(log_format):
+        async with nats_server(tmp_path) as server:
+            bus = Bus("nlu", ServiceSettings(nats_url=server.url))
+            await bus.connect()
+            bus.handler(NLU_TRANSCRIBED, events_pb2.TurnTranscribed, handle)
+            await bus.start()
+            await bus.publish("turn.transcribed", events_pb2.TurnTranscribed())
+            async with asyncio.timeout(5):
+                await crashed.wait()
+            await bus.stop_consuming(5)
+            await bus.close()
     written = "".join(capfd.readouterr())
     assert "handler_crashed" in written
     assert "ValueError" in written
@@ -80,38 +84,44 @@ async def test_a_handler_that_crashes_is_logged_without_words(
     assert WORDS not in written
 
 
-@pytest.mark.usefixtures("logs")
-def test_every_way_to_log_an_exception_leaves_its_message_out(capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_every_way_to_log_an_exception_leaves_its_message_out(
+    capfd: pytest.CaptureFixture[str], log_format: str
+) -> None:
     """An exception that is given, the current one, and those of the standard library's loggers."""
-    log = telemetry.logger("test")
-    try:
-        fail()
-    except ValueError as error:
-        given: list[object] = [error, (type(error), error, error.__traceback__), True]
-        for exc_info in given:
-            log.error("given", exc_info=exc_info)  # noqa: TRY400 - the ways to give it are what is tested
-        log.exception("current")
-        logging.getLogger("library").exception("stdlib")
-    log.error("none", exc_info=True)  # noqa: LOG014 - there is none
+    with logs(log_format):
+        log = telemetry.logger("test")
+        try:
+            fail()
+        except ValueError as error:
+            given: list[object] = [error, (type(error), error, error.__traceback__), True]
+            for exc_info in given:
+                log.error("given", exc_info=exc_info)  # noqa: TRY400 - the ways to give it are what is tested
+            log.exception("current")
+            logging.getLogger("library").exception("stdlib")
+        log.error("none", exc_info=True)  # noqa: LOG014 - there is none
     written = "".join(capfd.readouterr())
     assert written.count("caused by KeyError") == 5
     assert WORDS not in written
     assert "none" in written
 
 
-@pytest.mark.usefixtures("logs")
-async def test_a_task_that_nobody_awaits_is_logged_without_words(capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("log_format", ["json", "console"])
+async def test_a_task_that_nobody_awaits_is_logged_without_words(
+    capfd: pytest.CaptureFixture[str], log_format: str
+) -> None:
     """The event loop's own complaint about a lost exception holds its type alone."""
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(log_unhandled)
-    loop.call_soon(fail)
 
     async def lost() -> None:
         fail()
 
-    task = asyncio.ensure_future(lost())
-    await asyncio.sleep(0.01)
-    del task
+    with logs(log_format):
+        loop.call_soon(fail)
+        task = asyncio.ensure_future(lost())
+        await asyncio.sleep(0.01)
+        del task
     written = capfd.readouterr().err
     assert written.count("ValueError") == 2
     assert "never retrieved" in written
