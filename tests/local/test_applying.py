@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+from earshot_local import Stack
 from earshot_topology.streams import BUCKETS, CONSUMERS, OBJECT_STORES, STREAMS
 from support.nats import NatsServer, free_port
 
@@ -56,3 +57,13 @@ async def test_an_unreachable_server_is_one_sentence():
     assert result.stdout == ""
     assert len(result.stderr.splitlines()) == 1
     assert url in result.stderr
+
+
+async def test_a_user_who_may_not_is_told_so(tmp_path):
+    """The server's reason is in the sentence, not only that nothing answered."""
+    async with Stack(home=tmp_path, services=(), tracestore=False) as stack:
+        assert (await apply("--credentials", str(stack.creds("admin")), url=stack.nats_url)).returncode == 0
+        result = await apply("--credentials", str(stack.creds("nlu")), url=stack.nats_url)
+    assert result.returncode == 1
+    assert "permissions violation" in result.stderr.lower()
+    assert len(result.stderr.splitlines()) == 1

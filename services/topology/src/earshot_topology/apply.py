@@ -145,6 +145,11 @@ async def _apply_object_store(jetstream: JetStreamContext, config: ObjectStoreCo
 
 
 async def _apply_to(url: str, credentials: str | None, replicas: int) -> tuple[Applied, ...]:
+    told: list[Exception] = []
+
+    async def tell(error: Exception) -> None:
+        told.append(error)
+
     client = await nats.connect(
         url.split(","),
         user_credentials=credentials,
@@ -153,16 +158,15 @@ async def _apply_to(url: str, credentials: str | None, replicas: int) -> tuple[A
         # Without these the first connection would be tried for two minutes.
         max_reconnect_attempts=1,
         reconnect_time_wait=0.2,
-        error_cb=_ignore,
+        error_cb=tell,
     )
     try:
         return await apply(client.jetstream(), replicas=replicas)
+    except TimeoutError as error:
+        # A user without permission gets no answer; the server says so on the side.
+        raise (told[-1] if told else error) from error
     finally:
         await client.close()
-
-
-async def _ignore(_error: Exception) -> None:
-    """Leave it to the call that fails to tell."""
 
 
 def main() -> None:
