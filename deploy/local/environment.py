@@ -82,7 +82,7 @@ def distributions() -> list[Path]:
 
 def fingerprint() -> str:
     """Return a digest of everything that decides what is installed and where it points."""
-    digest = hashlib.sha256(f"{ROOT}\n{sys.version}\n".encode())
+    digest = hashlib.sha256(f"{ROOT}\n".encode())
     inputs = [Path(__file__), *sorted(REQUIREMENTS.glob("*.txt"))]
     for path in [*inputs, *(folder / "pyproject.toml" for folder in distributions())]:
         digest.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
@@ -95,12 +95,11 @@ def python_of_venv() -> Path:
 
 
 def runs(python: Path) -> bool:
-    """Tell whether the environment's interpreter starts and has this interpreter's version."""
+    """Tell whether the environment's interpreter starts and is new enough; it need not be the one that runs this."""
     if not python.exists():
         return False
-    code = "import sys; print(sys.version)"
-    answer = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)  # noqa: S603 - our own path
-    return answer.returncode == 0 and answer.stdout.strip() == sys.version
+    code = f"import sys; sys.exit(sys.version_info < {MINIMUM})"
+    return subprocess.run([python, "-c", code], capture_output=True, check=False).returncode == 0  # noqa: S603
 
 
 def run(
@@ -152,7 +151,7 @@ def install() -> None:
     python = python_of_venv()
     if not runs(python):
         if VENV.exists():
-            say("removing .venv: its Python does not run or is another one")
+            say("removing .venv: its Python does not run, or is too old")
             shutil.rmtree(VENV)
         run("creating .venv", [sys.executable, "-m", "venv", VENV])
     pip: list[str | Path] = [python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
