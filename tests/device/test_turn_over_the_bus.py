@@ -67,6 +67,17 @@ async def test_the_start_tells_the_cloud_what_comes(cloud, open_device):
     assert not cloud.of_kind("playback_started")
 
 
+async def test_an_event_is_a_repetition_of_its_own_devices_alone(cloud, open_device):
+    """The id by which the stream drops repetitions names household and device: events of others are never dropped."""
+    device = await open_device()
+    saying = asyncio.create_task(device.say(SPEECH))
+    await cloud.outcome(await cloud.turn_started(), text="", kind=outcome_pb2.OUTCOME_KIND_REJECTED)
+    await saying
+    await cloud.until(lambda: cloud.events)
+    for event, headers in zip(cloud.events, cloud.event_headers, strict=True):
+        assert headers["Nats-Msg-Id"] == f"{cloud.address.event()}.{event.event_id}"
+
+
 async def test_frames_are_numbered_and_the_last_one_is_marked(cloud, open_device):
     """Without an endpoint the device sends trailing noise and ends the utterance itself; no frame is digital silence."""
     device = await open_device(trailing_silence_s=0.4)
