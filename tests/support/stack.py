@@ -72,7 +72,7 @@ def device(
     stack: Stack, address: DeviceAddress, locale: str = "en-US", *, sink: Sink | None = None, **settings: Any
 ) -> Device:
     """Return a device of the stack, not yet open. It speaks and plays faster than real time unless told otherwise."""
-    options: dict[str, Any] = {"capture_speed": 2.0, "playback_speed": 8.0} | settings
+    options: dict[str, Any] = {"capture_speed": 4.0, "playback_speed": 8.0} | settings
     return Device(
         DeviceSettings(
             nats_url=stack.nats_url,

@@ -15,6 +15,7 @@ from earshot_local.stack import Stack
 from support.speech import SAMPLE_RATE, synthesise
 
 EARSHOT = Path(sys.executable).with_name("earshot")
+FASTER = {"EARSHOT_DEVICE_CAPTURE_SPEED": "4", "EARSHOT_DEVICE_PLAYBACK_SPEED": "20"}
 
 
 async def earshot(stack: Stack, *arguments: str) -> tuple[int, Any]:
@@ -23,7 +24,7 @@ async def earshot(stack: Stack, *arguments: str) -> tuple[int, Any]:
         str(EARSHOT),
         *arguments,
         "--json",
-        env=os.environ | {"EARSHOT_HOME": str(stack.home.root), "EARSHOT_DEVICE_PLAYBACK_SPEED": "20"},
+        env=os.environ | {"EARSHOT_HOME": str(stack.home.root)} | FASTER,
         stdout=subprocess.PIPE,
     )
     stdout, _ = await process.communicate()

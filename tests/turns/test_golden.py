@@ -52,11 +52,10 @@ async def test_typed_turn(stack: Stack, address: DeviceAddress, locale: str, tur
         assert any("\u4e00" <= sign <= "\u9fff" for sign in typed.answer) == (locale == "zh-CN")
 
 
+# The weather is asked for aloud by the demonstration, in test_command.py: its answer is long.
 SPOKEN = [
     ("en-US", "what time is it in Tokyo", "clock.get_time", "clock.time_in", "spoken-en-US"),
     ("en-US", "play some jazz", "music.play", None, None),
-    # What the weather says depends on the day.
-    ("en-US", "what's the weather in Paris tomorrow", "weather.get_forecast", "weather.forecast_day", None),
     ("zh-CN", "现在几点了", "clock.get_time", "clock.time_here", "spoken-zh-CN"),
 ]
 
