@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
+import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import psutil
 import pytest
 
 from earshot_asr.engines.base import Locale, Vocabulary
@@ -16,6 +18,12 @@ from earshot_asr.vocabulary.dictionary import Dictionary
 from support.engines import ENGLISH, LOCALES, MANDARIN, documents, feed, recognise, spoken, transcribe, vocabulary
 
 
+def _cpu_seconds(engine: PocketsphinxEngine) -> float:
+    """CPU time of this process, of what it started and has ended, and of the workers: the same under any load."""
+    workers = sum(sum(psutil.Process(pid).cpu_times()[:2]) for pid in engine.worker_pids)
+    return sum(os.times()[:4]) + workers
+
+
 async def test_new_skill_is_heard_within_two_seconds(
     make_engine: Callable[..., PocketsphinxEngine], tmp_path: Path
 ) -> None:
@@ -25,15 +33,15 @@ async def test_new_skill_is_heard_within_two_seconds(
     try:
         await engine.set_vocabulary(vocabulary(*LOCALES, skills=("clock",), revision=1))
         assert await transcribe(engine, "play some jazz", ENGLISH) != "play some jazz"
-        began = time.monotonic()
+        began = _cpu_seconds(engine)
         await engine.set_vocabulary(vocabulary(*LOCALES, revision=2))
-        assert time.monotonic() - began < 2
+        assert _cpu_seconds(engine) - began < 2
         recognition = await recognise(engine, spoken("play some jazz", ENGLISH), ENGLISH)
         assert recognition.alternatives[0].transcript == "play some jazz"
         assert recognition.registry_revision == 2
-        began = time.monotonic()
+        began = _cpu_seconds(engine)
         await engine.set_vocabulary(vocabulary(*LOCALES, skills=("clock",), revision=3))
-        assert time.monotonic() - began < 1
+        assert _cpu_seconds(engine) - began < 0.5
         assert await transcribe(engine, "play some jazz", ENGLISH) != "play some jazz"
     finally:
         await engine.stop()
@@ -95,13 +103,13 @@ async def test_pronouncer_is_asked_once_for_unknown_words(tmp_path: Path) -> Non
     assert "vzlutnik" in asked[0][1]
 
 
-async def test_bundles_outlive_the_service(tmp_path: Path) -> None:
+async def test_bundles_outlive_the_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same templates are not compiled twice, and other templates do not get their bundle."""
     first = await BundleStore(tmp_path).get(english(), documents("en-US", "clock"))
-    began = time.monotonic()
+    monkeypatch.setattr(sys, "executable", "/nowhere")
     again = await BundleStore(tmp_path).get(english(), documents("en-US", "clock"))
-    assert time.monotonic() - began < 0.2
     assert again == first
+    monkeypatch.undo()
     assert (await BundleStore(tmp_path).get(english(), documents("en-US", "music"))).order.key != first.order.key
     left = await asyncio.to_thread(lambda: sorted(tmp_path.glob(".*")))
     assert left == []

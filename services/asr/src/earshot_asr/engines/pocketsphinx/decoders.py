@@ -12,10 +12,7 @@ KEPT_IDLE: Final = 2
 
 
 class Decoders:
-    """One decoder for whole utterances, which are decoded one after the other, and a streaming one for each stream.
-
-    A decoder that has streamed once can not go back to normalising a whole utterance, so they are never exchanged.
-    """
+    """One decoder for whole utterances, which are decoded one after the other, and a streaming one for each stream."""
 
     def __init__(self, order: LoadOrder) -> None:
         """Make the first of both kinds, so that the first utterance waits for neither.
@@ -26,14 +23,10 @@ class Decoders:
         self.order = order
         self._whole = make_decoder(order)
         self._idle: list[Any] = [make_decoder(order)]
-        self._cepstral_mean: str = self._idle[0].get_cmn(False)
 
     def take(self) -> Any:
-        """Return a streaming decoder as good as new."""
-        decoder = self._idle.pop() if self._idle else make_decoder(self.order)
-        # What the last utterance taught it about its microphone is wrong for the next.
-        decoder.set_cmn(self._cepstral_mean)
-        return decoder
+        """Return a decoder for one stream."""
+        return self._idle.pop() if self._idle else make_decoder(self.order)
 
     def give_back(self, decoder: Any) -> None:
         """Return a decoder whose utterance is ended."""

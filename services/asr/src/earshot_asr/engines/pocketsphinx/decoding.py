@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from itertools import islice
 from typing import Any, Final, Protocol
 
@@ -50,9 +49,8 @@ def make_decoder(order: LoadOrder) -> Any:
 
 
 def begin(decoder: Any) -> None:
-    """Begin an utterance without what the last one taught about background noise."""
-    with suppress(RuntimeError):  # A model without noise removal has learnt nothing, and says so.
-        decoder.start_stream()
+    """Begin an utterance without what the last one taught about its microphone and the noise behind it."""
+    decoder.reinit_feat()
     decoder.start_utt()
 
 
