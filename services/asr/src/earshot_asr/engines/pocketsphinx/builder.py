@@ -13,13 +13,10 @@ import sys
 from pathlib import Path
 from typing import Any, TextIO
 
+from earshot_asr.engines.pocketsphinx.orders import DICTIONARY_FILE, MODEL_FILE, SUMMARY_FILE
 from earshot_asr.vocabulary.build import Bundle, NothingToHearError, make_bundle, read_sentences
 from earshot_asr.vocabulary.dictionary import Phones
 from earshot_asr.vocabulary.languages import Kind, open_language
-
-MODEL_FILE = "model"
-DICTIONARY_FILE = "words.dict"
-SUMMARY_FILE = "bundle.json"
 
 
 def main() -> None:

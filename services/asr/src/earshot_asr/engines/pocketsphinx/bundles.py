@@ -18,8 +18,7 @@ from typing import Any, Final
 from earshot_asr.engines.base import Locale
 from earshot_asr.engines.errors import RecognizerUnavailableError, VocabularyInvalidError
 from earshot_asr.engines.pocketsphinx.acoustic import AcousticModel
-from earshot_asr.engines.pocketsphinx.builder import DICTIONARY_FILE, MODEL_FILE, SUMMARY_FILE
-from earshot_asr.engines.pocketsphinx.orders import LoadOrder
+from earshot_asr.engines.pocketsphinx.orders import DICTIONARY_FILE, MODEL_FILE, SUMMARY_FILE, LoadOrder
 from earshot_asr.vocabulary.languages import Form
 from earshot_asr.vocabulary.pronunciation.ipa import to_arpabet
 

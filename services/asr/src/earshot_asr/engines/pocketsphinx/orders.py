@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Final, Self
+
+MODEL_FILE: Final = "model"
+DICTIONARY_FILE: Final = "words.dict"
+SUMMARY_FILE: Final = "bundle.json"
+"""The files of a bundle."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
