@@ -58,7 +58,11 @@ def connect(path: Path) -> sqlite3.Connection:
         sqlite3.Error: The file can't be opened or is not a database.
     """
     connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=5.0)
-    connection.executescript(_SCHEMA)
+    try:
+        connection.executescript(_SCHEMA)
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
 
 
