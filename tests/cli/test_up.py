@@ -1,0 +1,55 @@
+"""`earshot up` as a process of its own, with the bus and the trace store alone."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from earshot_local import SERVICES
+
+EARSHOT = Path(sys.executable).with_name("earshot")
+NOTHING = ",".join(f"{service.name}=0" for service in SERVICES)
+
+
+@pytest.fixture
+def environment(home):
+    """The environment of the commands."""
+    return os.environ | {"EARSHOT_HOME": str(home.root)}
+
+
+def test_it_starts_is_found_refuses_a_second_one_and_ends(environment):
+    """One document says what runs; other commands find it; Ctrl-C ends it with exit code 0 and leaves no process."""
+    arguments = [EARSHOT, "up", "--json", "--scale", NOTHING]
+    up = subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        document = _document(up)
+        assert {process["name"]: process["state"] for process in document["processes"]} == {
+            "nats-server": "ready",
+            "tracestore": "ready",
+        }
+        listed = subprocess.run([EARSHOT, "turns", "--json"], env=environment, capture_output=True, check=True)
+        assert json.loads(listed.stdout) == {"turns": []}
+        second = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=False)
+        assert second.returncode == 1
+        assert json.loads(second.stdout)["error"]["code"] == "already_running"
+        assert str(up.pid) in second.stderr
+    finally:
+        up.send_signal(signal.SIGINT)
+        _, said = up.communicate(timeout=20)
+    assert up.returncode == 0
+    assert "no process is left" in said
+    assert not [process for process in document["processes"] if psutil.pid_exists(process["pid"])]
+
+
+def _document(process):
+    lines = []
+    while not lines or lines[-1] != "}\n":
+        line = process.stdout.readline()
+        assert line, process.stderr.read()
+        lines.append(line)
+    return json.loads("".join(lines))
