@@ -42,7 +42,8 @@ def test_it_starts_is_found_refuses_a_second_one_and_ends(environment):
         up.send_signal(signal.SIGINT)
         _, said = up.communicate(timeout=20)
     assert up.returncode == 0
-    assert "no process is left" in said
+    assert said.index("nats-server starting") < said.index("nats-server ready")
+    assert said.index("stopping") < said.index("no process is left")
     assert not [process for process in document["processes"] if psutil.pid_exists(process["pid"])]
 
 

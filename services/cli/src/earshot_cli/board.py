@@ -28,14 +28,13 @@ _STYLES = {
 class Board:
     """Shows a stack coming up, and says what happens to it afterwards.
 
-    On a terminal the table is drawn over while processes start; elsewhere each change is a line.
+    On a terminal the table is drawn over while processes start; elsewhere, and later, each change is a line.
     """
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._children: Mapping[str, Child] = {}
         self._began = time.monotonic()
-        self._up = False
         self._live: Live | None = None
 
     def watch(self, children: Mapping[str, Child]) -> None:
@@ -49,15 +48,15 @@ class Board:
         """Take an event of the stack."""
         if self._live is not None:
             self._live.update(self.table())
-        told = event.state in {None, State.CRASHED, State.UNREADY}
-        came_up = event.state is State.READY and (self._live is None or self._up)
-        if told or came_up:
+        told = {None, State.CRASHED, State.UNREADY}
+        if self._live is None:
+            told |= {State.STARTING, State.READY}
+        if event.state in told:
             self._say(event)
 
     def up(self) -> None:
         """Everything is ready: leave the table as it is."""
         self.close()
-        self._up = True
         self._console.print(self.table())
         self._console.print(f"ready in {time.monotonic() - self._began:.1f} s")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -14,10 +14,18 @@ class Interrupted(Exception):  # noqa: N818 - not an error: somebody wanted it t
     """A signal ended it, and it was cleaned up."""
 
 
-def run(work: Coroutine[Any, Any, T]) -> T:
+def _nothing() -> None:
+    """Say nothing."""
+
+
+def run(work: Coroutine[Any, Any, T], *, stopping: Callable[[], None] = _nothing) -> T:
     """Run a coroutine; the first SIGINT, SIGTERM or SIGHUP (a closed terminal) cancels it.
 
     Further ones do not disturb its clean-up.
+
+    Args:
+        work: What to run.
+        stopping: Called when it is cancelled, to say that clean-up takes a moment.
 
     Raises:
         Interrupted: A signal ended it.
@@ -32,6 +40,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
             if not interrupted:
                 interrupted = True
                 task.cancel()
+                stopping()
 
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -32,7 +32,8 @@ def demo(*, once: Once = False, scale: Scale = "", as_json: Json = False) -> Non
     output = Output(as_json=as_json)
     documents: list[dict[str, Any]] = []
     try:
-        lifetime.run(_demo(output, documents, stay=not once and not as_json, scale=parse_scale(scale)))
+        work = _demo(output, documents, stay=not once and not as_json, scale=parse_scale(scale))
+        lifetime.run(work, stopping=lambda: output.progress.print("stopping …"))
     except lifetime.Interrupted:
         output.progress.print("stopped; no process is left")
         if len(documents) < len(TURNS):

@@ -25,7 +25,7 @@ def up(*, scale: Scale = "", as_json: Json = False) -> None:
     """Start nats-server, the trace store and every service; stay up until Ctrl-C."""
     output = Output(as_json=as_json)
     try:
-        lifetime.run(_up(output, parse_scale(scale)))
+        lifetime.run(_up(output, parse_scale(scale)), stopping=lambda: output.progress.print("stopping …"))
     except lifetime.Interrupted:
         output.progress.print("stopped; no process is left")
 
