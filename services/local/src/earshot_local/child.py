@@ -20,7 +20,7 @@ _STARTING_PROBE_S = 0.05
 _READY_PROBE_S = 2.0
 # One slow answer on a busy machine is not an outage.
 _MISSED_PROBES = 3
-_AFTER_S = 6.0
+_AFTER_S = 10.0
 
 Probe = Callable[[], Awaitable[bool]]
 
