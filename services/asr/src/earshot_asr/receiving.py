@@ -5,8 +5,9 @@
                        └── again while frames are missing (`upload`)
 
 SUB and the read's request go out on one connection, in this order, so that the server has the interest before it reads:
-what it stores later also comes live. On a cluster interest may take longer to spread; the gap that this can leave is
-repaired like any other.
+what it stores later also comes live. A frame that was on its way into the capture at that moment is in neither, and on a
+cluster interest may take longer to spread. Frames of one device come in order, so a later one shows the gap at once: the
+capture is asked again a moment after, and then as `upload` says.
 
 What happens to a frame happens in the connection's read loop: parse, put in order, wake the recogniser if it waits. One
 timer for all utterances of a worker looks at how uploads are doing.
@@ -33,6 +34,8 @@ from earshot_asr.utterance import TurnId
 from earshot_chassis import telemetry
 
 LOOK_S: Final = 0.1
+# Longer than the server takes to store a frame, shorter than anybody notices.
+_GAP_S: Final = 0.02
 # Each makes the server walk through what was stored since: when many uploads stall at once, that must not be the cause.
 _REPAIRS_AT_ONCE: Final = 4
 _log = telemetry.logger("receiving")
@@ -58,9 +61,19 @@ class Receiver:
     """The frames of one utterance; what the recogniser takes them from."""
 
     def __init__(
-        self, turn_id: TurnId, subject: str, *, read_frame: ReadFrame, rules: UploadRules, limits: Limits, now: float
+        self,
+        turn_id: TurnId,
+        subject: str,
+        *,
+        read_frame: ReadFrame,
+        rules: UploadRules,
+        limits: Limits,
+        now: float,
+        gap: Callable[[Receiver], None],
     ) -> None:
         self.subject = subject
+        self._gap = gap
+        self._gap_at = -1
         self.assembler = Assembler(limits)
         self.malformed = 0
         self.backfilled = 0
@@ -98,6 +111,9 @@ class Receiver:
             return
         if self.assembler.add(sequence, payload, last=last):
             self._wake()
+        elif self.assembler.has_gap and self._gap_at != self.assembler.next_sequence:
+            self._gap_at = self.assembler.next_sequence
+            self._gap(self)
 
     def look(self, now: float) -> tuple[UploadAction | None, int | None]:
         """Return what is due and what to acknowledge; gaps that are given up and lost audio are seen to here."""
@@ -151,7 +167,13 @@ class Receivers:
         """
         loop = asyncio.get_running_loop()
         receiver = Receiver(
-            turn_id, subject, read_frame=self._read_frame, rules=self._rules, limits=self._limits, now=loop.time()
+            turn_id,
+            subject,
+            read_frame=self._read_frame,
+            rules=self._rules,
+            limits=self._limits,
+            now=loop.time(),
+            gap=self._gap,
         )
         subscription = await self._client.subscribe(subject, future=Sink(receiver.on_message))
         self._open[receiver] = (subscription, acknowledge)
@@ -180,6 +202,16 @@ class Receivers:
             # Nobody may want it any more since others were repaired first.
             if receiver in self._open:
                 await self._backfill(receiver)
+
+    def _gap(self, receiver: Receiver) -> None:
+        missing = receiver.assembler.next_sequence
+
+        def ask() -> None:
+            if receiver in self._open and receiver.assembler.next_sequence == missing:
+                _REPAIRS.add(1)
+                self._spawn(self._repair(receiver))
+
+        asyncio.get_running_loop().call_later(_GAP_S, ask)
 
     def _look(self) -> None:
         loop = asyncio.get_running_loop()
