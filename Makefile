@@ -7,6 +7,8 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$name; break; }; done)
 PY := .venv/bin/python
+# Most tests wait for servers and clocks: more of them than cores keep the cores busy.
+JOBS ?= 3
 BUF := $(PY) deploy/local/buf.py
 ENVIRONMENT := .venv/.installed
 PROJECTS := $(wildcard services/*/pyproject.toml services/skills/*/pyproject.toml)
@@ -35,8 +37,8 @@ up: $(ENVIRONMENT) ## Start everything and stay up (SCALE=asr=3,nlu=2)
 ##@ Develop
 
 .PHONY: test
-test: $(ENVIRONMENT) ## Run the tests (ARGS="-k name -x")
-	@$(PY) -m pytest $(ARGS)
+test: $(ENVIRONMENT) ## Run the tests (ARGS="-k name -x", JOBS=1)
+	@$(PY) -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
 
 .PHONY: check
 check: lint types layers protos-check asyncapi-check licences-check ## Run every check: lint, types, layers, contracts, AsyncAPI
