@@ -28,6 +28,7 @@ EDGES: set[tuple[Node, Node]] = {
     (TURN, HEARD),
     (TURN, ("earshot-dialogue", "utterance.started process", "consumer")),
     (HEARD, RECOGNISED),
+    (RECOGNISED, ("earshot-asr", "asr.silence", "internal")),
     (RECOGNISED, ("earshot-asr", "asr.decode", "internal")),
     (RECOGNISED, UNDERSTOOD),
     (UNDERSTOOD, ("earshot-nlu", "nlu.interpret", "internal")),

@@ -11,6 +11,7 @@ come when the engine has them.
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
@@ -156,6 +157,8 @@ class Recognizer:
         if endpoint.reason is EndpointReason.AUDIO_LOST and not front_end.audio_seconds:
             raise AudioLostError("no frame of the utterance came")
         await observer.ended(endpoint)
+        if endpoint.reason is EndpointReason.SILENCE:
+            _waited(front_end.audio_seconds - endpoint.end_of_speech_offset)
         if not front_end.endpointer.heard_speech:
             return Result(
                 endpoint=endpoint,
@@ -181,6 +184,11 @@ class Recognizer:
                 return await stream.finish()
         except TimeoutError as error:
             raise RecognitionTimeoutError(f"the engine had no result after {self._finish_timeout_s:g} s") from error
+
+
+def _waited(silence_s: float) -> None:
+    """Show in the trace how long the user had been silent when the utterance was over: usually most of the wait."""
+    telemetry.start_span("asr.silence", start_time_ns=time.time_ns() - int(silence_s * 1e9)).end()
 
 
 async def _listen(source: FrameSource, front_end: FrontEnd, stream: RecognitionStream, observer: Observer) -> Endpoint:

@@ -22,8 +22,8 @@ def exported_to(otlp_endpoint: str) -> Iterator[None]:
     Once a process: OpenTelemetry takes one provider and keeps it.
     """
     if otlp_endpoint:
-        os.environ.setdefault("OTEL_EXPORTER_OTLP_ENDPOINT", otlp_endpoint)
-        os.environ.setdefault("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+        os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = otlp_endpoint
+        os.environ["OTEL_EXPORTER_OTLP_PROTOCOL"] = "grpc"
     settings = ServiceSettings(log_level="error", log_format="console")
     telemetry = Telemetry("device", version("earshot-device"), settings)
     telemetry.start()

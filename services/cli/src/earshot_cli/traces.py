@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -57,7 +58,7 @@ class TraceClient:
             NotFoundError: It is unknown.
             UnreachableError: The trace store does not answer.
         """
-        found = await self._get(f"/api/turns/{turn_id}", {})
+        found = await self._get(f"/api/turns/{quote(turn_id or ' ', safe='')}", {})
         return Traced(turn=found["turn"], spans=found["spans"])
 
     async def whole(self, turn_id: str, patience_s: float = 5.0) -> Traced | None:
