@@ -117,7 +117,7 @@ async def speak(stack: Stack, locale: str, count: int, rounds: int, phrases: dic
 
     async def one(index: int) -> None:
         address = DeviceAddress("bench", f"voice-{locale}-{count}-{index}")
-        async with device(stack, address, locale) as speaking:
+        async with device(stack, address, locale, capture_speed=1.0) as speaking:
             # Devices that start in the same millisecond are no household's habit.
             await asyncio.sleep(index * 0.37)
             for round_ in range(rounds):
