@@ -26,17 +26,37 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"earshot/schedule/v1/schedule.proto\x12\x13\x65\x61rshot.schedule.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcc\x02\n\x08Schedule\x12\x13\n\x0bschedule_id\x18\x01 \x01(\t\x12\x16\n\x0etimer_revision\x18\x02 \x01(\x04\x12\x14\n\x0chousehold_id\x18\x03 \x01(\t\x12\x11\n\tdevice_id\x18\x04 \x01(\t\x12/\n\x04kind\x18\x05 \x01(\x0e\x32!.earshot.schedule.v1.ScheduleKind\x12\r\n\x05label\x18\x06 \x01(\t\x12,\n\x08\x64ue_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\tremaining\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x17\n\x0frecurrence_rule\x18\t \x01(\t\x12\x11\n\ttime_zone\x18\n \x01(\t\x12\x12\n\nlocal_time\x18\x0b \x01(\t\x12\x0e\n\x06locale\x18\x0c \x01(\t\"\x97\x01\n\rOccurrenceDue\x12\x15\n\roccurrence_id\x18\x01 \x01(\t\x12\x13\n\x0bschedule_id\x18\x02 \x01(\t\x12\x14\n\x0chousehold_id\x18\x03 \x01(\t\x12\x16\n\x0etimer_revision\x18\x04 \x01(\x04\x12,\n\x08\x64ue_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*{\n\x0cScheduleKind\x12\x1d\n\x19SCHEDULE_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13SCHEDULE_KIND_TIMER\x10\x01\x12\x17\n\x13SCHEDULE_KIND_ALARM\x10\x02\x12\x1a\n\x16SCHEDULE_KIND_REMINDER\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"earshot/schedule/v1/schedule.proto\x12\x13\x65\x61rshot.schedule.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\\\n\x15\x43reateScheduleRequest\x12/\n\x08schedule\x18\x01 \x01(\x0b\x32\x1d.earshot.schedule.v1.Schedule\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"I\n\x16\x43reateScheduleResponse\x12/\n\x08schedule\x18\x01 \x01(\x0b\x32\x1d.earshot.schedule.v1.Schedule\"\x92\x02\n\x15UpdateScheduleRequest\x12\x14\n\x0chousehold_id\x18\x01 \x01(\t\x12\x13\n\x0bschedule_id\x18\x02 \x01(\t\x12\x19\n\x11\x65xpected_revision\x18\x03 \x01(\x04\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12-\n\x07move_to\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x12.\n\textend_by\x18\x0b \x01(\x0b\x32\x19.google.protobuf.DurationH\x00\x12\x10\n\x06paused\x18\x0c \x01(\x08H\x00\x12\x0f\n\x05label\x18\r \x01(\tH\x00\x12\x13\n\tdismissed\x18\x0e \x01(\x08H\x00\x42\x08\n\x06\x63hange\"I\n\x16UpdateScheduleResponse\x12/\n\x08schedule\x18\x01 \x01(\x0b\x32\x1d.earshot.schedule.v1.Schedule\"V\n\x15\x44\x65leteScheduleRequest\x12\x14\n\x0chousehold_id\x18\x01 \x01(\t\x12\x13\n\x0bschedule_id\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"I\n\x16\x44\x65leteScheduleResponse\x12/\n\x08schedule\x18\x01 \x01(\x0b\x32\x1d.earshot.schedule.v1.Schedule\"q\n\x14ListSchedulesRequest\x12\x14\n\x0chousehold_id\x18\x01 \x01(\t\x12\x11\n\tdevice_id\x18\x02 \x01(\t\x12\x30\n\x05kinds\x18\x03 \x03(\x0e\x32!.earshot.schedule.v1.ScheduleKind\"I\n\x15ListSchedulesResponse\x12\x30\n\tschedules\x18\x01 \x03(\x0b\x32\x1d.earshot.schedule.v1.Schedule\"\xc1\x03\n\x08Schedule\x12\x13\n\x0bschedule_id\x18\x01 \x01(\t\x12\x16\n\x0etimer_revision\x18\x02 \x01(\x04\x12\x14\n\x0chousehold_id\x18\x03 \x01(\t\x12\x11\n\tdevice_id\x18\x04 \x01(\t\x12/\n\x04kind\x18\x05 \x01(\x0e\x32!.earshot.schedule.v1.ScheduleKind\x12\r\n\x05label\x18\x06 \x01(\t\x12,\n\x08\x64ue_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\tremaining\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x17\n\x0frecurrence_rule\x18\t \x01(\t\x12\x11\n\ttime_zone\x18\n \x01(\t\x12\x12\n\nlocal_time\x18\x0b \x01(\t\x12\x0e\n\x06locale\x18\x0c \x01(\t\x12\x31\n\x05state\x18\r \x01(\x0e\x32\".earshot.schedule.v1.ScheduleState\x12\x15\n\roccurrence_id\x18\x0e \x01(\t\x12)\n\x06length\x18\x0f \x01(\x0b\x32\x19.google.protobuf.Duration\"\x97\x01\n\rOccurrenceDue\x12\x15\n\roccurrence_id\x18\x01 \x01(\t\x12\x13\n\x0bschedule_id\x18\x02 \x01(\t\x12\x14\n\x0chousehold_id\x18\x03 \x01(\t\x12\x16\n\x0etimer_revision\x18\x04 \x01(\x04\x12,\n\x08\x64ue_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\x80\x01\n\rScheduleState\x12\x1e\n\x1aSCHEDULE_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14SCHEDULE_STATE_ARMED\x10\x01\x12\x19\n\x15SCHEDULE_STATE_PAUSED\x10\x02\x12\x1a\n\x16SCHEDULE_STATE_RINGING\x10\x03*{\n\x0cScheduleKind\x12\x1d\n\x19SCHEDULE_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13SCHEDULE_KIND_TIMER\x10\x01\x12\x17\n\x13SCHEDULE_KIND_ALARM\x10\x02\x12\x1a\n\x16SCHEDULE_KIND_REMINDER\x10\x03\x32\xb4\x03\n\tScheduler\x12i\n\x0e\x43reateSchedule\x12*.earshot.schedule.v1.CreateScheduleRequest\x1a+.earshot.schedule.v1.CreateScheduleResponse\x12i\n\x0eUpdateSchedule\x12*.earshot.schedule.v1.UpdateScheduleRequest\x1a+.earshot.schedule.v1.UpdateScheduleResponse\x12i\n\x0e\x44\x65leteSchedule\x12*.earshot.schedule.v1.DeleteScheduleRequest\x1a+.earshot.schedule.v1.DeleteScheduleResponse\x12\x66\n\rListSchedules\x12).earshot.schedule.v1.ListSchedulesRequest\x1a*.earshot.schedule.v1.ListSchedulesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'earshot.schedule.v1.schedule_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SCHEDULEKIND']._serialized_start=613
-  _globals['_SCHEDULEKIND']._serialized_end=736
-  _globals['_SCHEDULE']._serialized_start=125
-  _globals['_SCHEDULE']._serialized_end=457
-  _globals['_OCCURRENCEDUE']._serialized_start=460
-  _globals['_OCCURRENCEDUE']._serialized_end=611
+  _globals['_SCHEDULESTATE']._serialized_start=1605
+  _globals['_SCHEDULESTATE']._serialized_end=1733
+  _globals['_SCHEDULEKIND']._serialized_start=1735
+  _globals['_SCHEDULEKIND']._serialized_end=1858
+  _globals['_CREATESCHEDULEREQUEST']._serialized_start=124
+  _globals['_CREATESCHEDULEREQUEST']._serialized_end=216
+  _globals['_CREATESCHEDULERESPONSE']._serialized_start=218
+  _globals['_CREATESCHEDULERESPONSE']._serialized_end=291
+  _globals['_UPDATESCHEDULEREQUEST']._serialized_start=294
+  _globals['_UPDATESCHEDULEREQUEST']._serialized_end=568
+  _globals['_UPDATESCHEDULERESPONSE']._serialized_start=570
+  _globals['_UPDATESCHEDULERESPONSE']._serialized_end=643
+  _globals['_DELETESCHEDULEREQUEST']._serialized_start=645
+  _globals['_DELETESCHEDULEREQUEST']._serialized_end=731
+  _globals['_DELETESCHEDULERESPONSE']._serialized_start=733
+  _globals['_DELETESCHEDULERESPONSE']._serialized_end=806
+  _globals['_LISTSCHEDULESREQUEST']._serialized_start=808
+  _globals['_LISTSCHEDULESREQUEST']._serialized_end=921
+  _globals['_LISTSCHEDULESRESPONSE']._serialized_start=923
+  _globals['_LISTSCHEDULESRESPONSE']._serialized_end=996
+  _globals['_SCHEDULE']._serialized_start=999
+  _globals['_SCHEDULE']._serialized_end=1448
+  _globals['_OCCURRENCEDUE']._serialized_start=1451
+  _globals['_OCCURRENCEDUE']._serialized_end=1602
+  _globals['_SCHEDULER']._serialized_start=1861
+  _globals['_SCHEDULER']._serialized_end=2297
 # @@protoc_insertion_point(module_scope)

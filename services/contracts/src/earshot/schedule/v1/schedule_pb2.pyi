@@ -3,10 +3,12 @@
 isort:skip_file
 """
 
+from collections import abc as abc
 from google.protobuf import descriptor as descriptor
 from google.protobuf import duration_pb2 as duration_pb2
 from google.protobuf import message as message
 from google.protobuf import timestamp_pb2 as timestamp_pb2
+from google.protobuf.internal import containers as containers
 from google.protobuf.internal import enum_type_wrapper as enum_type_wrapper
 import builtins as builtins
 import sys
@@ -18,6 +20,33 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: descriptor.FileDescriptor
+
+class _ScheduleState:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ScheduleStateEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ScheduleState.ValueType], builtins.type):
+    DESCRIPTOR: descriptor.EnumDescriptor
+    SCHEDULE_STATE_UNSPECIFIED: _ScheduleState.ValueType  # 0
+    """Not set."""
+    SCHEDULE_STATE_ARMED: _ScheduleState.ValueType  # 1
+    """It will be due."""
+    SCHEDULE_STATE_PAUSED: _ScheduleState.ValueType  # 2
+    """Its clock is stopped."""
+    SCHEDULE_STATE_RINGING: _ScheduleState.ValueType  # 3
+    """It was due and has not been dismissed."""
+
+class ScheduleState(_ScheduleState, metaclass=_ScheduleStateEnumTypeWrapper):
+    """Where a schedule stands."""
+
+SCHEDULE_STATE_UNSPECIFIED: ScheduleState.ValueType  # 0
+"""Not set."""
+SCHEDULE_STATE_ARMED: ScheduleState.ValueType  # 1
+"""It will be due."""
+SCHEDULE_STATE_PAUSED: ScheduleState.ValueType  # 2
+"""Its clock is stopped."""
+SCHEDULE_STATE_RINGING: ScheduleState.ValueType  # 3
+"""It was due and has not been dismissed."""
 
 class _ScheduleKind:
     ValueType = typing.NewType("ValueType", builtins.int)
@@ -47,6 +76,239 @@ SCHEDULE_KIND_REMINDER: ScheduleKind.ValueType  # 3
 """At a time, with words."""
 
 @typing.final
+class CreateScheduleRequest(message.Message):
+    """Sets a schedule."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    SCHEDULE_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    request_id: builtins.str
+    """Same id, same schedule; 1 to 200 characters."""
+    @builtins.property
+    def schedule(self) -> Schedule:
+        """What to set; schedule_id, timer_revision and state are filled in by the scheduler. A timer gives its length in
+        `remaining` or its end in `due_time`; an alarm or reminder gives local_time and time_zone (the next moment at which
+        clocks there show it, or the first one that recurrence_rule allows), or due_time.
+        """
+
+    def __init__(
+        self,
+        *,
+        schedule: Schedule | None = ...,
+        request_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["schedule", b"schedule"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["request_id", b"request_id", "schedule", b"schedule"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class CreateScheduleResponse(message.Message):
+    """The schedule as it is kept."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    SCHEDULE_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def schedule(self) -> Schedule:
+        """With its id, revision and due_time."""
+
+    def __init__(
+        self,
+        *,
+        schedule: Schedule | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["schedule", b"schedule"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["schedule", b"schedule"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class UpdateScheduleRequest(message.Message):
+    """Changes a schedule."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    HOUSEHOLD_ID_FIELD_NUMBER: builtins.int
+    SCHEDULE_ID_FIELD_NUMBER: builtins.int
+    EXPECTED_REVISION_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    MOVE_TO_FIELD_NUMBER: builtins.int
+    EXTEND_BY_FIELD_NUMBER: builtins.int
+    PAUSED_FIELD_NUMBER: builtins.int
+    LABEL_FIELD_NUMBER: builtins.int
+    DISMISSED_FIELD_NUMBER: builtins.int
+    household_id: builtins.str
+    """The tenant."""
+    schedule_id: builtins.str
+    """Which."""
+    expected_revision: builtins.int
+    """Only if this is its revision; 0: whatever it is."""
+    request_id: builtins.str
+    """Same id, same change; 1 to 200 characters."""
+    paused: builtins.bool
+    """Stop the clock (true) or let it go on (false); timers only."""
+    label: builtins.str
+    """What the user calls it from now on."""
+    dismissed: builtins.bool
+    """Its ringing was heard: stop ringing. A repeat waits for its next occurrence, everything else is over."""
+    @builtins.property
+    def move_to(self) -> timestamp_pb2.Timestamp:
+        """Make it due at this moment. A repeat goes on as before after that."""
+
+    @builtins.property
+    def extend_by(self) -> duration_pb2.Duration:
+        """Add to what remains, of a paused one too; may be negative. What rings is due this long from now."""
+
+    def __init__(
+        self,
+        *,
+        household_id: builtins.str = ...,
+        schedule_id: builtins.str = ...,
+        expected_revision: builtins.int = ...,
+        request_id: builtins.str = ...,
+        move_to: timestamp_pb2.Timestamp | None = ...,
+        extend_by: duration_pb2.Duration | None = ...,
+        paused: builtins.bool = ...,
+        label: builtins.str = ...,
+        dismissed: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["change", b"change", "dismissed", b"dismissed", "extend_by", b"extend_by", "label", b"label", "move_to", b"move_to", "paused", b"paused"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["change", b"change", "dismissed", b"dismissed", "expected_revision", b"expected_revision", "extend_by", b"extend_by", "household_id", b"household_id", "label", b"label", "move_to", b"move_to", "paused", b"paused", "request_id", b"request_id", "schedule_id", b"schedule_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_change: _TypeAlias = typing.Literal["move_to", "extend_by", "paused", "label", "dismissed"]  # noqa: Y015
+    _WhichOneofArgType_change: _TypeAlias = typing.Literal["change", b"change"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_change) -> _WhichOneofReturnType_change | None: ...
+
+@typing.final
+class UpdateScheduleResponse(message.Message):
+    """The schedule as it is kept now."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    SCHEDULE_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def schedule(self) -> Schedule:
+        """With its new revision."""
+
+    def __init__(
+        self,
+        *,
+        schedule: Schedule | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["schedule", b"schedule"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["schedule", b"schedule"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class DeleteScheduleRequest(message.Message):
+    """Cancels a schedule."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    HOUSEHOLD_ID_FIELD_NUMBER: builtins.int
+    SCHEDULE_ID_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    household_id: builtins.str
+    """The tenant."""
+    schedule_id: builtins.str
+    """Which."""
+    request_id: builtins.str
+    """Same id, same deletion; 1 to 200 characters."""
+    def __init__(
+        self,
+        *,
+        household_id: builtins.str = ...,
+        schedule_id: builtins.str = ...,
+        request_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["household_id", b"household_id", "request_id", b"request_id", "schedule_id", b"schedule_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class DeleteScheduleResponse(message.Message):
+    """The schedule as it was."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    SCHEDULE_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def schedule(self) -> Schedule:
+        """Its last state before."""
+
+    def __init__(
+        self,
+        *,
+        schedule: Schedule | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["schedule", b"schedule"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["schedule", b"schedule"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListSchedulesRequest(message.Message):
+    """Asks for a household's schedules."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    HOUSEHOLD_ID_FIELD_NUMBER: builtins.int
+    DEVICE_ID_FIELD_NUMBER: builtins.int
+    KINDS_FIELD_NUMBER: builtins.int
+    household_id: builtins.str
+    """The tenant."""
+    device_id: builtins.str
+    """Only those of this device; empty: of all."""
+    @builtins.property
+    def kinds(self) -> containers.RepeatedScalarFieldContainer[ScheduleKind.ValueType]:
+        """Only these kinds; empty: all."""
+
+    def __init__(
+        self,
+        *,
+        household_id: builtins.str = ...,
+        device_id: builtins.str = ...,
+        kinds: abc.Iterable[ScheduleKind.ValueType] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["device_id", b"device_id", "household_id", b"household_id", "kinds", b"kinds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListSchedulesResponse(message.Message):
+    """A household's schedules."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    SCHEDULES_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def schedules(self) -> containers.RepeatedCompositeFieldContainer[Schedule]:
+        """Armed, paused and ringing ones; those that are over are not kept."""
+
+    def __init__(
+        self,
+        *,
+        schedules: abc.Iterable[Schedule] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["schedules", b"schedules"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
 class Schedule(message.Message):
     """A timer, alarm or reminder. SCHEDULES bucket, key <household>.<schedule_id>; changed by compare-and-set."""
 
@@ -64,6 +326,9 @@ class Schedule(message.Message):
     TIME_ZONE_FIELD_NUMBER: builtins.int
     LOCAL_TIME_FIELD_NUMBER: builtins.int
     LOCALE_FIELD_NUMBER: builtins.int
+    STATE_FIELD_NUMBER: builtins.int
+    OCCURRENCE_ID_FIELD_NUMBER: builtins.int
+    LENGTH_FIELD_NUMBER: builtins.int
     schedule_id: builtins.str
     """UUIDv7."""
     timer_revision: builtins.int
@@ -84,6 +349,10 @@ class Schedule(message.Message):
     """Wall-clock time of an alarm, "07:30:00"."""
     locale: builtins.str
     """BCP-47 of what is said when it rings."""
+    state: ScheduleState.ValueType
+    """Where it stands."""
+    occurrence_id: builtins.str
+    """The occurrence that rings or rang last; empty before the first."""
     @builtins.property
     def due_time(self) -> timestamp_pb2.Timestamp:
         """When it is due next; unset while paused."""
@@ -91,6 +360,10 @@ class Schedule(message.Message):
     @builtins.property
     def remaining(self) -> duration_pb2.Duration:
         """What is left, while paused."""
+
+    @builtins.property
+    def length(self) -> duration_pb2.Duration:
+        """How long the timer was set for, extensions included."""
 
     def __init__(
         self,
@@ -107,10 +380,13 @@ class Schedule(message.Message):
         time_zone: builtins.str = ...,
         local_time: builtins.str = ...,
         locale: builtins.str = ...,
+        state: ScheduleState.ValueType = ...,
+        occurrence_id: builtins.str = ...,
+        length: duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["due_time", b"due_time", "remaining", b"remaining"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["due_time", b"due_time", "length", b"length", "remaining", b"remaining"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["device_id", b"device_id", "due_time", b"due_time", "household_id", b"household_id", "kind", b"kind", "label", b"label", "local_time", b"local_time", "locale", b"locale", "recurrence_rule", b"recurrence_rule", "remaining", b"remaining", "schedule_id", b"schedule_id", "time_zone", b"time_zone", "timer_revision", b"timer_revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["device_id", b"device_id", "due_time", b"due_time", "household_id", b"household_id", "kind", b"kind", "label", b"label", "length", b"length", "local_time", b"local_time", "locale", b"locale", "occurrence_id", b"occurrence_id", "recurrence_rule", b"recurrence_rule", "remaining", b"remaining", "schedule_id", b"schedule_id", "state", b"state", "time_zone", b"time_zone", "timer_revision", b"timer_revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
