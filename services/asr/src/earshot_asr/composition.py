@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from earshot.asr.v1 import recognizer_pb2_grpc
 from earshot.device.v1 import upstream_pb2
 from earshot_asr import wire
 from earshot_asr.capture import Capture
+from earshot_asr.engines.base import Engine
 from earshot_asr.engines.factory import create_engine
 from earshot_asr.engines.settings import EngineSettings
 from earshot_asr.handlers import Handlers
@@ -27,12 +29,22 @@ from earshot_topology.streams import ASR_STARTED
 _WARM_DETECTORS = 2
 
 
-def composition(settings: AsrSettings, engine_settings: EngineSettings) -> Callable[[Service], Awaitable[None]]:
+class MakeEngine(Protocol):
+    """Makes the engine that the settings name."""
+
+    def __call__(self, settings: EngineSettings, *, pronouncer: Pronouncer | None = None) -> Engine:
+        """Return an engine that is not started."""
+        ...
+
+
+def composition(
+    settings: AsrSettings, engine_settings: EngineSettings, make_engine: MakeEngine = create_engine
+) -> Callable[[Service], Awaitable[None]]:
     """Return what registers the recogniser with a service."""
 
     async def compose(service: Service) -> None:
         pronouncer = Pronouncer(connect(settings.tts_target)) if settings.tts_target else None
-        engine = create_engine(engine_settings, pronouncer=pronouncer)
+        engine = make_engine(engine_settings, pronouncer=pronouncer)
         registry = SkillRegistry(service.bus)
 
         async def learn(snapshot: RegistrySnapshot) -> None:

@@ -17,6 +17,7 @@ from earshot_tts.beginning import SegmentBeginnings
 from earshot_tts.cache.memory import MemoryCache
 from earshot_tts.cache.sentences import SentenceCache
 from earshot_tts.cache.shared import ObjectStoreCache
+from earshot_tts.engines.base import Engine
 from earshot_tts.engines.catalogue import create
 from earshot_tts.handlers import Handlers, report
 from earshot_tts.servicer import SynthesizerServicer
@@ -29,13 +30,24 @@ from earshot_tts.transport import BusFrameSender, OutcomeSegments, SpeechCapture
 _FILLER_QUEUE = "tts"
 
 
-def composition(settings: TtsSettings) -> Callable[[Service], Awaitable[None]]:
+MakeEngine = Callable[[TtsSettings], Engine]
+
+
+def engine_of(settings: TtsSettings) -> Engine:
+    """Return the engine that the settings name, not yet started.
+
+    Raises:
+        EngineUnavailableError: There is none of that name, or a setting does not suit it.
+    """
+    return create(settings.engine, words_per_minute=settings.words_per_minute, recording=settings.recording)
+
+
+def composition(settings: TtsSettings, make_engine: MakeEngine = engine_of) -> Callable[[Service], Awaitable[None]]:
     """Return what registers speech with a service."""
 
     async def compose(service: Service) -> None:
         cache = sentence_cache(service.bus, settings)
-        engine = create(settings.engine, words_per_minute=settings.words_per_minute, recording=settings.recording)
-        synthesis = Synthesis(engine, cache, threads=settings.threads, frame_ms=settings.frame_ms)
+        synthesis = Synthesis(make_engine(settings), cache, threads=settings.threads, frame_ms=settings.frame_ms)
         await synthesis.start()
         await synthesis.warm_up()
         warm()
