@@ -101,6 +101,10 @@ licences-check: $(ENVIRONMENT) ## Check that every dependency's licence is liste
 
 ##@ Measure
 
+.PHONY: fuzz
+fuzz: $(ENVIRONMENT) ## 200,000 wrong messages to everything that listens (ARGS="--messages N --seed N")
+	@PYTHONPATH=tests $(PY) -m fuzz $(ARGS)
+
 .PHONY: bench-turn
 bench-turn: $(ENVIRONMENT) ## Platform overhead of a turn, with the floor of its raw hops
 	@PYTHONPATH=tests $(PY) -m bench.turn $(ARGS)

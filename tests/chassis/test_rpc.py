@@ -123,3 +123,17 @@ async def test_health_is_served(channel: grpc.aio.Channel) -> None:
     for name in ("", "earshot.skill.v1.Skill"):
         response = await stub.Check(health_pb2.HealthCheckRequest(service=name))
         assert response.status == health_pb2.HealthCheckResponse.SERVING
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"), [("unary_unary", "nlu.v1.Interpreter/Interpret"), ("unary_stream", "skill.v1.Skill/Handle")]
+)
+async def test_bytes_that_are_no_request_are_refused_with_a_code(
+    channel: grpc.aio.Channel, kind: str, path: str
+) -> None:
+    """grpc itself would end such a call as UNKNOWN."""
+    call = getattr(channel, kind)(f"/earshot.{path}")(b"\xff\xff\xff", timeout=5)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        _ = [each async for each in call] if kind == "unary_stream" else await call
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert from_rpc_error(caught.value).code == "malformed_payload"

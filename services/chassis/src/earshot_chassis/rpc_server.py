@@ -11,13 +11,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import grpc
+from google.protobuf.message import DecodeError
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
 from opentelemetry.trace import SpanKind
 
 from earshot_chassis import telemetry
-from earshot_chassis.errors import EarshotError, code_of
+from earshot_chassis.errors import EarshotError, MalformedPayloadError, code_of
 from earshot_chassis.rpc_errors import to_status
 
 _OPTIONS = (
@@ -97,7 +98,24 @@ class _Interceptor(grpc.aio.ServerInterceptor):
             (True, False): grpc.stream_unary_rpc_method_handler,
             (True, True): grpc.stream_stream_rpc_method_handler,
         }[handler.request_streaming, handler.response_streaming]
-        return factory(wrap, handler.request_deserializer, handler.response_serializer)
+        # Requests come as bytes: a deserializer of grpc's own that fails ends the call as UNKNOWN, without a code.
+        return factory(wrap, None, handler.response_serializer)
+
+
+def _read(handler: Any, payload: bytes) -> Any:
+    try:
+        return handler.request_deserializer(payload)
+    except DecodeError as error:
+        raise MalformedPayloadError(f"not a request of this method ({len(payload)} bytes)") from error
+
+
+async def _read_all(handler: Any, payloads: AsyncIterator[bytes]) -> AsyncIterator[Any]:
+    async for payload in payloads:
+        yield _read(handler, payload)
+
+
+def _requests(handler: Any, received: Any) -> Any:
+    return _read_all(handler, received) if handler.request_streaming else _read(handler, received)
 
 
 def _unary(handler: Any, method: str, parent: Any) -> Any:
@@ -107,7 +125,7 @@ def _unary(handler: Any, method: str, parent: Any) -> Any:
         started = time.monotonic()
         with telemetry.span(method, kind=SpanKind.SERVER, attributes=_attributes(method), parent=parent) as current:
             try:
-                return await behavior(request, context)
+                return await behavior(_requests(handler, request), context)
             except Exception as error:  # noqa: BLE001 - every error becomes a status
                 await _abort(context, current, method, error)
             finally:
@@ -123,7 +141,7 @@ def _stream(handler: Any, method: str, parent: Any) -> Any:
         started = time.monotonic()
         with telemetry.span(method, kind=SpanKind.SERVER, attributes=_attributes(method), parent=parent) as current:
             try:
-                async for response in behavior(request, context):
+                async for response in behavior(_requests(handler, request), context):
                     yield response
             except Exception as error:  # noqa: BLE001 - every error becomes a status
                 await _abort(context, current, method, error)

@@ -1,0 +1,1 @@
+"""Malformed, truncated, oversized, wrong-typed, wrong-version and replayed messages to everything that listens."""
