@@ -1,0 +1,1 @@
+"""A skill that says what it heard."""

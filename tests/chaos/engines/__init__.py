@@ -1,0 +1,1 @@
+"""Engines whose results show every fault of what is around them."""

@@ -1,0 +1,108 @@
+"""Does to the system what the schedule says, and waits until it works again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+
+from chaos.phases import Board
+from chaos.records import Inflicted
+from chaos.schedule import Blow, Kind, Planned
+from earshot_local.stack import Stack
+
+_RECOVERY_S = 30.0
+_LOOK_S = 0.02
+
+
+class NotRecoveredError(Exception):
+    """A process that was ended did not come back."""
+
+
+class Inflictor:
+    """Inflicts faults on a stack.
+
+    Args:
+        stack: The system.
+        board: Tells what devices do.
+    """
+
+    def __init__(self, stack: Stack, board: Board) -> None:
+        self._stack = stack
+        self._board = board
+        self.inflicted: list[Inflicted] = []
+
+    async def strike(self, blow: Blow) -> None:
+        """Wait for the moment, inflict a blow, wait until everything works again, and rest.
+
+        Raises:
+            NotRecoveredError: Something did not come back.
+        """
+        moment = blow.faults[0]
+        await self._board.next(moment.phase)
+        await asyncio.sleep(moment.after_s)
+        targets = self._targets(blow)
+        began_at = time.monotonic()
+        try:
+            await asyncio.gather(*(self._inflict(fault, name) for fault, name in targets))
+            async with asyncio.timeout(_RECOVERY_S):
+                await self._stack.ready()
+        except TimeoutError as error:
+            raise NotRecoveredError(", ".join(f"{fault.kind} {name}" for fault, name in targets)) from error
+        finally:
+            self.inflicted += [
+                Inflicted(
+                    kind=fault.kind,
+                    stage=fault.stage,
+                    target=name,
+                    multi=blow.multi,
+                    began_at=began_at,
+                    recovered_at=time.monotonic(),
+                )
+                for fault, name in targets
+            ]
+        await asyncio.sleep(blow.rest_s)
+
+    def _targets(self, blow: Blow) -> list[tuple[Planned, str]]:
+        """Return each fault with the process that it hits; no process is hit twice at once."""
+        taken: set[str] = set()
+        targets = []
+        for fault in blow.faults:
+            able = [name for name in self._names(fault.stage) if name not in taken]
+            name = able[fault.replica % len(able)]
+            taken.add(name)
+            targets.append((fault, name))
+        return targets
+
+    def _names(self, stage: str) -> list[str]:
+        return sorted(name for name in self._stack.processes if name.rsplit("-", 1)[0] == stage)
+
+    async def _inflict(self, fault: Planned, name: str) -> None:
+        if fault.kind is Kind.FREEZE:
+            await self._freeze(name, fault.lasts_s)
+        else:
+            await self._end(name, signal.SIGTERM if fault.kind is Kind.RESTART else signal.SIGKILL)
+
+    async def _freeze(self, name: str, lasts_s: float) -> None:
+        pid = self._stack.processes[name].pid
+        if pid is None:
+            return
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            await asyncio.sleep(lasts_s)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+    async def _end(self, name: str, number: signal.Signals) -> None:
+        """End a process and wait until its supervisor has started another one."""
+        child = self._stack.processes[name]
+        pid = child.pid
+        if pid is not None:
+            os.kill(pid, number)
+        async with asyncio.timeout(_RECOVERY_S):
+            while child.pid in (None, pid):
+                await asyncio.sleep(_LOOK_S)
+            await child.ready()

@@ -1,0 +1,99 @@
+"""A run: devices talk, faults happen, what was heard is judged."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from chaos.checker import Judgement, judge
+from chaos.codewords import LOCALES
+from chaos.history import History
+from chaos.inflicting import Inflictor
+from chaos.lines import lines, words
+from chaos.phases import Board
+from chaos.records import Inflicted, Turn
+from chaos.schedule import Blow, deck, schedule
+from chaos.speaking import Speaker
+from chaos.system import SERVICES, device_settings, stack
+
+_LATE_S = 6.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What a run came to.
+
+    Attributes:
+        judgement: The checker's.
+        turns: As heard.
+        faults: As inflicted.
+        seconds: How long the devices talked.
+        told: Each offending turn's history.
+    """
+
+    judgement: Judgement
+    turns: Sequence[Turn]
+    faults: Sequence[Inflicted]
+    seconds: float
+    told: Sequence[str]
+
+
+async def run(home: Path, *, seed: str, seconds: float, devices: int) -> Run:
+    """Let devices talk for a while under a seeded schedule of faults.
+
+    Args:
+        home: Where the system keeps its state.
+        seed: Decides what is said and which faults happen.
+        seconds: How long faults go on.
+        devices: How many talk.
+    """
+    async with stack(home) as system:
+        await system.ready()
+        history = await History.of(system.nats_url, str(system.creds("admin")))
+        board = Board()
+        inflictor = Inflictor(system, board)
+        speakers = [
+            Speaker(
+                device_settings(system, number, locale),
+                board,
+                lines(f"{seed}/{number}", locale),
+            )
+            for number, locale in zip(range(devices), itertools.cycle(LOCALES), strict=False)
+        ]
+        blows = schedule(seed, deck([each.name for each in SERVICES], nodes=1, cuts=False))
+        began = time.monotonic()
+        await _talk(speakers, inflictor, blows, seconds)
+        turns = [turn for speaker in speakers for turn in speaker.turns]
+        judgement = judge(turns, [], inflictor.inflicted, words())
+        told = [
+            history.told(offence.turn, inflictor.inflicted)
+            for offence in judgement.offences
+            if offence.turn is not None
+        ]
+        await history.close()
+        return Run(
+            judgement=judgement,
+            turns=turns,
+            faults=inflictor.inflicted,
+            seconds=time.monotonic() - began,
+            told=told,
+        )
+
+
+async def _talk(speakers: Sequence[Speaker], inflictor: Inflictor, blows: Iterator[Blow], seconds: float) -> None:
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        for speaker in speakers:
+            group.create_task(speaker.converse(stop, _LATE_S))
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    for blow in blows:
+                        await inflictor.strike(blow)
+        finally:
+            stop.set()

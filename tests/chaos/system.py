@@ -1,0 +1,73 @@
+"""The system under test: the real services, two of each at least, with engines that show every fault."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from chaos.sounding import RATE
+from earshot_device import DeviceSettings
+from earshot_local import Service
+from earshot_local.stack import Stack
+from earshot_topology.subjects import DeviceAddress
+
+TESTS: Final = Path(__file__).resolve().parents[1]
+REPLICAS: Final = 2
+ENVIRONMENT: Final = {
+    "PYTHONPATH": str(TESTS),
+    # The device says where an utterance ends: what is heard then follows from its samples alone.
+    "EARSHOT_ASR_VAD": "none",
+    "EARSHOT_LOG_LEVEL": "info",
+}
+
+
+def service(name: str, module: str, role: str = "") -> Service:
+    """Return a service that `chaos.process` runs."""
+    command = (sys.executable, "-P", "-m", "chaos.process", module)
+    return Service(name=name, module="", role=role or name, command=command)
+
+
+SERVICES: Final = (
+    service("asr", "chaos.processes.asr"),
+    service("nlu", "earshot_nlu"),
+    service("dialogue", "earshot_dialogue"),
+    service("tts", "chaos.processes.tts"),
+    service("echo", "chaos.processes.echo", "skill-echo"),
+)
+
+
+def stack(
+    home: Path,
+    *,
+    services: Sequence[Service] = SERVICES,
+    environment: Mapping[str, str] | None = None,
+    **options: Any,
+) -> Stack:
+    """Return the system, not yet started."""
+    return Stack(
+        home=home,
+        services=services,
+        scale={each.name: REPLICAS for each in services if each.scalable},
+        env=ENVIRONMENT | dict(environment or {}),
+        tracestore=False,
+        **options,
+    )
+
+
+def device_settings(stack: Stack, number: int, locale: str, *, url: str = "", **options: Any) -> DeviceSettings:
+    """Return the settings of a device in a household of its own."""
+    address = DeviceAddress(f"home{number:02}", f"speaker{number:02}")
+    return DeviceSettings(
+        nats_url=url or stack.nats_url,
+        household_id=address.household,
+        device_id=address.device,
+        credentials=stack.device_credentials(*address),
+        locale=locale,
+        playback_rate=RATE,
+        pre_roll_s=0.0,
+        noise_floor_dbfs=None,
+        trailing_silence_s=0.0,
+        **options,
+    )
