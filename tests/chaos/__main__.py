@@ -1,0 +1,45 @@
+"""Faults against the whole system, and what the devices heard of it.
+
+Usage: python -m chaos [--seconds N] [--seed WORD] [--devices N]
+
+Prints the seed first: the same seed says the same words and inflicts the same faults in the same order. Ends with 1 if
+any turn was silent, lost, heard twice or answered wrongly, if an effect was missing or doubled, if one process alone cost
+an answer, or if more than one turn in a hundred was apologised for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import sys
+import tempfile
+from pathlib import Path
+
+from chaos.reporting import figures, told, write
+from chaos.running import run
+
+_SECONDS = 400.0
+_DEVICES = 12
+
+
+def main() -> int:
+    """Run the command; return its exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=_SECONDS, help="how long faults go on")
+    parser.add_argument("--seed", default="", help="what decides words and faults; default: another one each time")
+    parser.add_argument("--devices", type=int, default=_DEVICES, help="how many devices talk")
+    arguments = parser.parse_args()
+    seed = arguments.seed or secrets.token_hex(4)
+    print(f"chaos: seed {seed}, {arguments.devices} devices, {arguments.seconds:g} s", file=sys.stderr)
+    import uvloop  # noqa: PLC0415 - as the services do
+
+    with tempfile.TemporaryDirectory() as home:
+        came_to = uvloop.run(run(Path(home), seed=seed, seconds=arguments.seconds, devices=arguments.devices))
+    found = figures(came_to, seed)
+    print(told(came_to, found))
+    write(found)
+    return 1 if came_to.judgement.offences else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
