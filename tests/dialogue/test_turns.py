@@ -430,10 +430,26 @@ async def test_an_answer_that_breaks_off_is_ended_as_an_answer(place: Place, ski
 
 
 async def test_a_replica_that_is_gone_is_left_for_another_one(place: Place, replica: Replica) -> None:
-    """UNAVAILABLE is answered by one more attempt elsewhere, with the same idempotency key."""
+    """One without a connection is asked last of all."""
     async with fake_skill(weather()) as gone, fake_skill(weather()) as alive:
         await gone.stop()
         await replica.follow(gone, alive)
+        for _ in range(4):
+            outcome = await place.says("x", hypothesis(FORECAST, city="Paris"))
+            assert words(outcome) == ["It is sunny in Paris."]
+    await replica.follow()
+    assert len(alive.calls) == 4
+
+
+async def test_a_replica_that_refuses_is_left_for_another_one(place: Place, replica: Replica) -> None:
+    """UNAVAILABLE is answered by one more attempt elsewhere, with the same idempotency key."""
+
+    async def unavailable(_request: skill_pb2.HandleRequest, context: grpc.aio.ServicerContext) -> Responses:
+        await context.abort(grpc.StatusCode.UNAVAILABLE, "try again")
+        yield answer("never")
+
+    async with fake_skill(weather(), unavailable) as refusing, fake_skill(weather()) as alive:
+        await replica.follow(refusing, alive)
         for _ in range(4):
             outcome = await place.says("x", hypothesis(FORECAST, city="Paris"))
             assert words(outcome) == ["It is sunny in Paris."]

@@ -24,8 +24,8 @@ from earshot_chassis.rpc_errors import to_status
 _OPTIONS = (
     ("grpc.max_connection_age_ms", 300_000),
     ("grpc.max_connection_age_grace_ms", 30_000),
-    # Our clients ping every 20 s; the default tolerates one in five minutes on a silent call and then hangs up.
-    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    # Our clients ping every 500 ms; the default tolerates one in five minutes on a silent call and then hangs up.
+    ("grpc.http2.min_ping_interval_without_data_ms", 100),
     ("grpc.max_receive_message_length", 4 * 1024 * 1024),
     ("grpc.so_reuseport", 0),
 )

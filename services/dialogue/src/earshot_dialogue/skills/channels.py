@@ -15,6 +15,7 @@ from earshot_dialogue.core.catalogue import Catalogue, SkillVersion
 _AVOID_S = 2.0
 _GRACE_S = 30.0
 _GIVE_UP_S = 2.0
+_AWAY = frozenset({grpc.ChannelConnectivity.CONNECTING, grpc.ChannelConnectivity.TRANSIENT_FAILURE})
 
 Connect = Callable[[str], grpc.aio.Channel]
 
@@ -23,7 +24,8 @@ class SkillChannels:
     """One channel a replica, taken in turns within a skill's version.
 
     A replica that could not be reached goes to the back of the queue for two seconds: it may have crashed, and its lease
-    is still running. A target that stands for several replicas ("dns:///…") is balanced inside its channel.
+    is still running. So does one whose connection is not there at the moment, for as long as it is not: a process that is
+    frozen takes connections and never says a word, and a call would wait for it. A target that stands for several replicas ("dns:///…") is balanced inside its channel.
 
     Args:
         connect: Opens a channel: `earshot_chassis.rpc_client.connect`.
@@ -67,8 +69,11 @@ class SkillChannels:
         self._taken[key] = turn
         first = turn % len(able)
         queue = able[first:] + able[:first]
-        target = min(queue, key=lambda one: (one == tried, self._avoided.get(one, 0.0) > now))
+        target = min(queue, key=lambda one: (one == tried, self._avoided.get(one, 0.0) > now or self._is_away(one)))
         return target, self._stubs[target]
+
+    def _is_away(self, target: str) -> bool:
+        return self._channels[target].get_state() in _AWAY
 
     def avoid(self, target: str) -> None:
         """Put a replica at the back of the queue for a while."""
