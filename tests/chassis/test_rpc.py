@@ -131,7 +131,7 @@ async def test_health_is_served(channel: grpc.aio.Channel) -> None:
 async def test_bytes_that_are_no_request_are_refused_with_a_code(
     channel: grpc.aio.Channel, kind: str, path: str
 ) -> None:
-    """grpc itself would end such a call as UNKNOWN."""
+    """Without our own reading grpc would end such a call as UNKNOWN."""
     call = getattr(channel, kind)(f"/earshot.{path}")(b"\xff\xff\xff", timeout=5)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         _ = [each async for each in call] if kind == "unary_stream" else await call

@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -151,3 +151,39 @@ async def test_readiness_follows_the_bus(server: NatsServer) -> None:
         await service.until("/readyz", 503, 8)
         server.start()
         await service.until("/readyz", 200, 10)
+
+
+@contextlib.asynccontextmanager
+async def hanging_up(server: NatsServer) -> AsyncIterator[tuple[NatsServer, list[asyncio.StreamWriter]]]:
+    """Yield a way to the server and its clients' ends: a word written to one is the server's."""
+    clients: list[asyncio.StreamWriter] = []
+
+    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65_536):
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        onwards = await asyncio.open_connection("127.0.0.1", server.port)
+        clients.append(writer)
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(copy(reader, onwards[1]), copy(onwards[0], writer))
+
+    listening = await asyncio.start_server(connected, "127.0.0.1", 0)
+    port = listening.sockets[0].getsockname()[1]
+    try:
+        yield NatsServer(port, server.storage), clients
+    finally:
+        listening.close()
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["bus", "handlers"])
+async def test_service_ends_when_the_server_hangs_up_for_good(server: NatsServer, which: int) -> None:
+    """nats-py never comes back from a server's own error: the process ends, so that its supervisor makes a new one."""
+    async with hanging_up(server) as (way, clients):
+        with running(way) as service:
+            await service.until("/readyz", 200)
+            clients[which].write(b"-ERR 'User Authentication Expired'\r\n")
+            assert await asyncio.to_thread(service.process.wait, 15) == 1

@@ -29,7 +29,7 @@ from nats.js.errors import APIError
 from earshot_chassis import telemetry
 from earshot_chassis.codec import CONTENT_TYPE, content_type, decode, encode
 from earshot_chassis.consuming import Consuming, Delivery, DurableConsumer, Handler, Obsolete, ParkedHook
-from earshot_chassis.errors import EarshotError, MalformedPayloadError
+from earshot_chassis.errors import EarshotError, MalformedPayloadError, RetryableError
 from earshot_chassis.parking import Parking
 from earshot_chassis.publishing import Publisher
 from earshot_chassis.pulling import PullWorker
@@ -57,6 +57,7 @@ class Bus(Publisher):
         self._subscriptions: list[Subscription] = []
         self._broker: Any = None
         self._closing = False
+        self._lost = asyncio.Event()
         self._parking: Parking
         self.client: Client
         self.jetstream: JetStreamContext
@@ -73,6 +74,7 @@ class Bus(Publisher):
             "error_cb": self._on_error,
             "disconnected_cb": self._on_disconnect,
             "reconnected_cb": self._on_reconnect,
+            "closed_cb": self._on_closed,
         }
         if self._settings.nats_credentials is not None:
             options["user_credentials"] = str(self._settings.nats_credentials)
@@ -163,7 +165,7 @@ class Bus(Publisher):
         if self._handlers:
             from earshot_chassis.faststream import Broker  # noqa: PLC0415 - only services with handlers pay for it
 
-            self._broker = Broker(self._settings, self.name)
+            self._broker = Broker(self._settings, self.name, closed=self._on_closed)
             await self._broker.start(self._handlers)
         for worker in self._workers:
             await worker.start()
@@ -181,8 +183,21 @@ class Bus(Publisher):
         dead = [worker.consumer.durable for worker in self._workers if not worker.alive]
         return f"worker loop ended: {', '.join(dead)}" if dead else ""
 
+    async def lost(self) -> None:
+        """Wait until a connection is closed for good, which nobody asked for; then raise.
+
+        nats-py reconnects after a failure of the network, but gives up for ever when the server says why it hangs up: an
+        expired credential, a slow consumer, too many connections.
+
+        Raises:
+            RetryableError: A connection was closed: a new process may have one.
+        """
+        await self._lost.wait()
+        raise RetryableError("the server ended the connection", code="bus_connection_closed")
+
     async def stop_consuming(self, timeout_s: float) -> None:
         """Take no more work; wait for what is in progress, at most timeout_s, then cancel it."""
+        self._closing = True
         stopping = [worker.stop(timeout_s) for worker in self._workers]
         if self._broker is not None:
             stopping.append(self._broker.stop(timeout_s))
@@ -203,6 +218,10 @@ class Bus(Publisher):
     async def _on_disconnect(self) -> None:
         if not self._closing:
             _log.warning("bus_disconnected")
+
+    async def _on_closed(self) -> None:
+        if not self._closing:
+            self._lost.set()
 
     async def _on_reconnect(self) -> None:
         _log.info("bus_reconnected")

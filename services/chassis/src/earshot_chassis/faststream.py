@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from faststream.middlewares import AckPolicy
@@ -35,9 +36,15 @@ class DeliveryCodec:
 
 
 class Broker:
-    """The FastStream broker of one service."""
+    """The FastStream broker of one service.
 
-    def __init__(self, settings: ServiceSettings, name: str) -> None:
+    Args:
+        settings: Where the bus is.
+        name: The service.
+        closed: Called when its connection is closed for good.
+    """
+
+    def __init__(self, settings: ServiceSettings, name: str, *, closed: Callable[[], Awaitable[None]]) -> None:
         self._inbox = f"_INBOX_{name}"
         security = NatsCredentials.from_file(settings.nats_credentials) if settings.nats_credentials else None
         self._broker = NatsBroker(
@@ -47,6 +54,7 @@ class Broker:
             max_reconnect_attempts=-1,
             reconnect_time_wait=0.2,  # type: ignore[arg-type]  # nats-py sleeps any number of seconds
             inbox_prefix=self._inbox,
+            closed_cb=self._on_closed,
             codec=DeliveryCodec(),  # type: ignore[arg-type]  # its protocol is internal; this has its shape
             ack_policy=AckPolicy.MANUAL,
             apply_types=False,
@@ -54,6 +62,7 @@ class Broker:
             logger=_logger(),
         )
         self._consuming: list[Consuming] = []
+        self._closed = closed
 
     async def start(self, handlers: list[tuple[Consuming, DurableConsumer, int]]) -> None:
         """Connect and begin to fetch."""
@@ -71,15 +80,23 @@ class Broker:
 
     async def stop(self, timeout_s: float) -> None:
         """Fetch no more, wait for what is in progress, disconnect."""
-        for subscriber in self._broker.subscribers:
-            # Lets the fetch loop end by itself; cancelling a fetch could strand a message on its way to us.
-            subscriber.running = False
+        # Lets fetch loops end by themselves; cancelling a fetch could strand a message on its way to us.
+        self._fetch_no_more()
         loop = asyncio.get_running_loop()
         give_up = loop.time() + timeout_s
         await asyncio.sleep(_FETCH_S)
         for consuming in self._consuming:
             await consuming.idle(give_up - loop.time())
         await self._broker.stop()
+
+    def _fetch_no_more(self) -> None:
+        for subscriber in self._broker.subscribers:
+            subscriber.running = False
+
+    async def _on_closed(self) -> None:
+        # On a closed connection every fetch fails at once: the loops would leave no time for anything else.
+        self._fetch_no_more()
+        await self._closed()
 
 
 def _logger() -> logging.Logger:

@@ -91,6 +91,7 @@ class Service:
                 await hook()
             grpc_port = await self.grpc.start(self.settings.grpc_host, self.settings.grpc_port)
             await self.bus.start()
+            self._tasks["bus"] = loop.create_task(self.bus.lost(), name="bus")
             self._tasks["readiness"] = loop.create_task(self._look(), name="readiness")
             _log.info("started", version=self.version, grpc_port=grpc_port, http_port=http_port)
             await self._wait()
