@@ -460,7 +460,7 @@ async def test_a_replica_that_refuses_is_left_for_another_one(place: Place, repl
 
 
 async def test_an_effect_that_must_not_happen_twice_is_not_called_again(place: Place, replica: Replica) -> None:
-    """At most once: no second attempt, although a replica is left."""
+    """At most once: no second attempt, although a replica is left; whether the first had its effect, nobody knows."""
     description = weather(effect_guarantee=skill_pb2.EFFECT_GUARANTEE_AT_MOST_ONCE)
     description.intents[0].has_effect = True
     calls = 0
@@ -475,7 +475,7 @@ async def test_an_effect_that_must_not_happen_twice_is_not_called_again(place: P
         await replica.follow(one, other)
         outcome = await place.says("x", hypothesis(FORECAST, city="Paris"))
     await replica.follow()
-    assert (outcome.error.code, calls) == ("skill_unavailable", 1)
+    assert (outcome.error.code, calls) == ("effect_unknown", 1)
 
 
 async def test_a_turn_whose_deadline_has_passed_is_not_begun(place: Place, skill: FakeSkill) -> None:

@@ -20,11 +20,13 @@ from earshot_dialogue.skills.channels import SkillChannels
 from earshot_dialogue.skills.wire import SkillAnswer, SkillEvent, SkillQuestion, to_event
 
 # A redelivered turn counts its attempts on from here, so that no two attempts of a call have one number.
-ATTEMPTS_PER_DELIVERY = 2
+ATTEMPTS_PER_DELIVERY = 6
 
 Call = grpc.aio.UnaryStreamCall[skill_pb2.HandleRequest, skill_pb2.HandleResponse]
 
 _WORTH_TRYING_S = 0.05
+# Before the third attempt, by when every replica may have been asked; then twice as long each time.
+_PAUSE_S = 0.1
 _LAST_WAIT_S = 1.0
 
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -46,8 +48,9 @@ class SkillCaller:
     ) -> AsyncGenerator[SkillEvent, None]:
         """Yield what a skill says, up to its final answer or its question.
 
-        A replica that is UNAVAILABLE before it said anything is left for another one, once, unless the skill's effect must
-        not happen twice.
+        A replica that is UNAVAILABLE before it said anything is left for another one, and when there is no other, for itself
+        a moment later: a process that was killed is soon replaced. Not so where the skill's effect must not happen twice:
+        then nobody knows whether it has happened.
 
         Args:
             route: The version to call.
@@ -74,9 +77,16 @@ class SkillCaller:
                 except SkillError as error:
                     if error.unreachable:
                         self._channels.avoid(tried)
-                    in_time = attempt < ATTEMPTS_PER_DELIVERY and give_up - time.monotonic() > _WORTH_TRYING_S
-                    if not (error.unavailable and silent and repeatable and in_time):
+                    if error.unreachable and not repeatable:
+                        raise SkillError(str(error), code="effect_unknown") from error
+                    pause_s = _PAUSE_S * 2 ** (attempt - 2) if attempt > 1 else 0.0
+                    in_time = give_up - time.monotonic() > _WORTH_TRYING_S + pause_s
+                    # What a skill itself says is away is asked for once more; a replica that is gone, until another is there.
+                    most = ATTEMPTS_PER_DELIVERY if error.unreachable else 2
+                    last = attempt >= most or not in_time
+                    if last or not (error.unavailable and silent and repeatable):
                         raise
+                    await asyncio.sleep(pause_s)
                     _RETRIES.add(1, {"skill": route.skill.skill_id})
                 else:
                     return
