@@ -112,7 +112,7 @@ class Gatekeeper:
             kind=ambush.kind,
             stage=asked["instance"].rsplit("-", 1)[0],
             target=f"{asked['instance']} at {ambush.point}",
-            multi=True,
+            multi=False,
             began_at=began_at,
             recovered_at=time.monotonic(),
         )

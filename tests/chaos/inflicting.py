@@ -7,10 +7,12 @@ import contextlib
 import os
 import signal
 import time
+from collections.abc import Mapping
 
+from chaos.cutting import Line
 from chaos.phases import Board
 from chaos.records import Inflicted
-from chaos.schedule import Blow, Kind, Planned
+from chaos.schedule import DEVICE, Blow, Kind, Planned
 from earshot_local.stack import Stack
 
 _RECOVERY_S = 30.0
@@ -27,11 +29,13 @@ class Inflictor:
     Args:
         stack: The system.
         board: Tells what devices do.
+        lines: Ways to the bus that can be cut, by process or device.
     """
 
-    def __init__(self, stack: Stack, board: Board) -> None:
+    def __init__(self, stack: Stack, board: Board, lines: Mapping[str, Line]) -> None:
         self._stack = stack
         self._board = board
+        self._lines = lines
         self.inflicted: list[Inflicted] = []
 
     async def strike(self, blow: Blow) -> None:
@@ -41,9 +45,9 @@ class Inflictor:
             NotRecoveredError: Something did not come back.
         """
         moment = blow.faults[0]
-        await self._board.next(moment.phase)
+        device = await self._board.next(moment.phase)
         await asyncio.sleep(moment.after_s)
-        targets = self._targets(blow)
+        targets = self._targets(blow, device)
         began_at = time.monotonic()
         try:
             await asyncio.gather(*(self._inflict(fault, name) for fault, name in targets))
@@ -65,22 +69,27 @@ class Inflictor:
             ]
         await asyncio.sleep(blow.rest_s)
 
-    def _targets(self, blow: Blow) -> list[tuple[Planned, str]]:
+    def _targets(self, blow: Blow, device: str) -> list[tuple[Planned, str]]:
         """Return each fault with the process that it hits; no process is hit twice at once."""
         taken: set[str] = set()
         targets = []
         for fault in blow.faults:
-            able = [name for name in self._names(fault.stage) if name not in taken]
+            able = [name for name in self._names(fault.stage, device) if name not in taken]
             name = able[fault.replica % len(able)]
             taken.add(name)
             targets.append((fault, name))
         return targets
 
-    def _names(self, stage: str) -> list[str]:
+    def _names(self, stage: str, device: str) -> list[str]:
+        """Return what a fault of a stage may hit; of devices, the one whose turn it is."""
+        if stage == DEVICE:
+            return [device]
         return sorted(name for name in self._stack.processes if name.rsplit("-", 1)[0] == stage)
 
     async def _inflict(self, fault: Planned, name: str) -> None:
-        if fault.kind is Kind.FREEZE:
+        if fault.kind is Kind.CUT:
+            await self._lines[name].cut(fault.lasts_s)
+        elif fault.kind is Kind.FREEZE:
             await self._freeze(name, fault.lasts_s)
         else:
             await self._end(name, signal.SIGTERM if fault.kind is Kind.RESTART else signal.SIGKILL)

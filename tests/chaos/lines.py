@@ -50,7 +50,27 @@ ECHO: Final = Subject(
     },
     weight=3,
 )
-SUBJECTS: Final = (ECHO,)
+LIST: Final = Subject(
+    name="list",
+    said={"en-US": f"add {DIGEST_PLACE} to the list", "zh-CN": f"把{DIGEST_PLACE}加到清单"},
+    answer={"en-US": f"Added {DIGEST_PLACE} to the list.", "zh-CN": f"已把{DIGEST_PLACE}加到清单。"},
+    effect=True,
+)
+LAMP: Final = Subject(
+    name="lamp",
+    said={"en-US": f"toggle the lamp for {DIGEST_PLACE}", "zh-CN": f"为{DIGEST_PLACE}开关灯"},
+    answer={"en-US": f"The lamp was toggled for {DIGEST_PLACE}.", "zh-CN": f"已为{DIGEST_PLACE}开关了灯。"},
+    effect=True,
+    guarantee=Guarantee.AT_MOST_ONCE,
+)
+COUNTER: Final = Subject(
+    name="counter",
+    said={"en-US": f"count {DIGEST_PLACE}", "zh-CN": f"数一下{DIGEST_PLACE}"},
+    answer={"en-US": f"Counted {DIGEST_PLACE}.", "zh-CN": f"数了{DIGEST_PLACE}。"},
+    effect=True,
+    guarantee=Guarantee.AT_LEAST_ONCE,
+)
+SUBJECTS: Final = (ECHO, LIST, LAMP, COUNTER)
 
 
 def lines(

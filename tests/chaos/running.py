@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,14 +13,17 @@ from pathlib import Path
 
 from chaos.checker import Judgement, judge
 from chaos.codewords import LOCALES
+from chaos.cutting import lines_for
 from chaos.history import History
 from chaos.inflicting import Inflictor
 from chaos.lines import lines, words
+from chaos.outside import URL, Outside
 from chaos.phases import Board
+from chaos.process import LINES
 from chaos.records import Inflicted, Turn
 from chaos.schedule import Blow, deck, schedule
 from chaos.speaking import Speaker
-from chaos.system import SERVICES, device_settings, stack
+from chaos.system import SERVICES, device_name, device_settings, process_names, stack
 
 _LATE_S = 6.0
 
@@ -52,24 +56,32 @@ async def run(home: Path, *, seed: str, seconds: float, devices: int) -> Run:
         seconds: How long faults go on.
         devices: How many talk.
     """
-    async with stack(home) as system:
+    names = process_names(SERVICES)
+    async with contextlib.AsyncExitStack() as resources:
+        cables = await resources.enter_async_context(lines_for([*names, *map(device_name, range(devices))]))
+        outside = Outside()
+        url = await resources.enter_async_context(outside.open())
+        environment = {URL: url, LINES: json.dumps({name: cables[name].url for name in names})}
+        system = await resources.enter_async_context(stack(home, environment=environment))
+        for cable in cables.values():
+            cable.leads_to(system.nats_url)
         await system.ready()
         history = await History.of(system.nats_url, str(system.creds("admin")))
         board = Board()
-        inflictor = Inflictor(system, board)
+        inflictor = Inflictor(system, board, cables)
         speakers = [
             Speaker(
-                device_settings(system, number, locale),
+                device_settings(system, number, locale, url=cables[device_name(number)].url),
                 board,
                 lines(f"{seed}/{number}", locale),
             )
             for number, locale in zip(range(devices), itertools.cycle(LOCALES), strict=False)
         ]
-        blows = schedule(seed, deck([each.name for each in SERVICES], nodes=1, cuts=False))
+        blows = schedule(seed, deck([each.name for each in SERVICES], nodes=1, cuts=True))
         began = time.monotonic()
         await _talk(speakers, inflictor, blows, seconds)
         turns = [turn for speaker in speakers for turn in speaker.turns]
-        judgement = judge(turns, [], inflictor.inflicted, words())
+        judgement = judge(turns, outside.effects, inflictor.inflicted, words())
         told = [
             history.told(offence.turn, inflictor.inflicted)
             for offence in judgement.offences

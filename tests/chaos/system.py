@@ -21,11 +21,12 @@ ENVIRONMENT: Final = {
     "EARSHOT_ASR_VAD": "none",
     "EARSHOT_LOG_LEVEL": "info",
 }
+_SKILL: Final = "chaos.processes.skill"
 
 
-def service(name: str, module: str, role: str = "") -> Service:
+def service(name: str, *arguments: str, role: str = "") -> Service:
     """Return a service that `chaos.process` runs."""
-    command = (sys.executable, "-P", "-m", "chaos.process", module)
+    command = (sys.executable, "-P", "-m", "chaos.process", *arguments)
     return Service(name=name, module="", role=role or name, command=command)
 
 
@@ -34,7 +35,10 @@ SERVICES: Final = (
     service("nlu", "earshot_nlu"),
     service("dialogue", "earshot_dialogue"),
     service("tts", "chaos.processes.tts"),
-    service("echo", "chaos.processes.echo", "skill-echo"),
+    service("echo", _SKILL, "echo", role="skill-echo"),
+    service("list", _SKILL, "list", role="skill-chaos_list"),
+    service("lamp", _SKILL, "lamp", role="skill-chaos_lamp"),
+    service("counter", _SKILL, "counter", role="skill-chaos_counter"),
 )
 
 
@@ -56,9 +60,19 @@ def stack(
     )
 
 
+def process_names(services: Sequence[Service]) -> list[str]:
+    """Return the names of the processes that `stack` runs of some services."""
+    return [f"{each.name}-{index}" for each in services for index in range(REPLICAS)]
+
+
+def device_name(number: int) -> str:
+    """Return the id of a device."""
+    return f"speaker{number:02}"
+
+
 def device_settings(stack: Stack, number: int, locale: str, *, url: str = "", **options: Any) -> DeviceSettings:
     """Return the settings of a device in a household of its own."""
-    address = DeviceAddress(f"home{number:02}", f"speaker{number:02}")
+    address = DeviceAddress(f"home{number:02}", device_name(number))
     return DeviceSettings(
         nats_url=url or stack.nats_url,
         household_id=address.household,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from earshot_skillkit import Host, Reply, Request, Skill, intent
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parent / "echo"
 _THINKING_S = 0.1
 
 Called = Callable[[Request], Awaitable[None]]

@@ -1,0 +1,99 @@
+"""Lines between processes and the bus that can be cut: nothing passes, nothing is closed, as when a cable is pulled."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
+
+_BLOCK: Final = 1 << 16
+_HOST: Final = "127.0.0.1"
+
+
+@dataclass(slots=True)
+class Line:
+    """One process's way to the bus; `url` takes the place of the servers'.
+
+    Attributes:
+        nodes: How many servers there are.
+        ports: Where it listens, one for each server.
+        upstream: The servers' ports; while they are not known, connections are refused.
+    """
+
+    nodes: int = 1
+    ports: list[int] = field(default_factory=list)
+    upstream: list[int] = field(default_factory=list)
+    _whole: asyncio.Event = field(default_factory=asyncio.Event)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    @property
+    def url(self) -> str:
+        """What to connect to."""
+        return ",".join(f"nats://{_HOST}:{port}" for port in self.ports)
+
+    def leads_to(self, url: str) -> None:
+        """Tell it where the servers are, "nats://127.0.0.1:4222,nats://127.0.0.1:4223"."""
+        self.upstream = [int(server.rsplit(":", 1)[1]) for server in url.split(",")]
+
+    @contextlib.asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """Listen."""
+        self._whole.set()
+        servers = [await asyncio.start_server(partial(self._connected, node), _HOST, 0) for node in range(self.nodes)]
+        self.ports = [server.sockets[0].getsockname()[1] for server in servers]
+        try:
+            yield
+        finally:
+            for server in servers:
+                server.close()
+            for task in list(self._tasks):
+                task.cancel()
+
+    async def cut(self, seconds: float) -> None:
+        """Let nothing pass for a while; what was sent meanwhile arrives afterwards, as TCP would have it."""
+        self._whole.clear()
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self._whole.set()
+
+    async def _connected(self, node: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            await self._whole.wait()
+            there = await asyncio.open_connection(_HOST, self.upstream[node] if self.upstream else 0)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._pass_on(reader, there[1]))
+                group.create_task(self._pass_on(there[0], writer))
+        except* (OSError, asyncio.CancelledError):
+            # Either side has gone, or the test is over.
+            pass
+        finally:
+            writer.close()
+            self._tasks.discard(task)
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while block := await reader.read(_BLOCK):
+                await self._whole.wait()
+                writer.write(block)
+                await writer.drain()
+        finally:
+            writer.close()
+        # One direction has ended: the other one ends with it.
+        raise ConnectionResetError
+
+
+@contextlib.asynccontextmanager
+async def lines_for(names: Iterable[str], *, nodes: int = 1) -> AsyncIterator[Mapping[str, Line]]:
+    """Open a line for each name."""
+    lines = {name: Line(nodes=nodes) for name in names}
+    async with contextlib.AsyncExitStack() as stack:
+        for line in lines.values():
+            await stack.enter_async_context(line.open())
+        yield lines

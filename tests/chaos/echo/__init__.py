@@ -1,1 +1,0 @@
-"""A skill that says what it heard."""

@@ -1,0 +1,1 @@
+"""Skills to talk to: one says what it heard, three change something outside."""
