@@ -27,12 +27,12 @@ setup: $(ENVIRONMENT) ## Make or update .venv
 	@:
 
 .PHONY: run
-run: $(ENVIRONMENT) ## Start everything, speak four demo turns, stay up until Ctrl-C (ONCE=1: leave after the demo)
-	@exec .venv/bin/earshot demo $(if $(filter-out 0,$(ONCE)),--once)
+run: $(ENVIRONMENT) ## Start everything, speak four demo turns, stay up until Ctrl-C (ONCE=1: leave after the demo; CLUSTER=3)
+	@exec .venv/bin/earshot demo $(if $(filter-out 0,$(ONCE)),--once) $(if $(CLUSTER),--cluster $(CLUSTER))
 
 .PHONY: up
-up: $(ENVIRONMENT) ## Start everything and stay up (SCALE=asr=3,nlu=2)
-	@exec .venv/bin/earshot up $(if $(SCALE),--scale $(SCALE))
+up: $(ENVIRONMENT) ## Start everything and stay up (SCALE=asr=3,nlu=2 CLUSTER=3)
+	@exec .venv/bin/earshot up $(if $(SCALE),--scale $(SCALE)) $(if $(CLUSTER),--cluster $(CLUSTER))
 
 ##@ Develop
 
@@ -98,6 +98,12 @@ licences: $(ENVIRONMENT) ## List third-party software with its licences
 .PHONY: licences-check
 licences-check: $(ENVIRONMENT) ## Check that every dependency's licence is listed
 	@$(PY) deploy/local/licences.py --check
+
+##@ Break
+
+.PHONY: chaos
+chaos: $(ENVIRONMENT) ## Faults on three nodes while devices talk; what they hear is judged (CHAOS_SECONDS=400 CHAOS_SEED=word)
+	@PYTHONPATH=tests $(PY) -m chaos $(if $(CHAOS_SECONDS),--seconds $(CHAOS_SECONDS)) $(if $(CHAOS_SEED),--seed $(CHAOS_SEED)) $(ARGS)
 
 ##@ Measure
 

@@ -71,7 +71,9 @@ class SpokenSession:
     async def open(cls, url: str, credentials: Path, address: DeviceAddress, intent: str) -> SpokenSession:
         """Connect a device whose words mean `intent`."""
         client = await nats.connect(
-            url, user_credentials=str(credentials), inbox_prefix=device_inbox(address.household, address.device)
+            url.split(","),
+            user_credentials=str(credentials),
+            inbox_prefix=device_inbox(address.household, address.device),
         )
         session = cls(address, client, intent)
         await client.subscribe(f"device.{address.household}.{address.device}.down.speech.*", cb=session._speech)

@@ -19,6 +19,12 @@ Locale = Annotated[
 Out = Annotated[Path | None, typer.Option("--out", help="WAV file for the answer; default: in the state folder.")]
 Loud = Annotated[bool, typer.Option("--loud", help="Play the answer on the loudspeaker.")]
 Scale = Annotated[str, typer.Option("--scale", help="Replicas, for instance asr=3,nlu=2; 0 leaves a service out.")]
+Cluster = Annotated[
+    int,
+    typer.Option(
+        "--cluster", help="nats-server nodes: 1, or 3 that keep three copies; they have storage of their own."
+    ),
+]
 
 DEFAULT_HOUSEHOLD = "home"
 DEFAULT_DEVICE = "kitchen"

@@ -1,63 +1,115 @@
-"""The stack's own nats-server: its process, and the streams on it."""
+"""The stack's own bus: one nats-server or a cluster of them, and the streams on it."""
 
 from __future__ import annotations
 
+import asyncio
 import os
+import secrets
+import time
+from functools import partial
 
 import nats
+from nats.errors import Error as NatsError
+from nats.js.errors import APIError
 
 from earshot_local.child import Child, Program
 from earshot_local.credentials import Credentials
+from earshot_local.errors import InvalidScaleError
 from earshot_local.events import Listener
 from earshot_local.home import Home
-from earshot_local.nats_server import configuration, program
+from earshot_local.nats_server import Node, configuration, program
 from earshot_local.ports import HOST, Ports
 from earshot_local.probe import accepts
 from earshot_topology.apply import apply
 
 _PREFERRED_PORT = 4222
+NODES = (1, 3)
+# What a cluster answers while it has no leader, or not enough members that are up to date.
+_NOT_YET = {10004, 10005, 10008, 10009, 10023, 10074, 10076, 10118}
+_AGAIN_S = 0.1
 
 
 class LocalBus:
-    """nats-server in operator mode with everything the topology declares on it."""
+    """nats-server in operator mode with everything the topology declares on it.
 
-    def __init__(self, home: Home, ports: Ports, credentials: Credentials, *, preferred: bool) -> None:
-        self.port = ports.take(_PREFERRED_PORT if preferred else 0)
+    Args:
+        home: Where configuration and storage are.
+        ports: Where ports come from.
+        credentials: Whose users are let in.
+        preferred: Whether to try the well-known port first.
+        nodes: 1, or 3 for a cluster, which keeps a storage of its own and three copies of everything.
+
+    Raises:
+        InvalidScaleError: Another number of nodes.
+    """
+
+    def __init__(self, home: Home, ports: Ports, credentials: Credentials, *, preferred: bool, nodes: int = 1) -> None:
+        if nodes not in NODES:
+            raise InvalidScaleError(f"a bus of {nodes} nodes: there may be {' or '.join(map(str, NODES))}")
         self._home = home
         self._credentials = credentials
+        clustered = nodes > 1
+        self.nodes = tuple(
+            Node(
+                name=f"nats-server-{number}" if clustered else "nats-server",
+                port=ports.take(_PREFERRED_PORT if preferred and not number else 0),
+                storage=home.nats / (f"node-{number}" if clustered else "jetstream"),
+                route_port=ports.take() if clustered else 0,
+            )
+            for number in range(nodes)
+        )
 
     @property
     def url(self) -> str:
-        """Where it listens."""
-        return f"nats://{HOST}:{self.port}"
+        """Where it listens: all nodes, separated by commas."""
+        return ",".join(f"nats://{HOST}:{node.port}" for node in self.nodes)
 
-    def child(self, listener: Listener) -> Child:
-        """Write the configuration and return the process."""
-        config = self._home.nats / "server.conf"
-        storage = self._home.nats / "jetstream"
-        config.write_text(configuration(port=self.port, storage=storage, trust=self._credentials.trust))
+    def children(self, listener: Listener) -> tuple[Child, ...]:
+        """Write the configurations and return the processes."""
+        secret = secrets.token_hex(16)
+        return tuple(self._child(node, secret, listener) for node in self.nodes)
+
+    def _child(self, node: Node, secret: str, listener: Listener) -> Child:
+        config = self._home.nats / f"{node.name}.conf"
+        peers = [each for each in self.nodes if each is not node]
+        config.touch(mode=0o600)
+        config.write_text(configuration(node, trust=self._credentials.trust, peers=peers, route_secret=secret))
         return Child(
             Program(
-                name="nats-server",
+                name=node.name,
                 command=(str(program()), "-c", str(config)),
                 environment=dict(os.environ),
-                log=self._home.logs / "nats-server.log",
-                probe=lambda: accepts(HOST, self.port),
+                log=self._home.logs / f"{node.name}.log",
+                probe=partial(accepts, HOST, node.port),
             ),
             listener,
         )
 
     async def apply_topology(self) -> None:
-        """Create or update every stream, consumer and bucket."""
+        """Create or update every stream, consumer and bucket; wait until a cluster is able to.
+
+        Raises:
+            TimeoutError: The caller's patience ended.
+        """
         client = await nats.connect(
-            self.url,
+            self.url.split(","),
             user_credentials=str(self._credentials.service("admin")),
             inbox_prefix="_INBOX_admin",
             connect_timeout=2,
             error_cb=_ignore,
         )
         try:
-            await apply(client.jetstream())
+            while True:
+                began = time.monotonic()
+                try:
+                    await apply(client.jetstream(), replicas=len(self.nodes))
+                except (NatsError, APIError) as error:
+                    code = error.err_code if isinstance(error, APIError) else None
+                    if len(self.nodes) == 1 or not (code is None or code in _NOT_YET):
+                        raise
+                    await asyncio.sleep(max(0.0, _AGAIN_S - (time.monotonic() - began)))
+                else:
+                    return
         finally:
             await client.close()
 

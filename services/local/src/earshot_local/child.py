@@ -58,6 +58,7 @@ class Child:
         self._process: asyncio.subprocess.Process | None = None
         self._changed = asyncio.Condition()
         self._task: asyncio.Task[None] | None = None
+        self._restarting = False
 
     @property
     def name(self) -> str:
@@ -99,6 +100,36 @@ class Child:
             await process.wait()
         await self._enter(State.STOPPED, "stopped")
 
+    def kill(self) -> None:
+        """SIGKILL the process that runs at the moment; its supervisor starts another one."""
+        self._send(signal.SIGKILL)
+
+    def freeze(self) -> None:
+        """SIGSTOP it: it is there and does nothing."""
+        self._send(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT it."""
+        self._send(signal.SIGCONT)
+
+    async def restart(self) -> None:
+        """Have it end within its grace time and run anew at once; returns when it is ready."""
+        process = self._process
+        self._restarting = True
+        self._send(signal.SIGTERM)
+        if process is not None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), self.program.grace_s)
+            end_group(process.pid)
+        async with self._changed:
+            await self._changed.wait_for(lambda: not self._restarting)
+        await self.ready()
+
+    def _send(self, number: signal.Signals) -> None:
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(number)
+
     def tail(self) -> tuple[str, ...]:
         """Return its last log lines."""
         try:
@@ -114,6 +145,8 @@ class Child:
         while True:
             began = time.monotonic()
             ending = await self._run_once()
+            if self._restarting:
+                continue
             wait = self._backoff.crashed(time.monotonic() - began)
             self.restarts += 1
             tail = self.tail() if self._backoff.looping else ()
@@ -122,6 +155,7 @@ class Child:
 
     async def _run_once(self) -> str:
         """Run the program until it ends; return how it ended."""
+        self._restarting = False
         await self._enter(State.STARTING, "starting")
         try:
             with self.program.log.open("ab") as log:

@@ -39,6 +39,7 @@ class Running:
     otlp_endpoint: str
     grpc: dict[str, str]
     http: dict[str, list[str]]
+    nodes: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ import json
 import shutil
 import sys
 import sysconfig
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from earshot_local.errors import MissingProgramError
@@ -32,15 +34,39 @@ def program() -> Path:
     raise MissingProgramError("nats-server is not installed; it comes with: make setup")
 
 
-def configuration(*, port: int, storage: Path, trust: Trust) -> str:
-    """Return the server's configuration file: loopback only, JetStream on files below storage."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """One server of a bus.
+
+    Attributes:
+        name: Unique in its cluster.
+        port: Where clients connect.
+        storage: Where JetStream keeps its files.
+        route_port: Where the other nodes connect; 0 for a server by itself.
+    """
+
+    name: str
+    port: int
+    storage: Path
+    route_port: int = 0
+
+
+def configuration(node: Node, *, trust: Trust, peers: Sequence[Node] = (), route_secret: str = "") -> str:
+    """Return a node's configuration file: loopback only, JetStream on files below its storage.
+
+    Args:
+        node: The server.
+        trust: Whose users are let in.
+        peers: The other nodes of its cluster.
+        route_secret: What nodes show one another.
+    """
     preload = "\n".join(f"  {account}: {token}" for account, token in trust.accounts.items())
     return f"""\
-server_name: earshot-local
-listen: "127.0.0.1:{port}"
+server_name: {node.name}
+listen: "127.0.0.1:{node.port}"
 max_payload: {MAX_PAYLOAD}
 jetstream {{
-  store_dir: {json.dumps(str(storage))}
+  store_dir: {json.dumps(str(node.storage))}
   max_memory_store: {2 * GIB}
   max_file_store: {16 * GIB}
 }}
@@ -49,5 +75,21 @@ system_account: {trust.system_account}
 resolver: MEMORY
 resolver_preload {{
 {preload}
+}}
+{_cluster(node, peers, route_secret) if peers else ""}"""
+
+
+def _cluster(node: Node, peers: Sequence[Node], secret: str) -> str:
+    routes = "\n".join(f'    "nats://route:{secret}@127.0.0.1:{peer.route_port}"' for peer in peers)
+    # Addresses are not advertised: clients are given all of them, and one that stands behind a proxy must stay there.
+    return f"""\
+cluster {{
+  name: earshot-local
+  listen: "127.0.0.1:{node.route_port}"
+  no_advertise: true
+  authorization {{ user: route, password: {json.dumps(secret)}, timeout: 5 }}
+  routes: [
+{routes}
+  ]
 }}
 """

@@ -41,6 +41,7 @@ from earshot_local.plan import (
 from earshot_local.ports import HOST, Ports
 
 _BUS_TIMEOUT_S = 15.0
+_CLUSTER_TIMEOUT_S = 40.0
 _PREFERRED_TRACES_PORT = 8600
 
 
@@ -56,6 +57,7 @@ class Stack:
         tracestore: Whether to run the trace store.
         fixed_ports: Whether to try the well-known ports first; tests run on free ones alone.
         grace_s: How long a process may take to end after SIGTERM.
+        nodes: nats-server processes: 1, or 3 for a cluster with three copies of everything.
 
     Raises (on entering):
         AlreadyRunningError: Another stack holds the folder.
@@ -75,7 +77,9 @@ class Stack:
         tracestore: bool = True,
         fixed_ports: bool = False,
         grace_s: float = 8.0,
+        nodes: int = 1,
     ) -> None:
+        self._nodes = nodes
         self.home = Home(home)
         self._scale = dict(scale or {})
         self._env = dict(env or {})
@@ -97,7 +101,7 @@ class Stack:
 
     @property
     def nats_url(self) -> str:
-        """The bus."""
+        """The bus: its nodes, separated by commas."""
         return self._started_bus().url
 
     def creds(self, role: str) -> Path:
@@ -189,7 +193,7 @@ class Stack:
             self._say(f"ended {left} processes that an earlier stack had left behind")
         self._credentials = Credentials(self.home, [service.skill for service in self._services if service.skill])
         self._credentials.issue_services()
-        self._bus = LocalBus(self.home, self._ports, self._credentials, preferred=self._fixed_ports)
+        self._bus = LocalBus(self.home, self._ports, self._credentials, preferred=self._fixed_ports, nodes=self._nodes)
         self._layout = replicas(self._services, self._scale, self._ports)
         self._tracestore_port = self._ports.take(_PREFERRED_TRACES_PORT if self._fixed_ports else 0)
         self._otlp_port = self._ports.take()
@@ -198,15 +202,16 @@ class Stack:
         self.home.write_state(self._running())
 
     async def _start_bus(self, bus: LocalBus) -> None:
-        server = bus.child(self._heard)
-        self._adopt(server)
+        servers = bus.children(self._heard)
+        for server in servers:
+            self._adopt(server)
         try:
-            async with asyncio.timeout(_BUS_TIMEOUT_S):
-                await server.ready()
+            async with asyncio.timeout(_BUS_TIMEOUT_S if self._nodes == 1 else _CLUSTER_TIMEOUT_S):
+                await asyncio.gather(*(server.ready() for server in servers))
                 await bus.apply_topology()
         except TimeoutError as error:
-            tail = "\n  ".join(server.tail())
-            raise StartError(f"nats-server did not become ready within {_BUS_TIMEOUT_S:.0f} s:\n  {tail}") from error
+            tail = "\n  ".join(line for server in servers for line in server.tail())
+            raise StartError(f"the bus did not become ready in time:\n  {tail}") from error
 
     async def _sample_weather_wanted(self) -> bool:
         """Tell whether the weather skill will run and its source can't be reached."""
@@ -261,10 +266,11 @@ class Stack:
     async def _stop(self) -> None:
         with contextlib.suppress(FileNotFoundError):
             self.home.state.unlink()
-        under = [self._children.pop(name) for name in ("tracestore", "nats-server") if name in self._children]
-        await asyncio.gather(*(child.stop() for child in self._children.values()))
-        for child in under:
-            await child.stop()
+        servers = [name for name in self._children if name.startswith("nats-server")]
+        under = [[name for name in ("tracestore",) if name in self._children], servers]
+        ending = [[self._children.pop(name) for name in names] for names in under]
+        for children in (list(self._children.values()), *ending):
+            await asyncio.gather(*(child.stop() for child in children))
         self._record.unlink(missing_ok=True)
         self._lock.release()
 
@@ -277,6 +283,7 @@ class Stack:
         return Running(
             pid=os.getpid(),
             nats_url=self.nats_url,
+            nodes=self._nodes,
             traces_url=self.traces_url if self._with_tracestore else "",
             otlp_endpoint=self.otlp_endpoint if self._with_tracestore else "",
             grpc={name: target(name, self._layout) for name in sorted(names)},

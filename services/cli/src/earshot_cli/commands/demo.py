@@ -12,7 +12,7 @@ from earshot_cli import lifetime, report
 from earshot_cli.commands.up import started, where_to_look
 from earshot_cli.demo import TURNS, DemoTurn, wrong
 from earshot_cli.errors import CliError
-from earshot_cli.options import DEFAULT_DEVICE, DEFAULT_HOUSEHOLD, Json, Scale
+from earshot_cli.options import DEFAULT_DEVICE, DEFAULT_HOUSEHOLD, Cluster, Json, Scale
 from earshot_cli.output import Output
 from earshot_cli.stackfinder import Target, home, running_stack
 from earshot_local.errors import NotRunningError
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Once = Annotated[bool, typer.Option("--once", help="Leave after the demo turns.")]
 
 
-def demo(*, once: Once = False, scale: Scale = "", as_json: Json = False) -> None:
+def demo(*, once: Once = False, scale: Scale = "", cluster: Cluster = 1, as_json: Json = False) -> None:
     """Start the stack (or use the one that runs), speak four turns, then stay up until Ctrl-C.
 
     Exits 1 if a turn is wrong.
@@ -32,7 +32,7 @@ def demo(*, once: Once = False, scale: Scale = "", as_json: Json = False) -> Non
     output = Output(as_json=as_json)
     documents: list[dict[str, Any]] = []
     try:
-        work = _demo(output, documents, stay=not once and not as_json, scale=parse_scale(scale))
+        work = _demo(output, documents, stay=not once and not as_json, scale=parse_scale(scale), nodes=cluster)
         lifetime.run(work, stopping=lambda: output.progress.print("stopping …"))
     except lifetime.Interrupted:
         output.progress.print("stopped; no process is left")
@@ -44,14 +44,16 @@ def demo(*, once: Once = False, scale: Scale = "", as_json: Json = False) -> Non
         raise CliError(f"{len(failed)} of {len(documents)} demo turns went wrong", code="demo_failed")
 
 
-async def _demo(output: Output, documents: list[dict[str, Any]], *, stay: bool, scale: dict[str, int]) -> None:
+async def _demo(
+    output: Output, documents: list[dict[str, Any]], *, stay: bool, scale: dict[str, int], nodes: int
+) -> None:
     async with AsyncExitStack() as opened:
         own: Stack | None = None
         try:
             target = running_stack()
             output.progress.print(f"using the stack that runs from {target.home.root} (process {target.running.pid})")
         except NotRunningError:
-            own = await opened.enter_async_context(started(output, scale))
+            own = await opened.enter_async_context(started(output, scale, nodes))
             target = Target(home=home(), running=own.home.running())
         from earshot_cli.telemetry import exported_to  # noqa: PLC0415
 

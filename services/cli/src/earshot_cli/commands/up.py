@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from earshot_cli import lifetime
 from earshot_cli.board import Board, processes
-from earshot_cli.options import Json, Scale
+from earshot_cli.options import Cluster, Json, Scale
 from earshot_cli.output import Output
 from earshot_cli.stackfinder import home
 from earshot_local.plan import parse_scale
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 READY_TIMEOUT_S = 120.0
 
 
-def up(*, scale: Scale = "", as_json: Json = False) -> None:
+def up(*, scale: Scale = "", cluster: Cluster = 1, as_json: Json = False) -> None:
     """Start nats-server, the trace store and every service; stay up until Ctrl-C."""
     output = Output(as_json=as_json)
     try:
-        lifetime.run(_up(output, parse_scale(scale)), stopping=lambda: output.progress.print("stopping …"))
+        lifetime.run(_up(output, parse_scale(scale), cluster), stopping=lambda: output.progress.print("stopping …"))
     except lifetime.Interrupted:
         output.progress.print("stopped; no process is left")
 
 
 @asynccontextmanager
-async def started(output: Output, scale: Mapping[str, int]) -> AsyncIterator[Stack]:
+async def started(output: Output, scale: Mapping[str, int], nodes: int = 1) -> AsyncIterator[Stack]:
     """Start a stack on its well-known ports and show it coming up.
 
     Raises:
@@ -41,7 +41,7 @@ async def started(output: Output, scale: Mapping[str, int]) -> AsyncIterator[Sta
     from earshot_local.stack import Stack  # noqa: PLC0415 - commands that only ask need none of it
 
     board = Board(output.console)
-    stack = Stack(home=home().root, scale=scale, listener=board.hear, fixed_ports=True)
+    stack = Stack(home=home().root, scale=scale, listener=board.hear, fixed_ports=True, nodes=nodes)
     board.watch(stack.processes)
     try:
         async with stack:
@@ -52,8 +52,8 @@ async def started(output: Output, scale: Mapping[str, int]) -> AsyncIterator[Sta
         board.close()
 
 
-async def _up(output: Output, scale: Mapping[str, int]) -> None:
-    async with started(output, scale) as stack:
+async def _up(output: Output, scale: Mapping[str, int], nodes: int) -> None:
+    async with started(output, scale, nodes) as stack:
         output.document({**asdict(stack.home.running()), "processes": processes(stack.processes)})
         output.show(where_to_look(stack), "Ctrl-C stops everything.")
         await asyncio.Event().wait()
