@@ -20,13 +20,14 @@ from earshot_dialogue.skills.channels import SkillChannels
 from earshot_dialogue.skills.wire import SkillAnswer, SkillEvent, SkillQuestion, to_event
 
 # A redelivered turn counts its attempts on from here, so that no two attempts of a call have one number.
-ATTEMPTS_PER_DELIVERY = 6
+ATTEMPTS_PER_DELIVERY = 20
 
 Call = grpc.aio.UnaryStreamCall[skill_pb2.HandleRequest, skill_pb2.HandleResponse]
 
 _WORTH_TRYING_S = 0.05
-# Before the third attempt, by when every replica may have been asked; then twice as long each time.
+# Before the third attempt, by when every replica may have been asked; then twice as long each time, up to a limit.
 _PAUSE_S = 0.1
+_LONGEST_PAUSE_S = 0.8
 _LAST_WAIT_S = 1.0
 
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -79,7 +80,7 @@ class SkillCaller:
                         self._channels.avoid(tried)
                     if error.unreachable and not repeatable:
                         raise SkillError(str(error), code="effect_unknown") from error
-                    pause_s = _PAUSE_S * 2 ** (attempt - 2) if attempt > 1 else 0.0
+                    pause_s = min(_LONGEST_PAUSE_S, _PAUSE_S * 2 ** (attempt - 2)) if attempt > 1 else 0.0
                     in_time = give_up - time.monotonic() > _WORTH_TRYING_S + pause_s
                     # What a skill itself says is away is asked for once more; a replica that is gone, until another is there.
                     most = ATTEMPTS_PER_DELIVERY if error.unreachable else 2
