@@ -81,6 +81,8 @@ class LocalBus:
                 environment=dict(os.environ),
                 log=self._home.logs / f"{node.name}.log",
                 probe=partial(accepts, HOST, node.port),
+                # Nodes that are stopped together wait for one another; what was acknowledged is on disk anyway.
+                grace_s=8.0 if len(self.nodes) == 1 else 4.0,
             ),
             listener,
         )
