@@ -1,6 +1,6 @@
 """Faults against the whole system, and what the devices heard of it.
 
-Usage: python -m chaos [--seconds N] [--seed WORD] [--devices N]
+Usage: python -m chaos [--seconds N] [--seed WORD] [--devices N] [--nodes N]
 
 Prints the seed first: the same seed says the same words and inflicts the same faults in the same order. Ends with 1 if
 any turn was silent, lost, heard twice or answered wrongly, if an effect was missing or doubled, if one process alone cost
@@ -28,13 +28,22 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=_SECONDS, help="how long faults go on")
     parser.add_argument("--seed", default="", help="what decides words and faults; default: another one each time")
     parser.add_argument("--devices", type=int, default=_DEVICES, help="how many devices talk")
+    parser.add_argument("--nodes", type=int, choices=(1, 3), default=3, help="servers of the bus")
     arguments = parser.parse_args()
     seed = arguments.seed or secrets.token_hex(4)
     print(f"chaos: seed {seed}, {arguments.devices} devices, {arguments.seconds:g} s", file=sys.stderr)
     import uvloop  # noqa: PLC0415 - as the services do
 
     with tempfile.TemporaryDirectory() as home:
-        came_to = uvloop.run(run(Path(home), seed=seed, seconds=arguments.seconds, devices=arguments.devices))
+        came_to = uvloop.run(
+            run(
+                Path(home),
+                seed=seed,
+                seconds=arguments.seconds,
+                devices=arguments.devices,
+                nodes=arguments.nodes,
+            )
+        )
     found = figures(came_to, seed)
     print(told(came_to, found))
     write(found)

@@ -54,10 +54,9 @@ class Gatekeeper:
         """Lay an ambush for a speaker's turns."""
         self._waiting[speaker].append(ambush)
 
-    @property
-    def waiting(self) -> list[tuple[str, Ambush]]:
-        """Ambushes that nothing has walked into so far."""
-        return [(speaker, ambush) for speaker, ambushes in self._waiting.items() for ambush in ambushes]
+    def waits_for(self, speaker: str) -> bool:
+        """Tell whether an ambush for a speaker's turns has not happened yet."""
+        return bool(self._waiting[speaker])
 
     @contextlib.asynccontextmanager
     async def open(self, path: Path) -> AsyncIterator[None]:

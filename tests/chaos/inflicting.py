@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from chaos.cutting import Line
 from chaos.phases import Board
 from chaos.records import Inflicted
-from chaos.schedule import DEVICE, Blow, Kind, Planned
+from chaos.schedule import BUS, DEVICE, Blow, Kind, Planned
+from chaos.servers import SERVER, Servers
 from earshot_local.stack import Stack
 
 _RECOVERY_S = 30.0
@@ -30,9 +31,11 @@ class Inflictor:
         stack: The system.
         board: Tells what devices do.
         lines: Ways to the bus that can be cut, by process or device.
+        bus: Tells how the bus's servers are.
     """
 
-    def __init__(self, stack: Stack, board: Board, lines: Mapping[str, Line]) -> None:
+    def __init__(self, stack: Stack, board: Board, lines: Mapping[str, Line], bus: Servers) -> None:
+        self._bus = bus
         self._stack = stack
         self._board = board
         self._lines = lines
@@ -47,12 +50,13 @@ class Inflictor:
         moment = blow.faults[0]
         device = await self._board.next(moment.phase)
         await asyncio.sleep(moment.after_s)
-        targets = self._targets(blow, device)
+        targets = await self._targets(blow, device)
         began_at = time.monotonic()
         try:
             await asyncio.gather(*(self._inflict(fault, name) for fault, name in targets))
             async with asyncio.timeout(_RECOVERY_S):
                 await self._stack.ready()
+                await self._bus.whole()
         except TimeoutError as error:
             raise NotRecoveredError(", ".join(f"{fault.kind} {name}" for fault, name in targets)) from error
         finally:
@@ -69,13 +73,15 @@ class Inflictor:
             ]
         await asyncio.sleep(blow.rest_s)
 
-    def _targets(self, blow: Blow, device: str) -> list[tuple[Planned, str]]:
+    async def _targets(self, blow: Blow, device: str) -> list[tuple[Planned, str]]:
         """Return each fault with the process that it hits; no process is hit twice at once."""
         taken: set[str] = set()
         targets = []
         for fault in blow.faults:
             able = [name for name in self._names(fault.stage, device) if name not in taken]
             name = able[fault.replica % len(able)]
+            if fault.kind is Kind.KILL_LEADER:
+                name = await self._bus.leader() or name
             taken.add(name)
             targets.append((fault, name))
         return targets
@@ -84,6 +90,8 @@ class Inflictor:
         """Return what a fault of a stage may hit; of devices, the one whose turn it is."""
         if stage == DEVICE:
             return [device]
+        if stage == BUS:
+            return sorted(name for name in self._stack.processes if name.startswith(SERVER))
         return sorted(name for name in self._stack.processes if name.rsplit("-", 1)[0] == stage)
 
     async def _inflict(self, fault: Planned, name: str) -> None:

@@ -22,6 +22,7 @@ from chaos.phases import Board
 from chaos.process import LINES
 from chaos.records import Inflicted, Turn
 from chaos.schedule import Blow, deck, schedule
+from chaos.servers import Servers
 from chaos.speaking import Speaker
 from chaos.system import SERVICES, device_name, device_settings, process_names, stack
 
@@ -47,7 +48,7 @@ class Run:
     told: Sequence[str]
 
 
-async def run(home: Path, *, seed: str, seconds: float, devices: int) -> Run:
+async def run(home: Path, *, seed: str, seconds: float, devices: int, nodes: int) -> Run:
     """Let devices talk for a while under a seeded schedule of faults.
 
     Args:
@@ -55,20 +56,23 @@ async def run(home: Path, *, seed: str, seconds: float, devices: int) -> Run:
         seed: Decides what is said and which faults happen.
         seconds: How long faults go on.
         devices: How many talk.
+        nodes: Servers of the bus, 1 or 3.
     """
     names = process_names(SERVICES)
     async with contextlib.AsyncExitStack() as resources:
-        cables = await resources.enter_async_context(lines_for([*names, *map(device_name, range(devices))]))
+        cables = await resources.enter_async_context(
+            lines_for([*names, *map(device_name, range(devices))], nodes=nodes)
+        )
         outside = Outside()
         url = await resources.enter_async_context(outside.open())
         environment = {URL: url, LINES: json.dumps({name: cables[name].url for name in names})}
-        system = await resources.enter_async_context(stack(home, environment=environment))
+        system = await resources.enter_async_context(stack(home, environment=environment, nodes=nodes))
         for cable in cables.values():
             cable.leads_to(system.nats_url)
         await system.ready()
         history = await History.of(system.nats_url, str(system.creds("admin")))
         board = Board()
-        inflictor = Inflictor(system, board, cables)
+        inflictor = Inflictor(system, board, cables, Servers(history.client.jetstream()))
         speakers = [
             Speaker(
                 device_settings(system, number, locale, url=cables[device_name(number)].url),
@@ -77,7 +81,7 @@ async def run(home: Path, *, seed: str, seconds: float, devices: int) -> Run:
             )
             for number, locale in zip(range(devices), itertools.cycle(LOCALES), strict=False)
         ]
-        blows = schedule(seed, deck([each.name for each in SERVICES], nodes=1, cuts=True))
+        blows = schedule(seed, deck([each.name for each in SERVICES], nodes=nodes, cuts=True))
         began = time.monotonic()
         await _talk(speakers, inflictor, blows, seconds)
         turns = [turn for speaker in speakers for turn in speaker.turns]

@@ -52,6 +52,7 @@ LIST_AMBUSHES = (
     Ambush("before effect of list", Kind.RESTART),
 )
 SEED = 1
+MOST_TRIES = 4
 
 
 def plans() -> list[list[tuple[Ambush, Subject]]]:
@@ -72,11 +73,20 @@ PATIENT_DEVICE = {"answer_timeout_s": 40.0, "segment_timeout_s": 30.0, "speech_t
 
 
 def ambushed(keeper: Gatekeeper, speaker: str, locale: str, ambushes: list[tuple[Ambush, Subject]]) -> Iterator[Line]:
-    """Lay an ambush for each turn, and say something."""
-    for number, (ambush, subject) in enumerate(ambushes):
+    """Lay one ambush after the other, and say something until somebody has walked into it.
+
+    A turn may not come as far as its ambush: what happens to another one's may hit it first, and a lamp that may have
+    been toggled is not asked again.
+    """
+    number = 0
+    for ambush, subject in ambushes:
         keeper.lay(speaker, ambush)
-        seed = zlib.crc32(f"{SEED}/{speaker}/{number}".encode())
-        yield line(subject, locale, seconds=1.0, seed=seed, pause_s=0.1, by=speaker)
+        for _ in range(MOST_TRIES):
+            number += 1
+            seed = zlib.crc32(f"{SEED}/{speaker}/{number}".encode())
+            yield line(subject, locale, seconds=1.0, seed=seed, pause_s=0.1, by=speaker)
+            if not keeper.waits_for(speaker):
+                break
 
 
 @pytest.mark.timeout(150)
@@ -112,7 +122,6 @@ async def test_every_turn_is_answered_whatever_dies_at_whatever_point(tmp_path):
         f"{offence.what}: {history.told(offence.turn, faults)}" for offence in judgement.offences if offence.turn
     )
     assert not judgement.offences, told
-    assert judgement.count(Verdict.ANSWERED) + judgement.count(Verdict.UNKNOWN) == count
-    assert not keeper.waiting
+    assert judgement.count(Verdict.ANSWERED) + judgement.count(Verdict.UNKNOWN) == len(turns)
     assert len(keeper.sprung) == count >= 30
     assert {fault.stage for fault in faults} == {"asr", "nlu", "dialogue", "echo", "list", "lamp", "counter", "tts"}

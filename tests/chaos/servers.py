@@ -1,0 +1,50 @@
+"""How the servers of the bus are: who leads, and whether all of them have everything."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from nats.errors import Error as NatsError
+from nats.js import JetStreamContext
+from nats.js.api import StreamInfo
+from nats.js.errors import APIError
+
+SERVER: Final = "nats-server"
+# What a turn is stored on: those whose loss, or lag, would make a second fault of the next one.
+_STREAMS: Final = ("UTTERANCES", "TURNS", "OUTCOMES", "DEADLINES", "DEVICE_EVENTS", "KV_SESSIONS")
+_LOOK_S: Final = 0.1
+
+
+class Servers:
+    """Asks JetStream, as its administrator."""
+
+    def __init__(self, jetstream: JetStreamContext) -> None:
+        self._jetstream = jetstream
+
+    async def leader(self) -> str:
+        """Return the process that leads the stream of outcomes; empty while none does."""
+        info = await self._info("OUTCOMES")
+        return (info.cluster.leader or "") if info is not None and info.cluster is not None else ""
+
+    async def whole(self) -> None:
+        """Wait until every server has everything."""
+        for stream in _STREAMS:
+            while not _is_whole(await self._info(stream)):
+                await asyncio.sleep(_LOOK_S)
+
+    async def _info(self, stream: str) -> StreamInfo | None:
+        try:
+            return await self._jetstream.stream_info(stream)
+        except (NatsError, APIError, OSError):
+            return None
+
+
+def _is_whole(info: StreamInfo | None) -> bool:
+    if info is None:
+        return False
+    cluster = info.cluster
+    if cluster is None or info.config.num_replicas in (None, 1):
+        return True
+    followers = cluster.replicas or []
+    return bool(cluster.leader) and all(peer.current and not peer.offline for peer in followers)
