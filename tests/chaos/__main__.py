@@ -1,6 +1,6 @@
 """Faults against the whole system, and what the devices heard of it.
 
-Usage: python -m chaos [--seconds N] [--seed WORD] [--devices N] [--nodes N]
+Usage: python -m chaos [--seconds N] [--seed WORD] [--devices N] [--nodes N] [--keep]
 
 Prints the seed first: the same seed says the same words and inflicts the same faults in the same order. Ends with 1 if
 any turn was silent, lost, heard twice or answered wrongly, if an effect was missing or doubled, if one process alone cost
@@ -10,7 +10,9 @@ an answer, or if more than one turn in a hundred was apologised for.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import secrets
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -28,13 +30,19 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=_SECONDS, help="how long faults go on")
     parser.add_argument("--seed", default="", help="what decides words and faults; default: another one each time")
     parser.add_argument("--devices", type=int, default=_DEVICES, help="how many devices talk")
+    parser.add_argument("--keep", action="store_true", help="keep logs and state, and say where")
     parser.add_argument("--nodes", type=int, choices=(1, 3), default=3, help="servers of the bus")
     arguments = parser.parse_args()
     seed = arguments.seed or secrets.token_hex(4)
     print(f"chaos: seed {seed}, {arguments.devices} devices, {arguments.seconds:g} s", file=sys.stderr)
     import uvloop  # noqa: PLC0415 - as the services do
 
-    with tempfile.TemporaryDirectory() as home:
+    with contextlib.ExitStack() as resources:
+        home = tempfile.mkdtemp(prefix="chaos-")
+        if arguments.keep:
+            print(f"chaos: logs in {home}/logs", file=sys.stderr)
+        else:
+            resources.callback(shutil.rmtree, home, ignore_errors=True)
         came_to = uvloop.run(
             run(
                 Path(home),
@@ -47,7 +55,7 @@ def main() -> int:
     found = figures(came_to, seed)
     print(told(came_to, found))
     write(found)
-    return 1 if came_to.judgement.offences else 0
+    return 0 if came_to.passed else 1
 
 
 if __name__ == "__main__":

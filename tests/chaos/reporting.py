@@ -77,5 +77,7 @@ def told(run: Run, found: dict[str, Any]) -> str:
     ]
     parts += [f"! {offence.what}" for offence in run.judgement.offences if offence.turn is None]
     parts += run.told
-    parts.append("failed" if run.judgement.offences else "passed")
+    if run.broken_off:
+        parts.append(f"! {run.broken_off}")
+    parts.append("passed" if run.passed else "failed")
     return "\n\n".join(parts)

@@ -15,7 +15,7 @@ from chaos.checker import Judgement, judge
 from chaos.codewords import LOCALES
 from chaos.cutting import lines_for
 from chaos.history import History
-from chaos.inflicting import Inflictor
+from chaos.inflicting import Inflictor, NotRecoveredError
 from chaos.lines import lines, words
 from chaos.outside import URL, Outside
 from chaos.phases import Board
@@ -39,6 +39,7 @@ class Run:
         faults: As inflicted.
         seconds: How long the devices talked.
         told: Each offending turn's history.
+        broken_off: Why faults ended early; empty: they did not.
     """
 
     judgement: Judgement
@@ -46,6 +47,12 @@ class Run:
     faults: Sequence[Inflicted]
     seconds: float
     told: Sequence[str]
+    broken_off: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing happened that may not."""
+        return not self.judgement.offences and not self.broken_off
 
 
 async def run(home: Path, *, seed: str, seconds: float, devices: int, nodes: int) -> Run:
@@ -83,7 +90,7 @@ async def run(home: Path, *, seed: str, seconds: float, devices: int, nodes: int
         ]
         blows = schedule(seed, deck([each.name for each in SERVICES], nodes=nodes, cuts=True))
         began = time.monotonic()
-        await _talk(speakers, inflictor, blows, seconds)
+        broken_off = await _talk(speakers, inflictor, blows, seconds)
         turns = [turn for speaker in speakers for turn in speaker.turns]
         judgement = judge(turns, outside.effects, inflictor.inflicted, words())
         told = [
@@ -98,18 +105,24 @@ async def run(home: Path, *, seed: str, seconds: float, devices: int, nodes: int
             faults=inflictor.inflicted,
             seconds=time.monotonic() - began,
             told=told,
+            broken_off=broken_off,
         )
 
 
-async def _talk(speakers: Sequence[Speaker], inflictor: Inflictor, blows: Iterator[Blow], seconds: float) -> None:
+async def _talk(speakers: Sequence[Speaker], inflictor: Inflictor, blows: Iterator[Blow], seconds: float) -> str:
+    """Let everybody talk while faults happen; return why they ended early, if they did."""
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         for speaker in speakers:
             group.create_task(speaker.converse(stop, _LATE_S))
         try:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    for blow in blows:
-                        await inflictor.strike(blow)
+            async with asyncio.timeout(seconds):
+                for blow in blows:
+                    await inflictor.strike(blow)
+        except NotRecoveredError as error:
+            return f"did not come back: {error}"
+        except TimeoutError:
+            pass
         finally:
             stop.set()
+    return ""
