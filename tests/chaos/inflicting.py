@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import signal
 import time
 from collections.abc import Mapping
 
@@ -14,6 +11,7 @@ from chaos.phases import Board
 from chaos.records import Inflicted
 from chaos.schedule import BUS, DEVICE, Blow, Kind, Planned
 from chaos.servers import SERVER, Servers
+from earshot_local.child import Child
 from earshot_local.stack import Stack
 
 _RECOVERY_S = 30.0
@@ -53,8 +51,8 @@ class Inflictor:
         targets = await self._targets(blow, device)
         began_at = time.monotonic()
         try:
-            await asyncio.gather(*(self._inflict(fault, name) for fault, name in targets))
             async with asyncio.timeout(_RECOVERY_S):
+                await asyncio.gather(*(self._inflict(fault, name) for fault, name in targets))
                 await self._stack.ready()
                 await self._bus.whole()
         except TimeoutError as error:
@@ -97,29 +95,25 @@ class Inflictor:
     async def _inflict(self, fault: Planned, name: str) -> None:
         if fault.kind is Kind.CUT:
             await self._lines[name].cut(fault.lasts_s)
-        elif fault.kind is Kind.FREEZE:
-            await self._freeze(name, fault.lasts_s)
-        else:
-            await self._end(name, signal.SIGTERM if fault.kind is Kind.RESTART else signal.SIGKILL)
-
-    async def _freeze(self, name: str, lasts_s: float) -> None:
-        pid = self._stack.processes[name].pid
-        if pid is None:
             return
-        os.kill(pid, signal.SIGSTOP)
-        try:
-            await asyncio.sleep(lasts_s)
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
-
-    async def _end(self, name: str, number: signal.Signals) -> None:
-        """End a process and wait until its supervisor has started another one."""
         child = self._stack.processes[name]
-        pid = child.pid
-        if pid is not None:
-            os.kill(pid, number)
-        async with asyncio.timeout(_RECOVERY_S):
-            while child.pid in (None, pid):
-                await asyncio.sleep(_LOOK_S)
-            await child.ready()
+        match fault.kind:
+            case Kind.FREEZE:
+                child.freeze()
+                try:
+                    await asyncio.sleep(fault.lasts_s)
+                finally:
+                    child.thaw()
+            case Kind.RESTART:
+                await child.restart()
+            case _:
+                await _kill(child)
+
+
+async def _kill(child: Child) -> None:
+    """Kill a process and wait until its supervisor has another one that is ready."""
+    pid = child.pid
+    child.kill()
+    while child.pid in (None, pid):
+        await asyncio.sleep(_LOOK_S)
+    await child.ready()

@@ -13,7 +13,7 @@ from earshot.asr.v1 import events_pb2
 from earshot.common.v1 import turn_pb2
 from earshot.device.v1 import directive_pb2
 from earshot.dialogue.v1 import outcome_pb2
-from earshot.skill.v1 import skill_pb2
+from earshot.skill.v1 import skill_pb2, skill_pb2_grpc
 from earshot_chassis.errors import InvalidInputError, RetryableError
 from earshot_chassis.rpc_errors import to_status
 from earshot_topology.subjects import TURN_FILLER, TURN_INTERPRETED, TURN_SPEECH_CANCELLED
@@ -439,6 +439,22 @@ async def test_a_replica_that_is_gone_is_left_for_another_one(place: Place, repl
             assert words(outcome) == ["It is sunny in Paris."]
     await replica.follow()
     assert len(alive.calls) == 4
+
+
+async def test_a_skill_whose_only_replica_was_killed_is_waited_for(place: Place, replica: Replica) -> None:
+    """As long as the call may take: the process that replaces it is soon there."""
+    async with fake_skill(weather()) as killed:
+        await replica.follow(killed)
+        await killed.stop()
+        asking = asyncio.create_task(place.says("x", hypothesis(FORECAST, city="Paris")))
+        await asyncio.sleep(0.5)
+        assert not asking.done()
+        killed.server = grpc.aio.server()
+        skill_pb2_grpc.add_SkillServicer_to_server(killed, killed.server)
+        killed.server.add_insecure_port(killed.target)
+        await killed.server.start()
+        assert words(await asking) == ["It is sunny in Paris."]
+    await replica.follow()
 
 
 async def test_a_replica_that_refuses_is_left_for_another_one(place: Place, replica: Replica) -> None:
