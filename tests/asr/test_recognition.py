@@ -121,13 +121,11 @@ async def test_nobody_spoke() -> None:
 
 
 async def test_frames_that_stop_coming() -> None:
-    """What came before the audio was lost is recognised; when nothing came it is an error."""
-    lost = Microphone(frames=frames(speech(0.6)), ending=Ending.LOST)
-    result = await recognizer(DigestEngine()).recognize(REQUEST, lost, Listener())
-    assert result.endpoint.reason is EndpointReason.AUDIO_LOST
-    assert result.alternatives
-    with pytest.raises(AudioLostError):
-        await recognizer(DigestEngine()).recognize(REQUEST, Microphone(frames=[], ending=Ending.LOST), Listener())
+    """Half an utterance is not recognised: it may mean something else than the whole."""
+    for heard in (frames(speech(0.6)), []):
+        with pytest.raises(AudioLostError):
+            lost = Microphone(frames=heard, ending=Ending.LOST)
+            await recognizer(DigestEngine()).recognize(REQUEST, lost, Listener())
 
 
 @pytest.mark.parametrize(

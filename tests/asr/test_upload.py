@@ -26,11 +26,12 @@ def test_a_healthy_upload_is_left_alone() -> None:
 
 
 def test_a_gap_is_repaired_and_at_last_given_up() -> None:
-    """A missing frame is asked for after half a second, then ever more rarely, and given up after two and a half."""
-    assert watch([5], has_gap=True, seconds=2.65) == [
+    """A missing frame is asked for after half a second, then ever more rarely, and given up after five."""
+    assert watch([5], has_gap=True, seconds=5.15) == [
         (0.6, UploadAction.REPAIR),
         (1.6, UploadAction.REPAIR),
-        (2.6, UploadAction.GIVE_UP_GAP),
+        (3.6, UploadAction.REPAIR),
+        (5.1, UploadAction.GIVE_UP_GAP),
     ]
 
 
@@ -40,11 +41,14 @@ def test_a_gap_that_closes_is_forgotten() -> None:
 
 
 def test_audio_that_stops_is_lost() -> None:
-    """Without any frame the capture is asked, and after three seconds the audio counts as lost."""
-    assert watch([0], has_gap=False, seconds=3.05) == [
+    """Without any frame the capture is asked, and after thirty seconds the audio counts as lost."""
+    assert watch([0], has_gap=False, seconds=30.05) == [
         (0.5, UploadAction.REPAIR),
         (1.5, UploadAction.REPAIR),
-        (3.0, UploadAction.LOST),
+        (3.5, UploadAction.REPAIR),
+        (7.5, UploadAction.REPAIR),
+        (15.5, UploadAction.REPAIR),
+        (30.0, UploadAction.LOST),
     ]
 
 

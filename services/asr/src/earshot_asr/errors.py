@@ -4,7 +4,7 @@ PermanentError
 ├── RecognitionTimeoutError      recognition_timeout: the engine had no result in time
 └── InvalidInputError
     ├── UtteranceRefusedError    unsupported_contract_version, invalid_turn_id, the codes of earshot_audio, …
-    └── AudioLostError           audio_lost: no frame came
+    └── AudioLostError           audio_lost: frames stopped coming
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class UtteranceRefusedError(InvalidInputError):
 
 
 class AudioLostError(InvalidInputError):
-    """An utterance was announced, and not one frame of it came."""
+    """An utterance was announced, and not all of it came."""
 
     code = "audio_lost"
     stage = "asr"

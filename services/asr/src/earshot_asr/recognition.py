@@ -119,7 +119,7 @@ class Recognizer:
         """Recognise one utterance.
 
         Raises:
-            AudioLostError: No frame came.
+            AudioLostError: Frames stopped coming before the utterance was over.
             UtteranceRefusedError: A frame is not what the format says; with the code of earshot_audio.
             RecognitionTimeoutError: The engine took too long.
             EarshotError: What the engine raises; retryable where the same frames may succeed later.
@@ -154,8 +154,9 @@ class Recognizer:
             # What comes now would arrive after the final result.
             if interim is not None:
                 interim.cancel()
-        if endpoint.reason is EndpointReason.AUDIO_LOST and not front_end.audio_seconds:
-            raise AudioLostError("no frame of the utterance came")
+        if endpoint.reason is EndpointReason.AUDIO_LOST:
+            # Half an utterance may mean something else than the whole, and its device has long apologised.
+            raise AudioLostError(f"frames stopped coming after {front_end.audio_seconds:.1f} s of audio")
         await observer.ended(endpoint)
         if endpoint.reason is EndpointReason.SILENCE:
             _waited(front_end.audio_seconds - endpoint.end_of_speech_offset)

@@ -19,15 +19,15 @@ class UploadRules:
     Attributes:
         acknowledge_s: How often the device is told what the cloud has.
         repair_after_s: How long a frame may be missing before the capture is asked for it.
-        give_up_s: How long it may be missing before silence takes its place.
-        lost_s: How long no frame may come before the audio counts as lost.
+        give_up_s: How long it may be missing before silence takes its place: a device that was away sends it again.
+        lost_s: How long no frame may come before the audio counts as lost. Longer than a device is waited for by anybody.
         longest_s: How long an upload may take, however slowly its frames drip in.
     """
 
     acknowledge_s: float = 0.5
     repair_after_s: float = 0.5
-    give_up_s: float = 2.5
-    lost_s: float = 3.0
+    give_up_s: float = 5.0
+    lost_s: float = 30.0
     longest_s: float = 60.0
 
 
