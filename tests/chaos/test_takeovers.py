@@ -27,22 +27,23 @@ from chaos.schedule import Kind
 from chaos.speaking import Line, Speaker
 from chaos.system import device_settings, stack
 
-KINDS = (Kind.KILL, Kind.FREEZE, Kind.RESTART)
-# One device each, one turn for each kind of fault.
+DEATHS = (Kind.KILL, Kind.FREEZE)
+ALL = (Kind.KILL, Kind.FREEZE, Kind.RESTART)
+# One device each, one turn for each kind of fault; every service is also restarted with a turn in its hands.
 POINTS = (
-    ("frame", ECHO),
-    ("publish turn.transcribed", LAMP),
-    ("ack asr", ECHO),
-    ("publish turn.interpreted", COUNTER),
-    ("ack nlu", ECHO),
-    ("call echo", ECHO),
-    ("after effect of lamp", LAMP),
-    ("after effect of counter", COUNTER),
-    ("claim outcome", LIST),
-    ("write session", ECHO),
-    ("ack dialogue", LIST),
-    ("speech", ECHO),
-    ("ack tts", ECHO),
+    ("frame", ECHO, DEATHS),
+    ("publish turn.transcribed", LAMP, ALL),
+    ("ack asr", ECHO, DEATHS),
+    ("publish turn.interpreted", COUNTER, ALL),
+    ("ack nlu", ECHO, DEATHS),
+    ("call echo", ECHO, ALL),
+    ("after effect of lamp", LAMP, DEATHS),
+    ("after effect of counter", COUNTER, DEATHS),
+    ("claim outcome", LIST, ALL),
+    ("write session", ECHO, DEATHS),
+    ("ack dialogue", LIST, DEATHS),
+    ("speech", ECHO, ALL),
+    ("ack tts", ECHO, DEATHS),
 )
 # On one device, so that one replica is always there: a skill has less time than its turn.
 LIST_AMBUSHES = (
@@ -58,8 +59,8 @@ MOST_TRIES = 4
 def plans() -> list[list[tuple[Ambush, Subject]]]:
     """Return what happens to each device's turns; kinds take turns, so that not everything is killed at first."""
     found = [
-        [(Ambush(point, KINDS[(first + number) % len(KINDS)]), subject) for number in range(len(KINDS))]
-        for first, (point, subject) in enumerate(POINTS)
+        [(Ambush(point, kinds[(first + number) % len(kinds)]), subject) for number in range(len(kinds))]
+        for first, (point, subject, kinds) in enumerate(POINTS)
     ]
     return [*found, [(ambush, LIST) for ambush in LIST_AMBUSHES]]
 
