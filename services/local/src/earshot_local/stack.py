@@ -39,6 +39,7 @@ from earshot_local.plan import (
     target,
 )
 from earshot_local.ports import HOST, Ports
+from earshot_topology.apply import DestructiveChangeError
 
 _BUS_TIMEOUT_S = 15.0
 _CLUSTER_TIMEOUT_S = 40.0
@@ -209,6 +210,11 @@ class Stack:
             async with asyncio.timeout(_BUS_TIMEOUT_S if self._nodes == 1 else _CLUSTER_TIMEOUT_S):
                 await asyncio.gather(*(server.ready() for server in servers))
                 await bus.apply_topology()
+        except DestructiveChangeError as error:
+            raise StartError(
+                f"what an older version keeps in {self.home.nats} would not survive this one: {error}. "
+                "Start the older version to use it, or delete the folder."
+            ) from error
         except TimeoutError as error:
             tail = "\n  ".join(line for server in servers for line in server.tail())
             raise StartError(f"the bus did not become ready in time:\n  {tail}") from error

@@ -1,6 +1,9 @@
 """Make JetStream hold what `streams` declares. Idempotent: applying twice changes nothing.
 
-As a command: python -m earshot_topology.apply [--url URL] [--credentials FILE] [--replicas 1|3]
+As a command: python -m earshot_topology.apply [--url URL] [--credentials FILE] [--replicas 1|3] [--allow-destructive]
+
+First everything is compared, then everything is changed: a change by which something is lost is refused, and with it all
+others, unless it is allowed by name of the flag.
 """
 
 from __future__ import annotations
@@ -9,24 +12,28 @@ import argparse
 import asyncio
 import os
 import sys
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import nats
 from nats.errors import Error
-from nats.js.api import DiscardPolicy
-from nats.js.errors import BucketNotFoundError, NotFoundError
+from nats.js.api import ConsumerConfig, StreamConfig
+from nats.js.errors import NotFoundError
 
-from earshot_topology.streams import BUCKETS, CONSUMERS, OBJECT_STORES, STREAMS
+from earshot_topology.declared import Declaration, Kind, declarations
+from earshot_topology.drift import Drift, compare
 
 if TYPE_CHECKING:
     from nats.js import JetStreamContext
-    from nats.js.api import KeyValueConfig, ObjectStoreConfig, StreamConfig
-
-    from earshot_topology.streams import Consumer
+    from nats.js.api import StreamInfo
 
 _CONNECT_TIMEOUT_S = 5
+# Consumers that clients make for themselves, for instance to watch a bucket, belong to nobody's declaration.
+_PREFIXES = {"KV_": Kind.BUCKET, "OBJ_": Kind.OBJECT_STORE}
 
 
 class Change(StrEnum):
@@ -34,12 +41,14 @@ class Change(StrEnum):
 
     CREATED = "created"
     UPDATED = "updated"
+    REPLACED = "replaced"
+    DELETED = "deleted"
     UNCHANGED = "unchanged"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
-    """One declaration that the server now holds.
+    """One object of the server.
 
     Attributes:
         kind: "stream", "consumer", "bucket" or "object store".
@@ -52,99 +61,171 @@ class Applied:
     change: Change
 
 
-async def apply(jetstream: JetStreamContext, *, replicas: int = 1) -> tuple[Applied, ...]:
+class DestructiveChangeError(Exception):
+    """Applying would lose something; nothing was changed.
+
+    Attributes:
+        drifts: The changes that would.
+    """
+
+    def __init__(self, drifts: tuple[Drift, ...]) -> None:
+        self.drifts = drifts
+        told = "; ".join(f"{drift.kind} {drift.name}: {loss}" for drift in drifts for loss in drift.losses)
+        super().__init__(f"refused, because something would be lost: {told}")
+
+
+async def diff(jetstream: JetStreamContext, *, replicas: int = 1) -> tuple[Drift, ...]:
+    """Return how the server differs from the declarations, in the order in which it can be mended.
+
+    Args:
+        jetstream: A context whose user may read streams and consumers.
+        replicas: Copies of each stream that there ought to be; 1 or 3.
+    """
+    streams = {str(info.config.name): info for info in await _streams(jetstream)}
+    consumers = {
+        f"{name}/{info.name}": info.config
+        for name in streams
+        for info in await jetstream.consumers_info(name)
+        if info.config.durable_name
+    }
+    found, known = [], set()
+    for declaration in declarations(replicas):
+        known.add((declaration.kind is Kind.CONSUMER, _key(declaration)))
+        info = streams.get(declaration.stream)
+        of_stream = info.config if info is not None else None
+        present = consumers.get(declaration.name) if declaration.kind is Kind.CONSUMER else of_stream
+        if present is None or info is None:
+            found.append(_missing(declaration))
+            continue
+        oldest_s = await _oldest_s(jetstream, info) if _keeps_less_time(declaration, present) else 0.0
+        if (drift := compare(declaration, present, info.state, oldest_s)) is not None:
+            found.append(drift)
+    found += [
+        _undeclared(Kind.CONSUMER, name, name.split("/", 1)[0], "its place on the stream is forgotten")
+        for name in sorted(consumers)
+        if (True, name) not in known
+    ]
+    for name, info in sorted(streams.items()):
+        if (False, name) not in known:
+            kind = next((kind for prefix, kind in _PREFIXES.items() if name.startswith(prefix)), Kind.STREAM)
+            shown = name if kind is Kind.STREAM else name.split("_", 1)[1]
+            found.append(_undeclared(kind, shown, name, f"its {info.state.messages} messages are deleted"))
+    return tuple(found)
+
+
+async def apply(
+    jetstream: JetStreamContext, *, replicas: int = 1, allow_destructive: bool = False, prune: bool = False
+) -> tuple[Applied, ...]:
     """Create or update every stream, consumer, bucket and object store.
 
     Args:
         jetstream: A context whose user may manage streams.
         replicas: Copies of each stream; 1 or 3.
+        allow_destructive: Also make changes by which something is lost.
+        prune: Also delete what nothing declares, which is destructive.
 
     Returns:
-        What was done, in the order in which it was.
+        What was done for every declaration, in the order in which it was.
 
     Raises:
-        nats.js.errors.APIError: The server refuses a change, for instance of a stream's storage.
+        DestructiveChangeError: Something would be lost, and that is not allowed; nothing was changed.
+        nats.js.errors.APIError: The server refuses a change.
     """
-    done: list[Applied] = []
-    for config in STREAMS:
-        change = await _apply_stream(jetstream, replace(config, num_replicas=replicas))
-        done.append(Applied(kind="stream", name=str(config.name), change=change))
-    for consumer in CONSUMERS:
-        change = await _apply_consumer(jetstream, consumer, replicas)
-        done.append(Applied(kind="consumer", name=f"{consumer.stream}/{consumer.durable}", change=change))
-    for bucket in BUCKETS:
-        change = await _apply_bucket(jetstream, replace(bucket, replicas=replicas))
-        done.append(Applied(kind="bucket", name=bucket.bucket, change=change))
-    for store in OBJECT_STORES:
-        change = await _apply_object_store(jetstream, replace(store, replicas=replicas))
-        done.append(Applied(kind="object store", name=str(store.bucket), change=change))
+    drifts = await diff(jetstream, replicas=replicas)
+    meant = [drift for drift in drifts if prune or not drift.undeclared]
+    destructive = tuple(drift for drift in meant if drift.losses)
+    if destructive and not allow_destructive:
+        raise DestructiveChangeError(destructive)
+    by_name = {(drift.kind, drift.name): drift for drift in meant}
+    done = []
+    for declaration in declarations(replicas):
+        drift = by_name.get((declaration.kind, declaration.name))
+        change = await _mend(jetstream, declaration, drift) if drift is not None else Change.UNCHANGED
+        done.append(Applied(kind=declaration.kind, name=declaration.name, change=change))
+    for drift in meant:
+        if drift.undeclared:
+            await _delete(jetstream, drift.kind, drift.stream, drift.name)
+            done.append(Applied(kind=drift.kind, name=drift.name, change=Change.DELETED))
     return tuple(done)
 
 
-async def _apply_stream(jetstream: JetStreamContext, config: StreamConfig) -> Change:
-    try:
-        before = (await jetstream.stream_info(str(config.name))).config
-    except NotFoundError:
+async def _streams(jetstream: JetStreamContext) -> list[StreamInfo]:
+    found: list[StreamInfo] = []
+    while page := await jetstream.streams_info(offset=len(found)):
+        found += page
+    return found
+
+
+def _keeps_less_time(declaration: Declaration, present: StreamConfig | ConsumerConfig) -> bool:
+    return (
+        isinstance(declaration.config, StreamConfig)
+        and isinstance(present, StreamConfig)
+        and bool(declaration.config.max_age)
+        and (not present.max_age or (declaration.config.max_age or 0) < present.max_age)
+    )
+
+
+async def _oldest_s(jetstream: JetStreamContext, info: StreamInfo) -> float:
+    """Return the age of a stream's oldest message, in seconds; 0 of an empty one."""
+    if not info.state.messages:
+        return 0.0
+    oldest = await jetstream.get_msg(str(info.config.name), seq=info.state.first_seq)
+    return (datetime.now(UTC) - oldest.time).total_seconds() if oldest.time is not None else 0.0
+
+
+def _key(declaration: Declaration) -> str:
+    return declaration.name if declaration.kind is Kind.CONSUMER else declaration.stream
+
+
+def _missing(declaration: Declaration) -> Drift:
+    return Drift(
+        kind=declaration.kind,
+        name=declaration.name,
+        stream=declaration.stream,
+        missing=True,
+        declaration=declaration,
+    )
+
+
+def _undeclared(kind: Kind, name: str, stream: str, loss: str) -> Drift:
+    return Drift(kind=kind, name=name, stream=stream, undeclared=True, losses=(loss,))
+
+
+async def _mend(jetstream: JetStreamContext, declaration: Declaration, drift: Drift) -> Change:
+    config = declaration.config
+    if drift.anew:
+        await _delete(jetstream, declaration.kind, declaration.stream, declaration.name)
+    if isinstance(config, ConsumerConfig):
+        await jetstream.add_consumer(declaration.stream, config)
+    elif drift.missing or drift.anew:
         await jetstream.add_stream(config)
-        return Change.CREATED
-    # The server fills in what a declaration leaves open, so that what it holds is compared with what it held.
-    after = (await jetstream.update_stream(config)).config
-    return Change.UNCHANGED if after == before else Change.UPDATED
+    elif isinstance(config, StreamConfig):
+        await jetstream.update_stream(config)
+    return Change.CREATED if drift.missing else Change.REPLACED if drift.anew else Change.UPDATED
 
 
-async def _apply_consumer(jetstream: JetStreamContext, consumer: Consumer, replicas: int) -> Change:
+async def _delete(jetstream: JetStreamContext, kind: str, stream: str, name: str) -> None:
     try:
-        before = (await jetstream.consumer_info(consumer.stream, consumer.durable)).config
+        if kind == Kind.CONSUMER:
+            await jetstream.delete_consumer(stream, name.split("/", 1)[1])
+        else:
+            await jetstream.delete_stream(stream)
     except NotFoundError:
-        before = None
-    after = (await jetstream.add_consumer(consumer.stream, consumer.config(replicas))).config
-    if before is None:
-        return Change.CREATED
-    return Change.UNCHANGED if after == before else Change.UPDATED
+        # A consumer goes with its stream.
+        return
 
 
-async def _apply_bucket(jetstream: JetStreamContext, config: KeyValueConfig) -> Change:
-    try:
-        await jetstream.key_value(config.bucket)
-    except (BucketNotFoundError, NotFoundError):
-        await jetstream.create_key_value(config)
-        return Change.CREATED
-    # nats-py can't update a bucket; permissions rely on `direct`, and limits are meant to be changed.
-    present = (await jetstream.stream_info(f"KV_{config.bucket}")).config
-    wanted = replace(
-        present,
-        allow_direct=bool(config.direct),
-        max_age=config.ttl or 0,
-        max_bytes=config.max_bytes,
-        max_msgs_per_subject=config.history,
-        num_replicas=config.replicas,
-        description=config.description,
-    )
-    return await _apply_stream(jetstream, wanted) if wanted != present else Change.UNCHANGED
+@asynccontextmanager
+async def connected(url: str, credentials: str | None) -> AsyncIterator[JetStreamContext]:
+    """Connect for one command.
 
+    Args:
+        url: Servers, comma separated.
+        credentials: Credentials file.
 
-async def _apply_object_store(jetstream: JetStreamContext, config: ObjectStoreConfig) -> Change:
-    created = False
-    try:
-        await jetstream.object_store(str(config.bucket))
-    except (BucketNotFoundError, NotFoundError):
-        await jetstream.create_object_store(str(config.bucket), config)
-        created = True
-    # nats-py makes object stores that refuse new objects when they are full. Ours are caches: the oldest make room.
-    present = (await jetstream.stream_info(f"OBJ_{config.bucket}")).config
-    wanted = replace(
-        present,
-        discard=DiscardPolicy.OLD,
-        max_age=config.ttl or 0,
-        max_bytes=config.max_bytes,
-        num_replicas=config.replicas,
-        description=config.description,
-    )
-    change = await _apply_stream(jetstream, wanted) if wanted != present else Change.UNCHANGED
-    return Change.CREATED if created else change
-
-
-async def _apply_to(url: str, credentials: str | None, replicas: int) -> tuple[Applied, ...]:
+    Raises:
+        nats.errors.Error, OSError: No server answers, or the user may not: the server's reason.
+    """
     told: list[Exception] = []
 
     async def tell(error: Exception) -> None:
@@ -161,12 +242,19 @@ async def _apply_to(url: str, credentials: str | None, replicas: int) -> tuple[A
         error_cb=tell,
     )
     try:
-        return await apply(client.jetstream(), replicas=replicas)
+        yield client.jetstream()
     except TimeoutError as error:
         # A user without permission gets no answer; the server says so on the side.
         raise (told[-1] if told else error) from error
     finally:
         await client.close()
+
+
+async def _apply_to(
+    url: str, credentials: str | None, replicas: int, *, allow_destructive: bool
+) -> tuple[Applied, ...]:
+    async with connected(url, credentials) as jetstream:
+        return await apply(jetstream, replicas=replicas, allow_destructive=allow_destructive)
 
 
 def main() -> None:
@@ -180,9 +268,15 @@ def main() -> None:
     parser.add_argument("--url", default=url, help="servers, comma separated; EARSHOT_NATS_URL (%(default)s)")
     parser.add_argument("--credentials", default=credentials, help="credentials file; EARSHOT_NATS_CREDENTIALS")
     parser.add_argument("--replicas", type=int, choices=(1, 3), default=1, help="copies of each stream (%(default)s)")
+    parser.add_argument("--allow-destructive", action="store_true", help="also make changes by which something is lost")
     given = parser.parse_args()
     try:
-        done = asyncio.run(_apply_to(given.url, given.credentials or None, given.replicas))
+        done = asyncio.run(
+            _apply_to(given.url, given.credentials or None, given.replicas, allow_destructive=given.allow_destructive)
+        )
+    except DestructiveChangeError as error:
+        sys.stderr.write(f"earshot_topology.apply: {error}; --allow-destructive does it all the same\n")
+        raise SystemExit(1) from None
     except (Error, OSError, ValueError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         sys.stderr.write(f"earshot_topology.apply: the topology could not be applied to {given.url}: {reason}\n")

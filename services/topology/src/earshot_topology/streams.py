@@ -129,6 +129,8 @@ STREAMS: tuple[StreamConfig, ...] = (
         storage=StorageType.FILE,
         allow_msg_schedules=True,
         allow_msg_ttl=True,
+        # The server turns it on with schedules.
+        allow_rollup_hdrs=True,
     ),
     StreamConfig(
         name="SPEECH",
@@ -212,8 +214,9 @@ CONSUMERS: tuple[Consumer, ...] = (
     TTS_OUTCOMES,
 )
 
-# Leases: an entry that is not renewed disappears. Renew every third of it.
-SKILL_LEASE_S = 6.0
+# Leases: an entry that is not renewed disappears. Renew every third of it. Longer than a bucket can be without a leader
+# (an election takes 4 to 9 s) and a renewal late: skills that nobody can renew are alive all the same.
+SKILL_LEASE_S = 18.0
 
 SESSIONS = KeyValueConfig(
     bucket="SESSIONS", description="Dialogues in progress.", history=1, ttl=3600, max_bytes=256 * MIB

@@ -1,0 +1,108 @@
+"""earshot bus diff | apply: what the bus holds against what is declared."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from earshot_cli import lifetime
+from earshot_cli.administrating import AdminCredentials, Bus, Url, find_bus
+from earshot_cli.errors import BadArgumentError, CliError, UnreachableError
+from earshot_cli.options import Json
+from earshot_cli.output import Output
+
+if TYPE_CHECKING:
+    from earshot_topology.apply import Applied
+    from earshot_topology.drift import Drift
+
+app = typer.Typer(help="Streams, consumers and buckets, as they are declared.", no_args_is_help=True)
+
+Replicas = Annotated[
+    int,
+    typer.Option("--replicas", help="Copies of everything, 1 or 3; default: 3 on the running stack's cluster, else 1."),
+]
+
+
+@app.command("diff")
+def diff(*, url: Url = "", credentials: AdminCredentials = None, replicas: Replicas = 0, as_json: Json = False) -> None:
+    """Show how the bus differs from what is declared. Exits 1 when it does."""
+    output = Output(as_json=as_json)
+    bus = find_bus(url, credentials)
+    drifts = lifetime.run(_diff(bus, _copies(replicas, bus)))
+    output.show(*([line for drift in drifts for line in drift.lines()] or ["the bus holds what is declared"]))
+    output.document({"drift": [_document(drift) for drift in drifts]})
+    if drifts:
+        raise typer.Exit(1)
+
+
+@app.command("apply")
+def apply(
+    *,
+    url: Url = "",
+    credentials: AdminCredentials = None,
+    replicas: Replicas = 0,
+    allow_destructive: Annotated[
+        bool, typer.Option("--allow-destructive", help="Also make changes by which something is lost.")
+    ] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Also delete what nothing declares; needs --allow-destructive.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Make the bus hold what is declared. Changes nothing at all where something would be lost that is not allowed to be."""
+    output = Output(as_json=as_json)
+    bus = find_bus(url, credentials)
+    done = lifetime.run(_apply(bus, _copies(replicas, bus), allow_destructive=allow_destructive, prune=prune))
+    changed = [one for one in done if one.change != "unchanged"]
+    output.show(*([f"{one.kind} {one.name}: {one.change}" for one in changed] or ["nothing to do"]))
+    output.document({"changed": [{"kind": one.kind, "name": one.name, "change": one.change} for one in changed]})
+
+
+def _copies(given: int, bus: Bus) -> int:
+    copies = given or bus.nodes or 1
+    if copies not in {1, 3}:
+        raise BadArgumentError(f"{copies} copies: give 1 or 3")
+    return copies
+
+
+async def _diff(bus: Bus, replicas: int) -> tuple[Drift, ...]:
+    from nats.errors import Error  # noqa: PLC0415 - half a second that most commands don't need
+
+    from earshot_topology.apply import connected, diff  # noqa: PLC0415
+
+    try:
+        async with connected(bus.url, str(bus.credentials) if bus.credentials else None) as jetstream:
+            return await diff(jetstream, replicas=replicas)
+    except (Error, OSError) as error:
+        raise _unreachable(bus, error) from error
+
+
+async def _apply(bus: Bus, replicas: int, *, allow_destructive: bool, prune: bool) -> tuple[Applied, ...]:
+    from nats.errors import Error  # noqa: PLC0415
+
+    from earshot_topology.apply import DestructiveChangeError, apply, connected  # noqa: PLC0415
+
+    try:
+        async with connected(bus.url, str(bus.credentials) if bus.credentials else None) as jetstream:
+            return await apply(jetstream, replicas=replicas, allow_destructive=allow_destructive, prune=prune)
+    except DestructiveChangeError as error:
+        raise CliError(f"{error}; --allow-destructive does it all the same", code="destructive_change") from error
+    except (Error, OSError) as error:
+        raise _unreachable(bus, error) from error
+
+
+def _unreachable(bus: Bus, error: Exception) -> UnreachableError:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return UnreachableError(f"the bus at {bus.url} can't be used: {reason}")
+
+
+def _document(drift: Drift) -> dict[str, Any]:
+    return {
+        "kind": drift.kind,
+        "name": drift.name,
+        "missing": drift.missing,
+        "undeclared": drift.undeclared,
+        "fields": [{"field": each.field, "declared": each.declared, "present": each.present} for each in drift.fields],
+        "losses": list(drift.losses),
+    }
