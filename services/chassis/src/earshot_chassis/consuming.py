@@ -27,7 +27,7 @@ from typing import Any, Protocol, TypeVar
 from google.protobuf.message import Message
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import SpanKind, get_current_span
 
 from earshot_chassis import telemetry
 from earshot_chassis.codec import decode
@@ -200,9 +200,14 @@ class Consuming:
 
     async def _handle(self, raw: Msg, delivery: Delivery) -> None:
         parent = telemetry.extract(delivery.headers)
-        attributes = self._attributes
+        attributes: dict[str, str | float] = {
+            **self._attributes,
+            "messaging.message.id": str(delivery.stream_sequence),
+        }
         if delivery.num_delivered > 1:
-            attributes = attributes | {"messaging.nats.delivery_count": str(delivery.num_delivered)}
+            # With its age, whoever reads the trace can draw an attempt whose process could send no span.
+            attributes["messaging.nats.delivery_count"] = str(delivery.num_delivered)
+            attributes["messaging.nats.message_age_s"] = max(0.0, time.time() - delivery.timestamp.timestamp())
         with telemetry.span(
             self._name,
             kind=SpanKind.CONSUMER,
@@ -243,6 +248,7 @@ class Consuming:
             return
         reason = error if isinstance(error, EarshotError) else PermanentError(type(error).__name__, code="internal")
         await self._park(raw, self._consumer, reason, delivery)
+        get_current_span().add_event("message.parked", {"error.type": reason.code})
         _PARKED.add(1, self._labels | {"code": reason.code})
         await raw.term()
         if self._on_parked is not None:

@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from earshot_tracestore.attempts import with_lost_attempts
 from earshot_tracestore.model import Turn, TurnQuery
 from earshot_tracestore.otlp_http import TracesEndpoint
 from earshot_tracestore.store import Store
@@ -50,14 +51,14 @@ class QueryApi:
         if found is None:
             return JSONResponse({"code": "unknown_turn", "message": "no such turn is known"}, status_code=404)
         spans = await self._store.spans(found.fact.trace_id) if found.fact.trace_id else []
-        return JSONResponse({"turn": self._turn(found), "spans": [asdict(span) for span in spans]})
+        return JSONResponse({"turn": self._turn(found), "spans": [asdict(span) for span in with_lost_attempts(spans)]})
 
     async def trace(self, request: Request) -> Response:
         """Return a trace's spans."""
         spans = await self._store.spans(request.path_params["trace_id"].lower())
         if not spans:
             return JSONResponse({"code": "unknown_trace", "message": "no such trace is known"}, status_code=404)
-        return JSONResponse({"spans": [asdict(span) for span in spans]})
+        return JSONResponse({"spans": [asdict(span) for span in with_lost_attempts(spans)]})
 
     def _turn(self, turn: Turn) -> dict[str, Any]:
         state = turn.state(time.time_ns(), self._lost_after_s)
