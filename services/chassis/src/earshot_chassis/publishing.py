@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from earshot_chassis.errors import ConflictError, InvalidInputError, PermanentEr
 
 _WRONG_LAST_SEQUENCE = 10071
 _ATTEMPT_TIMEOUT_S = 2.0
+# A stream whose leader died answers again within seconds, and somebody is waiting for what is published.
+_LONGEST_WAIT_S = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +101,7 @@ class Publisher:
                 failure = error
             else:
                 return Stored(stream=ack.stream, sequence=ack.seq, duplicate=bool(ack.duplicate))
-            wait = backoff_s(attempt)
+            wait = min(backoff_s(attempt), _LONGEST_WAIT_S * random.uniform(0.5, 1))  # noqa: S311 - jitter
             if time.monotonic() + wait >= give_up:
                 raise RetryableError(f"no stream acknowledged: {type(failure).__name__}", code="bus_unavailable")
             await asyncio.sleep(wait)
