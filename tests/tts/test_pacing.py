@@ -58,6 +58,9 @@ class Sent:
         self.times.append(now() - self.began)
         return FRAME_S
 
+    async def confirm(self) -> None:
+        """Nothing is lost here."""
+
 
 class Voice:
     """Makes sentences of so many frames, each after a delay."""

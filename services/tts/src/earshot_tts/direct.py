@@ -51,13 +51,23 @@ async def read_subject(
     return found
 
 
+async def count_subject(client: Client, stream: str, subject: str, *, timeout_s: float = _TIMEOUT_S) -> int:
+    """Return how many messages a stream holds on a subject.
+
+    Raises:
+        RetryableError: capture_unavailable: nobody answered, or with an error.
+    """
+    first, pending = await _batch(client, stream, subject, 1, timeout_s, size=1)
+    return len(first) + pending
+
+
 async def _batch(
-    client: Client, stream: str, subject: str, from_sequence: int, timeout_s: float
+    client: Client, stream: str, subject: str, from_sequence: int, timeout_s: float, *, size: int = _BATCH
 ) -> tuple[list[StoredMessage], int]:
     answers: asyncio.Queue[Msg] = asyncio.Queue()
     inbox = client.new_inbox()
     subscription = await client.subscribe(inbox, cb=answers.put)
-    request = {"seq": from_sequence, "next_by_subj": subject, "batch": _BATCH}
+    request = {"seq": from_sequence, "next_by_subj": subject, "batch": size}
     found: list[StoredMessage] = []
     try:
         await client.publish(f"$JS.API.DIRECT.GET.{stream}", json.dumps(request).encode(), reply=inbox)

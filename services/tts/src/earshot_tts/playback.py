@@ -30,6 +30,9 @@ class FrameSender(Protocol):
     async def send(self, sequence: int, payload: bytes, *, last: bool) -> float:
         """Send one frame; return its length in seconds. `last`: of the segment."""
 
+    async def confirm(self) -> None:
+        """Return when what was sent can't be lost any more."""
+
 
 class Batches(Protocol):
     """Where frames come from; `close` ends a source that is not used up."""
@@ -114,6 +117,7 @@ class Playback:
                     held = ready[-1]
                     await self._send(ready[:-1])
         await self._send((held if held is not None else self._silence,), last=True)
+        await self._sender.confirm()
         return self.progress
 
     async def _send(self, payloads: Frames, *, last: bool = False) -> None:

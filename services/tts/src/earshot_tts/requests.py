@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import NewType
 
 from earshot_audio import Encoding, Format
@@ -21,6 +21,11 @@ LONGEST_TEXT = 5000
 
 DEFAULT_FORMAT = Format(encoding=Encoding.LINEAR16, sample_rate_hertz=16_000, channel_count=1)
 """For devices that did not say how they want to be spoken to: what every loudspeaker's converter plays without a codec."""
+
+
+def _owned() -> None:
+    """Take it for ours."""
+
 
 _CUT_WITHIN = 300
 _STOPS = ".!?。！？\n"
@@ -52,6 +57,7 @@ class SpeechRequest:
         owner_epoch: Which delivery of the segment this worker owns it by.
         texts: What to say; empty only where a final segment says nothing after others that did.
         audio_format: How the device wants it.
+        check_owned: Raises where the segment is another worker's by now: called before each frame leaves.
     """
 
     address: DeviceAddress
@@ -62,6 +68,7 @@ class SpeechRequest:
     owner_epoch: int
     texts: tuple[Text, ...]
     audio_format: Format
+    check_owned: Callable[[], None] = field(default=_owned, compare=False, repr=False)
 
 
 def speakable_texts(texts: Sequence[Text], locales: Sequence[str]) -> tuple[tuple[Text, ...], tuple[SpeechError, ...]]:

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from typing import Final
 
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from earshot.dialogue.v1 import outcome_pb2
+from earshot_chassis import telemetry
 from earshot_chassis.errors import RetryableError
 from earshot_tts import wire
 from earshot_tts.captured import CapturedFrame
-from earshot_tts.direct import read_subject
+from earshot_tts.direct import count_subject, read_subject
 from earshot_tts.errors import STAGE
 from earshot_tts.framing import duration_s
-from earshot_tts.requests import SpeechRequest
+from earshot_tts.requests import FILLER, SpeechRequest
 
 SPEECH_STREAM = "SPEECH"
 OUTCOMES_STREAM = "OUTCOMES"
+# As long as the election of a stream's leader takes at most; a frame that is older than that nobody waits for.
+_CONFIRM_S: Final = 9.0
+_ASK_S: Final = 1.0
+_PAUSE_S: Final = 0.1
+_log = telemetry.logger("tts")
 
 
 class BusUnavailableError(RetryableError):
@@ -42,19 +50,65 @@ class BusFrameSender:
         self._format = request.audio_format
         self._frame_ms = frame_ms
         self._writer = wire.FrameWriter(request)
+        self._check_owned = request.check_owned
+        self._outcome_id = request.outcome_id
+        self._sent: dict[int, bytes] = {}
 
     async def send(self, sequence: int, payload: bytes, *, last: bool) -> float:
         """Send one frame; return its length in seconds.
 
         Raises:
             BusUnavailableError: The connection is lost and its buffer is full.
+            LeaseLostError: This process was frozen, and another worker speaks the segment.
         """
+        self._check_owned()
         seconds = duration_s(payload, self._format, self._frame_ms)
+        self._sent[sequence] = self._writer.write(sequence, payload, seconds, last=last)
+        await self._publish(self._sent[sequence])
+        return seconds
+
+    async def confirm(self) -> None:
+        """Wait until every frame that was sent is captured, and send again what is not; at most for some seconds.
+
+        A frame that leaves while a node of the bus dies reaches neither the device nor the capture: nobody could give it
+        back to the device later. While the capture itself is away, everything goes again, once: the device knows what it
+        has.
+
+        Raises:
+            BusUnavailableError: The connection is lost and its buffer is full.
+            LeaseLostError: This process was frozen, and another worker speaks the segment.
+        """
+        if not self._sent or self._outcome_id == FILLER:
+            return
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + _CONFIRM_S
+        again = list(self._sent.values())
+        while loop.time() < give_up:
+            try:
+                if await count_subject(self._client, SPEECH_STREAM, self._subject, timeout_s=_ASK_S) > max(self._sent):
+                    return
+                missing = await self._missing()
+                if not missing:
+                    return
+            except (RetryableError, NatsError, OSError):
+                missing, again = again, []
+            self._check_owned()
+            for encoded in missing:
+                await self._publish(encoded)
+            await asyncio.sleep(_PAUSE_S)
+        _log.warning("frames_not_captured")
+
+    async def _missing(self) -> list[bytes]:
+        messages = await read_subject(self._client, SPEECH_STREAM, self._subject, timeout_s=_ASK_S)
+        captured = [wire.captured_frame(message.payload) for message in messages]
+        there = {frame.sequence for frame in captured if frame.outcome_id == self._outcome_id}
+        return [encoded for sequence, encoded in self._sent.items() if sequence not in there]
+
+    async def _publish(self, encoded: bytes) -> None:
         try:
-            await self._client.publish(self._subject, self._writer.write(sequence, payload, seconds, last=last))
+            await self._client.publish(self._subject, encoded)
         except (NatsError, OSError) as error:
             raise BusUnavailableError(f"a frame could not be sent: {type(error).__name__}") from error
-        return seconds
 
 
 class SpeechCapture:
