@@ -54,7 +54,7 @@ class Inflictor:
             async with asyncio.timeout(_RECOVERY_S):
                 await asyncio.gather(*(self._inflict(fault, name) for fault, name in targets))
                 await self._stack.ready()
-                await self._bus.whole()
+                await self._bus.whole(after_fault=any(fault.stage == BUS for fault, _ in targets))
         except TimeoutError as error:
             raise NotRecoveredError(", ".join(f"{fault.kind} {name}" for fault, name in targets)) from error
         finally:

@@ -13,7 +13,9 @@ from nats.js.errors import APIError
 SERVER: Final = "nats-server"
 # What a turn is stored on: those whose loss, or lag, would make a second fault of the next one.
 _STREAMS: Final = ("UTTERANCES", "TURNS", "OUTCOMES", "DEADLINES", "DEVICE_EVENTS", "KV_SESSIONS")
-_LOOK_S: Final = 0.1
+_LOOK_S: Final = 0.2
+# Three seconds in a row.
+_LOOKS_AFTER_FAULT: Final = 15
 
 
 class Servers:
@@ -27,11 +29,17 @@ class Servers:
         info = await self._info("OUTCOMES")
         return (info.cluster.leader or "") if info is not None and info.cluster is not None else ""
 
-    async def whole(self) -> None:
-        """Wait until every server has everything."""
-        for stream in _STREAMS:
-            while not _is_whole(await self._info(stream)):
-                await asyncio.sleep(_LOOK_S)
+    async def whole(self, *, after_fault: bool) -> None:
+        """Wait until every server has everything.
+
+        Args:
+            after_fault: Whether one was away just now: what leaders tell of it is some seconds old.
+        """
+        seen = 0
+        while seen < (_LOOKS_AFTER_FAULT if after_fault else 1):
+            infos = [await self._info(stream) for stream in _STREAMS]
+            seen = seen + 1 if all(map(_is_whole, infos)) else 0
+            await asyncio.sleep(_LOOK_S)
 
     async def _info(self, stream: str) -> StreamInfo | None:
         try:
@@ -47,4 +55,4 @@ def _is_whole(info: StreamInfo | None) -> bool:
     if cluster is None or info.config.num_replicas in (None, 1):
         return True
     followers = cluster.replicas or []
-    return bool(cluster.leader) and all(peer.current and not peer.offline for peer in followers)
+    return bool(cluster.leader) and all(peer.current and not peer.offline and not peer.lag for peer in followers)
