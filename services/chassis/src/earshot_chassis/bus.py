@@ -13,6 +13,7 @@ Lifecycle: `connect`, register, `start`, `stop_consuming` (work in progress is f
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -23,6 +24,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
+from nats.errors import SlowConsumerError
 from nats.js import JetStreamContext
 from nats.js.errors import APIError
 
@@ -33,7 +35,7 @@ from earshot_chassis.errors import EarshotError, MalformedPayloadError, Retryabl
 from earshot_chassis.parking import Parking
 from earshot_chassis.publishing import Publisher
 from earshot_chassis.pulling import PullWorker
-from earshot_chassis.settings import ServiceSettings
+from earshot_chassis.settings import PING_INTERVAL_S, ServiceSettings
 
 M = TypeVar("M", bound=Message)
 Responder = Callable[[M, str], Awaitable[Message]]
@@ -42,7 +44,10 @@ Listener = Callable[[M, str], Awaitable[None]]
 # A fetch waits this long on the server; it is also how long a stop may wait for an idle loop.
 _FETCH_S = 1.0
 _log = telemetry.logger("bus")
+# A subscription that is not read fast enough loses thousands of messages: one line a second tells it.
+_TELL_EVERY_S = 1.0
 _MALFORMED = telemetry.counter("earshot.message.malformed", "Core messages that could not be read.")
+_DROPPED = telemetry.counter("earshot.message.dropped", "Core messages that came faster than they were read.")
 
 
 class Bus(Publisher):
@@ -58,6 +63,7 @@ class Bus(Publisher):
         self._broker: Any = None
         self._closing = False
         self._lost = asyncio.Event()
+        self._told_dropping = 0.0
         self._parking: Parking
         self.client: Client
         self.jetstream: JetStreamContext
@@ -70,6 +76,7 @@ class Bus(Publisher):
             "max_reconnect_attempts": -1,
             "reconnect_time_wait": 0.2,
             "connect_timeout": 2,
+            "ping_interval": PING_INTERVAL_S,
             "inbox_prefix": self._inbox,
             "error_cb": self._on_error,
             "disconnected_cb": self._on_disconnect,
@@ -174,6 +181,8 @@ class Bus(Publisher):
         """Return why this service can't work at the moment; an empty string when it can."""
         if not self.client.is_connected:
             return "not connected to NATS"
+        if self.storage_full:
+            return "the bus has no room to store anything"
         consumers = [consumer for _, consumer, _ in self._handlers] + [worker.consumer for worker in self._workers]
         for consumer in consumers:
             try:
@@ -213,6 +222,13 @@ class Bus(Publisher):
             await asyncio.wait_for(self.client.drain(), 3.0)
 
     async def _on_error(self, error: Exception) -> None:
+        if isinstance(error, SlowConsumerError):
+            _DROPPED.add(1)
+            if time.monotonic() - self._told_dropping < _TELL_EVERY_S:
+                return
+            self._told_dropping = time.monotonic()
+            _log.warning("messages_dropped", subscription=error.sub.subject, reason="not read fast enough")
+            return
         _log.warning("bus_error", error=type(error).__name__, reason=str(error)[:200])
 
     async def _on_disconnect(self) -> None:

@@ -17,7 +17,7 @@ from faststream.nats.security import NatsCredentials
 from nats.aio.msg import Msg
 
 from earshot_chassis.consuming import Consuming, DurableConsumer
-from earshot_chassis.settings import ServiceSettings
+from earshot_chassis.settings import PING_INTERVAL_S, ServiceSettings
 
 _FETCH_S = 1.0
 
@@ -53,6 +53,7 @@ class Broker:
             security=security,
             max_reconnect_attempts=-1,
             reconnect_time_wait=0.2,  # type: ignore[arg-type]  # nats-py sleeps any number of seconds
+            ping_interval=PING_INTERVAL_S,
             inbox_prefix=self._inbox,
             closed_cb=self._on_closed,
             codec=DeliveryCodec(),  # type: ignore[arg-type]  # its protocol is internal; this has its shape

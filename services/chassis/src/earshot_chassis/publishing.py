@@ -18,9 +18,20 @@ from nats.js.errors import APIError, ServiceUnavailableError
 from earshot_chassis import telemetry
 from earshot_chassis.codec import CONTENT_TYPE, content_type, encode
 from earshot_chassis.consuming import backoff_s
-from earshot_chassis.errors import ConflictError, InvalidInputError, PermanentError, RetryableError
+from earshot_chassis.errors import (
+    ConflictError,
+    EarshotError,
+    InvalidInputError,
+    OverloadedError,
+    PermanentError,
+    RetryableError,
+)
 
 _WRONG_LAST_SEQUENCE = 10071
+# An account's, the server's memory's and disk's, and a stream's own limit: there is room again when others have read.
+_STORAGE_FULL = frozenset({10002, 10023, 10028, 10047, 10077})
+# For so long after a refusal a service tells that there is no room, unless something was stored since.
+_FULL_FOR_S = 10.0
 _ATTEMPT_TIMEOUT_S = 2.0
 # A stream whose leader died answers again within seconds, and somebody is waiting for what is published.
 _LONGEST_WAIT_S = 0.5
@@ -47,6 +58,12 @@ class Publisher:
     def __init__(self, client: Client, jetstream: JetStreamContext) -> None:
         self._client = client
         self._jetstream = jetstream
+        self._full_until = 0.0
+
+    @property
+    def storage_full(self) -> bool:
+        """Whether a stream lately had no room for what was published, and nothing was stored since."""
+        return time.monotonic() < self._full_until
 
     async def publish(
         self,
@@ -73,7 +90,8 @@ class Publisher:
                 back and compare.
             InvalidInputError: The message is larger than the server takes.
             PermanentError: The stream refuses the message.
-            RetryableError: Nobody answered in time.
+            OverloadedError: Streams had no room all the time; "storage_full".
+            RetryableError: Nobody answered in time; "bus_unavailable".
         """
         lines = self._headers(message, headers)
         if msg_id is not None:
@@ -96,19 +114,28 @@ class Publisher:
                 raise InvalidInputError(f"{len(payload)} bytes are too many", code="message_too_large") from error
             except APIError as error:
                 _raise_unless_retryable(error)
+                if error.err_code in _STORAGE_FULL:
+                    self._full_until = time.monotonic() + _FULL_FOR_S
                 failure: Exception = error
             except (NatsError, OSError) as error:
                 failure = error
             else:
+                self._full_until = 0.0
                 return Stored(stream=ack.stream, sequence=ack.seq, duplicate=bool(ack.duplicate))
             wait = min(backoff_s(attempt), _LONGEST_WAIT_S * random.uniform(0.5, 1))  # noqa: S311 - jitter
             if time.monotonic() + wait >= give_up:
-                raise RetryableError(f"no stream acknowledged: {type(failure).__name__}", code="bus_unavailable")
+                raise self._given_up(failure)
             await asyncio.sleep(wait)
 
     async def send(self, subject: str, message: Message, *, headers: Mapping[str, str] | None = None) -> None:
         """Publish to a core subject: at most once, nobody acknowledges."""
         await self._client.publish(subject, encode(message), headers=self._headers(message, headers))
+
+    @staticmethod
+    def _given_up(failure: Exception) -> EarshotError:
+        if isinstance(failure, APIError) and failure.err_code in _STORAGE_FULL:
+            return OverloadedError(f"no room to store it: {failure.description}", code="storage_full")
+        return RetryableError(f"no stream acknowledged: {type(failure).__name__}", code="bus_unavailable")
 
     @staticmethod
     def _headers(message: Message, headers: Mapping[str, str] | None) -> dict[str, str]:
@@ -121,6 +148,6 @@ class Publisher:
 def _raise_unless_retryable(error: APIError) -> None:
     if error.err_code == _WRONG_LAST_SEQUENCE:
         raise ConflictError("another message is the subject's last", code="sequence_conflict") from error
-    if isinstance(error, ServiceUnavailableError) or (error.code or 0) >= 500:
+    if isinstance(error, ServiceUnavailableError) or (error.code or 0) >= 500 or error.err_code in _STORAGE_FULL:
         return
     raise PermanentError(f"the stream refused: {error.description}", code="stream_refused") from error

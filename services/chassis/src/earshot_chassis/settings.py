@@ -9,6 +9,9 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+# A server that is there but says nothing is left after three of these.
+PING_INTERVAL_S = 1
+
 
 def _instance() -> str:
     return f"{socket.gethostname().split('.')[0]}-{os.getpid()}"
