@@ -12,8 +12,8 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -26,6 +26,7 @@ from nats.js.errors import NotFoundError
 
 from earshot_topology.declared import Declaration, Kind, declarations
 from earshot_topology.drift import Drift, compare
+from earshot_topology.streams import CONSUMERS
 
 if TYPE_CHECKING:
     from nats.js import JetStreamContext
@@ -81,13 +82,8 @@ async def diff(jetstream: JetStreamContext, *, replicas: int = 1) -> tuple[Drift
         jetstream: A context whose user may read streams and consumers.
         replicas: Copies of each stream that there ought to be; 1 or 3.
     """
-    streams = {str(info.config.name): info for info in await _streams(jetstream)}
-    consumers = {
-        f"{name}/{info.name}": info.config
-        for name in streams
-        for info in await jetstream.consumers_info(name)
-        if info.config.durable_name
-    }
+    streams = await _streams(jetstream)
+    consumers = await _consumers(jetstream, streams)
     found, known = [], set()
     for declaration in declarations(replicas):
         known.add((declaration.kind is Kind.CONSUMER, _key(declaration)))
@@ -116,7 +112,7 @@ async def diff(jetstream: JetStreamContext, *, replicas: int = 1) -> tuple[Drift
 async def apply(
     jetstream: JetStreamContext, *, replicas: int = 1, allow_destructive: bool = False, prune: bool = False
 ) -> tuple[Applied, ...]:
-    """Create or update every stream, consumer, bucket and object store.
+    """Create or update every stream, consumer, bucket and object store: all that is safe, or nothing.
 
     Args:
         jetstream: A context whose user may manage streams.
@@ -149,10 +145,29 @@ async def apply(
     return tuple(done)
 
 
-async def _streams(jetstream: JetStreamContext) -> list[StreamInfo]:
-    found: list[StreamInfo] = []
+async def _streams(jetstream: JetStreamContext) -> dict[str, StreamInfo]:
+    found: dict[str, StreamInfo] = {}
     while page := await jetstream.streams_info(offset=len(found)):
-        found += page
+        found |= {str(info.config.name): info for info in page}
+    # A cluster's list leaves out what has no leader at the moment.
+    for name in {declaration.stream for declaration in declarations(1)} - found.keys():
+        with suppress(NotFoundError):
+            found[name] = await jetstream.stream_info(name)
+    return found
+
+
+async def _consumers(jetstream: JetStreamContext, streams: Iterable[str]) -> dict[str, ConsumerConfig]:
+    found = {
+        f"{name}/{info.name}": info.config
+        for name in streams
+        for info in await jetstream.consumers_info(name)
+        if info.config.durable_name
+    }
+    for consumer in CONSUMERS:
+        name = f"{consumer.stream}/{consumer.durable}"
+        if name not in found:
+            with suppress(NotFoundError):
+                found[name] = (await jetstream.consumer_info(consumer.stream, consumer.durable)).config
     return found
 
 
