@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import shutil
 import time
 from functools import partial
 
@@ -19,7 +20,7 @@ from earshot_local.events import Listener
 from earshot_local.home import Home
 from earshot_local.nats_server import Node, configuration, program
 from earshot_local.ports import HOST, Ports
-from earshot_local.probe import accepts
+from earshot_local.probe import http_answer, http_ready
 from earshot_topology.apply import apply
 
 _PREFERRED_PORT = 4222
@@ -27,6 +28,9 @@ NODES = (1, 3)
 # What a cluster answers while it has no leader, or not enough members that are up to date.
 _NOT_YET = {10004, 10005, 10008, 10009, 10023, 10074, 10076, 10118}
 _AGAIN_S = 0.1
+# nats-server writes no more to a file that it could not write, until it is started again. With less room than this it
+# would soon be there again.
+_ROOM = 64 << 20
 
 
 class LocalBus:
@@ -54,6 +58,7 @@ class LocalBus:
                 name=f"nats-server-{number}" if clustered else "nats-server",
                 port=ports.take(_PREFERRED_PORT if preferred and not number else 0),
                 storage=home.nats / (f"node-{number}" if clustered else "jetstream"),
+                monitor_port=ports.take(),
                 route_port=ports.take() if clustered else 0,
             )
             for number in range(nodes)
@@ -73,14 +78,16 @@ class LocalBus:
         config = self._home.nats / f"{node.name}.conf"
         peers = [each for each in self.nodes if each is not node]
         config.touch(mode=0o600)
-        config.write_text(configuration(node, trust=self._credentials.trust, peers=peers, route_secret=secret))
+        config.write_text(configuration(node, trust=self._credentials.trust, secret=secret, peers=peers))
+        health = f"http://{HOST}:{node.monitor_port}/{secret}/healthz"
         return Child(
             Program(
                 name=node.name,
                 command=(str(program()), "-c", str(config)),
                 environment=dict(os.environ),
                 log=self._home.logs / f"{node.name}.log",
-                probe=partial(accepts, HOST, node.port),
+                probe=partial(http_ready, health),
+                stuck=partial(_has_room_again, health, node),
                 # Nodes that are stopped together wait for one another; what was acknowledged is on disk anyway.
                 grace_s=8.0 if len(self.nodes) == 1 else 4.0,
             ),
@@ -114,6 +121,11 @@ class LocalBus:
                     return
         finally:
             await client.close()
+
+
+async def _has_room_again(health: str, node: Node) -> bool:
+    """Tell whether a node does not write because it once could not, though it could now."""
+    return "write error" in await http_answer(health) and shutil.disk_usage(node.storage).free > _ROOM
 
 
 async def _ignore(_error: Exception) -> None:

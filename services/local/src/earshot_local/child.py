@@ -36,6 +36,7 @@ class Program:
         log: Where its output goes.
         probe: Tells whether it is ready.
         grace_s: How long it may take to end after SIGTERM.
+        stuck: Tells whether it will not become ready again unless it is started anew; asked while it is not ready.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Program:
     log: Path
     probe: Probe
     grace_s: float = 8.0
+    stuck: Probe | None = None
 
 
 class Child:
@@ -188,6 +190,11 @@ class Child:
                 missed += 1
                 if self.state is State.READY and missed >= _MISSED_PROBES:
                     await self._enter(State.UNREADY, "is not ready any more")
+                if self.state is State.UNREADY and self.program.stuck is not None and await self.program.stuck():
+                    # Started anew when it has ended, like any other.
+                    self._restarting = True
+                    self._send(signal.SIGTERM)
+                    return
             await asyncio.sleep(_READY_PROBE_S if self.state is State.READY else _STARTING_PROBE_S)
 
     async def _enter(self, state: State, text: str, tail: tuple[str, ...] = ()) -> None:

@@ -42,28 +42,32 @@ class Node:
         name: Unique in its cluster.
         port: Where clients connect.
         storage: Where JetStream keeps its files.
+        monitor_port: Where it tells how it is; to whoever knows the path.
         route_port: Where the other nodes connect; 0 for a server by itself.
     """
 
     name: str
     port: int
     storage: Path
+    monitor_port: int
     route_port: int = 0
 
 
-def configuration(node: Node, *, trust: Trust, peers: Sequence[Node] = (), route_secret: str = "") -> str:
+def configuration(node: Node, *, trust: Trust, secret: str, peers: Sequence[Node] = ()) -> str:
     """Return a node's configuration file: loopback only, JetStream on files below its storage.
 
     Args:
         node: The server.
         trust: Whose users are let in.
+        secret: What nodes show one another; also the path below which a node tells how it is, which has no other lock.
         peers: The other nodes of its cluster.
-        route_secret: What nodes show one another.
     """
     preload = "\n".join(f"  {account}: {token}" for account, token in trust.accounts.items())
     return f"""\
 server_name: {node.name}
 listen: "127.0.0.1:{node.port}"
+http: "127.0.0.1:{node.monitor_port}"
+http_base_path: "/{secret}"
 max_payload: {MAX_PAYLOAD}
 jetstream {{
   store_dir: {json.dumps(str(node.storage))}
@@ -76,7 +80,7 @@ resolver: MEMORY
 resolver_preload {{
 {preload}
 }}
-{_cluster(node, peers, route_secret) if peers else ""}"""
+{_cluster(node, peers, secret) if peers else ""}"""
 
 
 def _cluster(node: Node, peers: Sequence[Node], secret: str) -> str:
