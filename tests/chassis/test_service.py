@@ -6,66 +6,14 @@ import asyncio
 import contextlib
 import json
 import signal
-import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from earshot.asr.v1 import events_pb2
-from support.nats import NatsServer, free_port, nats_server
-
-TRACE = "0af7651916cd43dd8448eb211c80319c"
-
-
-@dataclass(slots=True)
-class Running:
-    """A service under test."""
-
-    process: subprocess.Popen[str]
-    http_port: int
-
-    def get(self, path: str) -> tuple[int, str]:
-        """Return status and body of a page; 0 while nobody listens."""
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", timeout=2) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.read().decode()
-        except OSError:
-            return 0, ""
-
-    async def until(self, path: str, status: int, timeout_s: float = 10) -> str:
-        """Wait for a page's status; return its body."""
-        async with asyncio.timeout(timeout_s):
-            while True:
-                found, body = await asyncio.to_thread(self.get, path)
-                if found == status:
-                    return body
-                await asyncio.sleep(0.05)
-
-
-@contextlib.contextmanager
-def running(server: NatsServer) -> Iterator[Running]:
-    """Run the small service."""
-    port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("small_service.py"))],
-        env={"EARSHOT_NATS_URL": server.url, "EARSHOT_HTTP_PORT": str(port)},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield Running(process, port)
-    finally:
-        process.kill()
-        process.communicate()
+from support.nats import NatsServer, nats_server
+from support.small_service import TRACE, interpreted, publish, running
 
 
 @pytest.fixture
@@ -73,24 +21,6 @@ async def server(tmp_path: Path):
     """Run a nats-server with every stream."""
     async with nats_server(tmp_path) as started:
         yield started
-
-
-async def publish(server: NatsServer, turn: str, delay: str = "0") -> None:
-    """Publish a turn's transcription, with a trace."""
-    event = events_pb2.TurnTranscribed()
-    event.turn.turn_id, event.turn.lane = turn, delay
-    client = await server.connect()
-    headers = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01"}
-    await client.jetstream().publish("turn.transcribed", event.SerializeToString(), headers=headers)
-    await client.close()
-
-
-async def interpreted(server: NatsServer) -> int:
-    """Return how many turns were answered."""
-    client = await server.connect()
-    info = await client.jetstream().stream_info("TURNS", subjects_filter="turn.interpreted")
-    await client.close()
-    return sum((info.state.subjects or {}).values())
 
 
 async def test_sigterm_finishes_the_turn_in_progress(server: NatsServer) -> None:
@@ -157,19 +87,30 @@ async def test_readiness_follows_the_bus(server: NatsServer) -> None:
 async def hanging_up(server: NatsServer) -> AsyncIterator[tuple[NatsServer, list[asyncio.StreamWriter]]]:
     """Yield a way to the server and its clients' ends: a word written to one is the server's."""
     clients: list[asyncio.StreamWriter] = []
+    tasks: set[asyncio.Task[None]] = set()
 
     async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(65_536):
                 writer.write(data)
                 await writer.drain()
-        writer.close()
 
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        onwards = await asyncio.open_connection("127.0.0.1", server.port)
+    async def connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there = await asyncio.open_connection("127.0.0.1", server.port)
         clients.append(writer)
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.gather(copy(reader, onwards[1]), copy(onwards[0], writer))
+        ways = [asyncio.create_task(copy(reader, there[1])), asyncio.create_task(copy(there[0], writer))]
+        try:
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for way in ways:
+                way.cancel()
+            for end in (writer, there[1]):
+                end.close()
+                with contextlib.suppress(OSError):
+                    await end.wait_closed()
+
+    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tasks.add(asyncio.create_task(connection(reader, writer)))
 
     listening = await asyncio.start_server(connected, "127.0.0.1", 0)
     port = listening.sockets[0].getsockname()[1]
@@ -177,6 +118,9 @@ async def hanging_up(server: NatsServer) -> AsyncIterator[tuple[NatsServer, list
         yield NatsServer(port, server.storage), clients
     finally:
         listening.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @pytest.mark.parametrize("which", [0, 1], ids=["bus", "handlers"])

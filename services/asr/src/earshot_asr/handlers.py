@@ -70,7 +70,7 @@ class Handlers:
 
         Raises:
             UtteranceRefusedError: It has no usable id, so that nothing can be said of its turn.
-            RetryableError: Worth another delivery.
+            RetryableError: Worth another delivery, or the utterance is another worker's by now.
         """
         turn_id = wire.turn_id_of(started)
         address = DeviceAddress.of(delivery.subject)
@@ -94,6 +94,7 @@ class Handlers:
                     utterance = wire.utterance_of(started, delivery.subject, delivery.num_delivered)
                     result = await self._recognize(utterance, address, reporter)
                 except EarshotError as error:
+                    delivery.check_owned()
                     if error.retryable and delivery.num_delivered < self._attempts:
                         raise
                     telemetry.fail(current, error.code)
@@ -102,6 +103,7 @@ class Handlers:
                     await turn.publish(wire.refused(turn.context, turn.epoch, error.code))
                     _UTTERANCES.add(1, {"result": error.code})
                 else:
+                    delivery.check_owned()
                     if result.alternatives:
                         await reporter.final(result.alternatives[0])
                     await turn.publish(wire.transcribed(turn.context, turn.epoch, result))

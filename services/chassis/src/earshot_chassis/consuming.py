@@ -7,7 +7,8 @@
       ├── returns                                  ► acked
       ├── RetryableError, or an unexpected one     ► nak with growing, jittered delay
       │     └── on the last delivery               ► parked, terminated
-      └── PermanentError                           ► parked, terminated
+      ├── PermanentError                           ► parked, terminated
+      └── frozen for longer than the ack wait      ► nothing: the message is another process's
 
 A handler publishes what follows and waits for the stream's acknowledgement before it returns: at least once, so every
 handler is idempotent. Parking is a publish like any other; a message is terminated only when it is parked.
@@ -31,17 +32,22 @@ from opentelemetry.trace import SpanKind, get_current_span
 
 from earshot_chassis import telemetry
 from earshot_chassis.codec import decode
-from earshot_chassis.errors import EarshotError, PermanentError, code_of
+from earshot_chassis.errors import EarshotError, LeaseLostError, PermanentError, code_of
 
 M = TypeVar("M", bound=Message)
 
 _DURATION = telemetry.histogram("earshot.message.duration", "Time from delivery to acknowledgement.")
 _REDELIVERIES = telemetry.counter("earshot.message.redeliveries", "Messages delivered again.")
+_LEASES_LOST = telemetry.counter(
+    "earshot.message.leases_lost", "Messages left to others after this process was frozen."
+)
 _PARKED = telemetry.counter("earshot.message.parked", "Messages that were given up.")
 _log = telemetry.logger("bus")
 
 _BACKOFF_BASE_S = 0.1
 _BACKOFF_CAP_S = 5.0
+# Shorter than the ack wait, which the server counts from when it sends: there must be no moment with two owners.
+_LEASE = 0.8
 
 
 class DurableConsumer(Protocol):
@@ -72,6 +78,31 @@ class DurableConsumer(Protocol):
         """Deliveries before a message is parked."""
 
 
+class Lease:
+    """How long this process may take itself for the owner of a message.
+
+    A process that was frozen for longer than the ack wait wakes up as a zombie: its message is somebody else's. The
+    monotonic clock runs on meanwhile, which is how it finds out.
+
+    Args:
+        wait_s: Silence after which it is not; less than what the server waits before it delivers the message again.
+    """
+
+    def __init__(self, wait_s: float = float("inf")) -> None:
+        self._wait_s = wait_s
+        self._renewed_at = time.monotonic()
+
+    @property
+    def lost(self) -> bool:
+        """Whether the message is somebody else's by now; once lost, it stays lost."""
+        return time.monotonic() - self._renewed_at > self._wait_s
+
+    def renewed(self) -> None:
+        """Note that the server is being told "in progress"."""
+        if not self.lost:
+            self._renewed_at = time.monotonic()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """Where a message came from and how often it was tried.
@@ -83,6 +114,7 @@ class Delivery:
         stream_sequence: Sequence on the stream.
         timestamp: When the stream stored it.
         received_ns: Monotonic clock at delivery.
+        lease: Whether the message is still this process's.
     """
 
     subject: str
@@ -91,6 +123,16 @@ class Delivery:
     stream_sequence: int
     timestamp: datetime
     received_ns: int = field(default_factory=time.monotonic_ns)
+    lease: Lease = field(default_factory=Lease)
+
+    def check_owned(self) -> None:
+        """Look before what can't be taken back, for instance a publish that no compare-and-set guards.
+
+        Raises:
+            LeaseLostError: This process was frozen, and the message is another one's.
+        """
+        if self.lease.lost:
+            raise LeaseLostError("this process was away for longer than its lease")
 
 
 Handler = Callable[[M, Delivery], Awaitable[None]]
@@ -111,8 +153,8 @@ class ParkedHook(Protocol):
         """Tell the sender, losably; what it raises is logged."""
 
 
-def delivery_of(raw: Msg) -> Delivery:
-    """Read a message's metadata."""
+def delivery_of(raw: Msg, lease_s: float = float("inf")) -> Delivery:
+    """Read a message's metadata; its lease begins."""
     metadata = raw.metadata
     timestamp = metadata.timestamp
     return Delivery(
@@ -121,6 +163,7 @@ def delivery_of(raw: Msg) -> Delivery:
         num_delivered=metadata.num_delivered or 1,
         stream_sequence=metadata.sequence.stream,
         timestamp=timestamp if timestamp.tzinfo else timestamp.replace(tzinfo=UTC),
+        lease=Lease(lease_s),
     )
 
 
@@ -165,12 +208,12 @@ class Consuming:
         """Handle one message and settle it. Never raises; what can't be settled is delivered again."""
         if self._obsolete is not None and await self._settled_unseen(raw):
             return
-        delivery = delivery_of(raw)
+        delivery = delivery_of(raw, self._consumer.ack_wait_s * _LEASE)
         if delivery.num_delivered > 1:
             _REDELIVERIES.add(1, self._labels)
         self._in_progress += 1
         self._idle.clear()
-        self._heartbeats.add(raw)
+        self._heartbeats.add(raw, delivery.lease)
         try:
             await self._handle(raw, delivery)
         except (NatsError, OSError) as error:
@@ -218,10 +261,12 @@ class Consuming:
             try:
                 message = decode(raw.data, delivery.headers, self._type)
                 await self._handler(message, delivery)
+                delivery.check_owned()
             except asyncio.CancelledError:
                 # The process is leaving: let somebody else have it at once.
-                with suppress(NatsError):
-                    await raw.nak()
+                if not delivery.lease.lost:
+                    with suppress(NatsError):
+                        await raw.nak()
                 raise
             except Exception as error:  # noqa: BLE001 - whatever it is, the message is settled
                 telemetry.fail(current, code_of(error))
@@ -243,6 +288,10 @@ class Consuming:
             _log.warning("handler_failed", **fields, reason=str(error))
         else:
             _log.error("handler_crashed", **fields, exc_info=error)
+        if delivery.lease.lost:
+            # Whatever a zombie says of a message, the server takes for its new owner's word.
+            _LEASES_LOST.add(1, self._labels)
+            return
         if not (permanent or exhausted):
             await raw.nak(delay=backoff_s(delivery.num_delivered))
             return
@@ -267,13 +316,13 @@ class _Heartbeats:
 
     def __init__(self, interval_s: float) -> None:
         self._interval_s = interval_s
-        self._messages: dict[int, Msg] = {}
+        self._messages: dict[int, tuple[Msg, Lease]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
 
-    def add(self, raw: Msg) -> None:
+    def add(self, raw: Msg, lease: Lease) -> None:
         """Begin to speak for a message."""
-        self._messages[id(raw)] = raw
+        self._messages[id(raw)] = raw, lease
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(self._interval_s, self._beat)
 
@@ -290,10 +339,11 @@ class _Heartbeats:
         if self._task is None or self._task.done():
             self._task = loop.create_task(self._say(list(self._messages.values())))
 
-    async def _say(self, messages: list[Msg]) -> None:
-        for number, raw in enumerate(messages):
+    async def _say(self, messages: list[tuple[Msg, Lease]]) -> None:
+        for number, (raw, lease) in enumerate(messages):
             # It may have been settled since the beat.
-            if id(raw) in self._messages:
+            if id(raw) in self._messages and not lease.lost:
+                lease.renewed()
                 with suppress(NatsError, OSError):
                     await raw.in_progress()
             if number % 20 == 19:

@@ -2,7 +2,8 @@
 
     EarshotError                      code, stage, retryable
     ├── RetryableError                the same message may succeed later: delayed nak, UNAVAILABLE
-    │   └── OverloadedError           no room at the moment: RESOURCE_EXHAUSTED
+    │   ├── OverloadedError           no room at the moment: RESOURCE_EXHAUSTED
+    │   └── LeaseLostError            this process was frozen, its message is another one's: settled by that one
     └── PermanentError                it never will: parked, FAILED_PRECONDITION
         ├── InvalidInputError         the sender's fault: parked, INVALID_ARGUMENT
         │   └── MalformedPayloadError bytes that are not the message they claim to be
@@ -47,6 +48,12 @@ class OverloadedError(RetryableError):
     """There is no room for it at the moment."""
 
     code = "overloaded"
+
+
+class LeaseLostError(RetryableError):
+    """This process was away for longer than its lease: somebody else does its work."""
+
+    code = "lease_lost"
 
 
 class PermanentError(EarshotError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 
 from earshot.dialogue.v1 import outcome_pb2
 from earshot_chassis import telemetry
@@ -64,7 +65,7 @@ class Handlers:
             _log.warning("outcome_not_spoken", code=error.code, reason=str(error))
             await self._refuse(delivery.subject, error)
             return
-        await self._speaker.speak(request, decided_at=decided_at)
+        await self._speaker.speak(replace(request, check_owned=delivery.check_owned), decided_at=decided_at)
 
     async def on_parked(self, error: EarshotError, delivery: Delivery) -> None:
         """Tell a device that an outcome was given up."""
