@@ -24,7 +24,15 @@ from chaos.records import Inflicted, Turn
 from chaos.schedule import Blow, deck, schedule
 from chaos.servers import Servers
 from chaos.speaking import Speaker
-from chaos.system import SERVICES, device_name, device_settings, process_names, stack
+from chaos.system import (
+    CLUSTER_DEVICE,
+    CLUSTER_ENVIRONMENT,
+    SERVICES,
+    device_name,
+    device_settings,
+    process_names,
+    stack,
+)
 
 _LATE_S = 6.0
 
@@ -72,7 +80,8 @@ async def run(home: Path, *, seed: str, seconds: float, devices: int, nodes: int
         )
         outside = Outside()
         url = await resources.enter_async_context(outside.open())
-        environment = {URL: url, LINES: json.dumps({name: cables[name].url for name in names})}
+        patience = CLUSTER_ENVIRONMENT if nodes > 1 else {}
+        environment = {**patience, URL: url, LINES: json.dumps({name: cables[name].url for name in names})}
         system = await resources.enter_async_context(stack(home, environment=environment, nodes=nodes))
         for cable in cables.values():
             cable.leads_to(system.nats_url)
@@ -82,7 +91,9 @@ async def run(home: Path, *, seed: str, seconds: float, devices: int, nodes: int
         inflictor = Inflictor(system, board, cables, Servers(history.client.jetstream()))
         speakers = [
             Speaker(
-                device_settings(system, number, locale, url=cables[device_name(number)].url),
+                device_settings(
+                    system, number, locale, url=cables[device_name(number)].url, **(CLUSTER_DEVICE if nodes > 1 else {})
+                ),
                 board,
                 lines(f"{seed}/{number}", locale),
             )
