@@ -229,7 +229,7 @@ class Stack:
         shared = shared_environment(
             inherited=os.environ,
             nats_url=self.nats_url,
-            otlp_endpoint=self.otlp_endpoint,
+            otlp_endpoint=self.otlp_endpoint if self._with_tracestore else "",
             layout=self._layout,
         )
         shared.setdefault("EARSHOT_MUSIC_DATA_FOLDER", str(self.home.music))
