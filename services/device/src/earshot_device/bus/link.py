@@ -29,7 +29,8 @@ Receiver = Callable[[str, bytes], None]
 Reconnected = Callable[[], Awaitable[None]]
 
 _FLUSH_TIMEOUT_S = 5
-_PING_S = 5.0
+# A server that is there but says nothing is left after three of these: in time for a turn to be answered all the same.
+_PING_S = 1.5
 _RECONNECT_WAIT_S = 0.1
 
 _log = telemetry.logger("device.link")
