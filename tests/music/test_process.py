@@ -40,7 +40,7 @@ async def handle(target: str, intent: str, locale: str = "en-US", *, turn: str =
             interpreter_pb2.Slot(name=name, text=text, value=interpreter_pb2.SlotValue(string_value=text))
             for name, text in slots.items()
         ],
-        idempotency_key=f"{turn}.0",
+        idempotency_key=f"h1.d1.{turn}.0",
     )
     async with connect(target) as channel:
         answers = [response async for response in skill_pb2_grpc.SkillStub(channel).Handle(request, timeout=5)]

@@ -22,6 +22,7 @@ from earshot_chassis.rpc_errors import from_rpc_error
 from earshot_chassis.rpc_server import GrpcServer
 from earshot_skillkit import MemoryStates, Request, Span, load_folder, wire
 from earshot_skillkit.dispatch import Dispatcher
+from earshot_skillkit.effects import MemoryJournal
 from earshot_skillkit.package import SkillPackage
 from earshot_skillkit.servicer import NAME, SkillServicer
 from earshot_skillkit.skill import Host, handlers_of
@@ -57,7 +58,7 @@ def request(intent: str, *slots, locale: str = "en-US", time_zone: str = "Asia/T
     turn = turn_pb2.TurnContext(
         turn_id="T", household_id="h1", device_id="d1", session_id="S", locale=locale, time_zone=time_zone
     )
-    values = {"idempotency_key": "T.0", "attempt": 1, "turn": turn} | fields
+    values = {"idempotency_key": "h1.d1.T.0", "attempt": 1, "turn": turn} | fields
     return skill_pb2.HandleRequest(intent=intent, slots=[wire.slot(*slot) for slot in slots], **values)
 
 
@@ -74,7 +75,11 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
     toy = Toy(Host(states=MemoryStates(), now=lambda: NOW))
     dispatcher = Dispatcher(handlers_of(toy, package.manifest), timeout_s=0.3, now=lambda: NOW)
     server = GrpcServer()
-    server.add(skill_pb2_grpc.add_SkillServicer_to_server, SkillServicer(package, dispatcher, lambda: NOW), NAME)
+    server.add(
+        skill_pb2_grpc.add_SkillServicer_to_server,
+        SkillServicer(package, dispatcher, MemoryJournal(), lambda: NOW),
+        NAME,
+    )
     port = await server.start("127.0.0.1", 0)
     async with connect(f"127.0.0.1:{port}") as channel:
         yield Served(package, toy, dispatcher, skill_pb2_grpc.SkillStub(channel))
@@ -125,7 +130,10 @@ async def test_a_stream_numbers_its_directives(served: Served) -> None:
         filler, first, last = await served.call("stream", attempt=attempt)
         assert filler.filler.text == "One moment."
         assert (first.answer.final, last.answer.final) == (False, True)
-        assert [first.answer.directives[0].directive_id, last.answer.directives[0].directive_id] == ["T.0.0", "T.0.1"]
+        assert [first.answer.directives[0].directive_id, last.answer.directives[0].directive_id] == [
+            "h1.d1.T.0.0",
+            "h1.d1.T.0.1",
+        ]
     assert served.toy.closed_streams == 2
 
 
@@ -203,7 +211,7 @@ async def test_a_request_is_read_in_the_users_time(served: Served) -> None:
     message.context.update({"last": "Ada", "list": [1, 2]})
     message.device_state.CopyFrom(upstream_pb2.StateChanged(volume_percent=40, media_playing=True, media_item_id="m"))
     message.deadline_time.CopyFrom(wire.timestamp(NOW + timedelta(seconds=3)))
-    read: Request = wire.request(message, served.package, now=NOW)
+    read: Request = wire.request(message, served.package, journal=MemoryJournal(), now=NOW)
     assert read.now.isoformat() == "2026-11-22T21:00:00+09:00"
     assert read.deadline == NOW + timedelta(seconds=3)
     assert read.span("name") == span

@@ -137,10 +137,10 @@ async def test_the_guides_skill_comes_answers_and_goes(site: Path, bus) -> None:
         assert skill.description.version == "0.1.0"
         first, second = (endpoint.target for endpoint in skill.endpoints)
         # The same call again, at another replica, is the same roll.
-        said = await roll(first, "T.0")
+        said = await roll(first, "h1.d1.T.0")
         assert re.fullmatch(r"You rolled [1-6]\.", said)
-        assert await roll(second, "T.0") == said
-        assert (await roll(second, "T.1", "zh-CN")).startswith("你掷了")
+        assert await roll(second, "h1.d1.T.0") == said
+        assert (await roll(second, "h1.d1.T.1", "zh-CN")).startswith("你掷了")
         for replicas, process in zip((1, 0), processes, strict=True):
             started = time.monotonic()
             process.send_signal(signal.SIGTERM)

@@ -70,7 +70,7 @@ async def call(target: str, intent: str, locale: str, *slots) -> str:
     request = skill_pb2.HandleRequest(
         turn=turn,
         intent=intent,
-        idempotency_key="T.0",
+        idempotency_key="h1.d1.T.0",
         slots=[wire.slot(*slot) for slot in slots],
         deadline_time=wire.timestamp(datetime.now(UTC) + timedelta(seconds=5)),
     )

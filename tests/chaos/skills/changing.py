@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 
-from earshot_skillkit import Host, Reply, Request, Skill, SourceUnavailableError, intent
+from earshot_skillkit import EffectRefusedError, Host, Reply, Request, Skill, intent
 
 FOLDERS = {name: Path(__file__).parent / name for name in ("list", "lamp", "counter")}
 _PATIENCE_S = 3.0
@@ -45,11 +45,16 @@ class Changing(Skill):
     async def change(self, request: Request) -> Reply:
         """Have the effect, and say so."""
         await self._at("before effect", request)
-        told = {"code": request.text("code"), "key": request.idempotency_key}
-        try:
-            (await self._client.post(self._url, json=told)).raise_for_status()
-        except httpx.HTTPError as error:
-            raise SourceUnavailableError("the outside server does not answer") from error
+        code = request.text("code")
+
+        async def perform(key: str) -> None:
+            try:
+                answer = await self._client.post(self._url, json={"code": code, "key": key})
+            except httpx.ConnectError as error:
+                raise EffectRefusedError("the outside server can't be reached") from error
+            answer.raise_for_status()
+
+        await request.once("change", perform)
         await self._at("after effect", request)
         return request.respond("done", code=request.text("code"))
 

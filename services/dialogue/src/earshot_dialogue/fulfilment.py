@@ -12,7 +12,6 @@ from earshot.dialogue.v1 import outcome_pb2
 from earshot_chassis.bus import Bus
 from earshot_dialogue import wire
 from earshot_dialogue.claims.chain import OutcomeChain
-from earshot_dialogue.core.catalogue import Effect
 from earshot_dialogue.core.language import Language
 from earshot_dialogue.core.outcome import Kind, Segment, apology, broken_off, for_device, question
 from earshot_dialogue.core.policy import CallSkill
@@ -102,8 +101,6 @@ class Fulfilment:
         chain: OutcomeChain,
         state: upstream_pb2.StateChanged | None,
     ) -> Ending:
-        if scene.delivery > 1 and call.route.intent.effect is Effect.AT_MOST_ONCE:
-            raise SkillError("an earlier attempt may have had its effect", code="effect_unknown")
         now = datetime.now(UTC)
         remaining_s = (scene.turn.deadline - now).total_seconds() - _MARGIN_S
         if remaining_s <= 0:

@@ -5,6 +5,8 @@ EarshotError (chassis)
 │   ├── SourceUnavailableError   source_unavailable: a source outside did not answer
 │   └── StateConflictError       state_conflict: others kept changing the same state
 └── PermanentError
+    ├── EffectRefusedError       effect_refused: a target outside did not do it
+    ├── EffectUnknownError       effect_unknown: nobody can tell whether it did
     ├── BrokenSkillError         broken_skill: the code and the manifest do not fit each other
     │   ├── BrokenManifestError  broken_manifest: a file of the skill's folder is wrong; names file and key
     │   └── BrokenResponseError  broken_response: a response can't be rendered
@@ -40,6 +42,20 @@ class StateConflictError(RetryableError):
     """Others kept changing the same state while it was being changed."""
 
     code = "state_conflict"
+    stage = STAGE
+
+
+class EffectRefusedError(PermanentError):
+    """A target outside the skill did not do what it was asked for, and it is sure that it did not."""
+
+    code = "effect_refused"
+    stage = STAGE
+
+
+class EffectUnknownError(PermanentError):
+    """Nobody can tell whether a target outside the skill did what it was asked for."""
+
+    code = "effect_unknown"
     stage = STAGE
 
 

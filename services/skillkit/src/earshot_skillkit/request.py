@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, NewType, TypeVar
 from zoneinfo import ZoneInfo
 
+from earshot_skillkit.effects import OnceGuard, Perform
 from earshot_skillkit.errors import InvalidSlotError
 from earshot_skillkit.replies import Answer, Directive, Effect, Filler, Prompt, Question
 from earshot_skillkit.responses import QUESTION, Responses
@@ -100,6 +101,7 @@ class Request:
         transcript: The words that were understood.
         has_effect: Whether the manifest says that the intent changes the world.
         voice: What the skill says in this locale.
+        guard: What `once` rests on.
     """
 
     intent: str
@@ -119,6 +121,22 @@ class Request:
     transcript: str
     has_effect: bool
     voice: Voice = field(hash=False)
+    guard: OnceGuard = field(hash=False)
+
+    async def once(self, name: str, perform: Perform[T]) -> T:
+        """Have an effect outside as often as the manifest promises, also when this call comes again.
+
+        Args:
+            name: Which effect of the call, "add"; a NATS token.
+            perform: Is given an idempotency key, has the effect, and returns JSON values. It raises EffectRefusedError when
+                it is sure that nothing has happened.
+
+        Raises:
+            EffectRefusedError: Nothing has happened.
+            EffectUnknownError: Nobody can tell whether it has happened; left alone, the assistant says so.
+            StateUnavailableError: Nothing has happened: it could not be written down first.
+        """
+        return await self.guard.once(name, perform)
 
     def text(self, slot: str) -> str | None:
         """Return a slot of type text; None when it was not filled.

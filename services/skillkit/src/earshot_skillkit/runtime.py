@@ -11,6 +11,7 @@ from earshot_chassis.service import Service
 from earshot_chassis.service import run as run_service
 from earshot_skillkit import wire
 from earshot_skillkit.dispatch import Dispatcher
+from earshot_skillkit.effects import BucketJournal
 from earshot_skillkit.errors import BrokenManifestError
 from earshot_skillkit.package import SkillPackage, load_package
 from earshot_skillkit.registration import Registration
@@ -18,7 +19,7 @@ from earshot_skillkit.servicer import NAME, SkillServicer
 from earshot_skillkit.settings import SkillSettings
 from earshot_skillkit.skill import Host, Skill, handlers_of
 from earshot_skillkit.states import BucketStates
-from earshot_topology.streams import SKILL_STATES
+from earshot_topology.streams import SKILL_EFFECTS, SKILL_STATES
 
 _WITHDRAWAL_S = 0.2
 
@@ -54,7 +55,8 @@ async def _compose(
     bucket = await service.bus.jetstream.key_value(SKILL_STATES.bucket)
     skill = build(Host(states=BucketStates(bucket, package.manifest.id), now=_now))
     dispatcher = Dispatcher(handlers_of(skill, package.manifest), timeout_s=package.manifest.timeout_s, now=_now)
-    servicer = SkillServicer(package, dispatcher, _now)
+    effects = await service.bus.jetstream.key_value(SKILL_EFFECTS.bucket)
+    servicer = SkillServicer(package, dispatcher, BucketJournal(effects, package.manifest.id), _now)
     service.grpc.add(skill_pb2_grpc.add_SkillServicer_to_server, servicer, NAME)
     description = wire.description(package)
     registration = Registration(service.bus, description)

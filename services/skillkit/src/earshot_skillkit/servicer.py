@@ -15,6 +15,7 @@ from earshot_chassis.errors import RetryableError
 from earshot_chassis.rpc_errors import to_status
 from earshot_skillkit import wire
 from earshot_skillkit.dispatch import Dispatcher
+from earshot_skillkit.effects import Journal
 from earshot_skillkit.package import SkillPackage
 from earshot_skillkit.replies import Answer
 from earshot_topology import attributes
@@ -30,10 +31,14 @@ class SkillServicer(skill_pb2_grpc.SkillServicer):
     Args:
         package: Its manifest and words.
         dispatcher: Its handlers.
+        journal: Where its effects are written down.
         now: The present moment, aware.
     """
 
-    def __init__(self, package: SkillPackage, dispatcher: Dispatcher, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, package: SkillPackage, dispatcher: Dispatcher, journal: Journal, now: Callable[[], datetime]
+    ) -> None:
+        self._journal = journal
         self._package = package
         self._dispatcher = dispatcher
         self._now = now
@@ -59,7 +64,7 @@ class SkillServicer(skill_pb2_grpc.SkillServicer):
                 attributes.SKILL_ATTEMPT: request.attempt,
             }
         )
-        call = wire.request(request, self._package, now=self._now())
+        call = wire.request(request, self._package, journal=self._journal, now=self._now())
         directives = 0
         try:
             async for step in self._dispatcher.dispatch(call):

@@ -6,7 +6,8 @@ their values from that; a date_time or duration slot is normalised by NLU, not h
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Self
@@ -18,6 +19,7 @@ from earshot.common.v1 import turn_pb2
 from earshot.skill.v1 import skill_pb2
 from earshot_skillkit import wire
 from earshot_skillkit.dispatch import Dispatcher
+from earshot_skillkit.effects import MemoryJournal
 from earshot_skillkit.package import SkillPackage
 from earshot_skillkit.replies import Answer, Question, Step
 from earshot_skillkit.request import DeviceState, FilledSlot, SlotValue
@@ -41,6 +43,7 @@ class SkillTester:
 
     Attributes:
         device: The device as the skill is told that it was last known; None: nothing is known.
+        journal: The effects of its calls.
     """
 
     def __init__(
@@ -61,7 +64,10 @@ class SkillTester:
             handlers_of(self.skill, package.manifest), timeout_s=package.manifest.timeout_s, now=lambda: self.now
         )
         self.device: DeviceState | None = None
+        self.journal = MemoryJournal()
         self._turns = 0
+        self._attempt = 0
+        self._repeating = False
 
     async def __aenter__(self) -> Self:
         await self.skill.start()
@@ -105,7 +111,10 @@ class SkillTester:
             locale: BCP-47.
             slots: A value alone was said in the words that it prints as.
         """
-        self._turns += 1
+        if not self._repeating:
+            self._turns += 1
+            self._attempt = 0
+        self._attempt += 1
         message = skill_pb2.HandleRequest(
             turn=turn_pb2.TurnContext(
                 turn_id=f"turn-{self._turns}",
@@ -122,12 +131,23 @@ class SkillTester:
                 else wire.slot(name, str(slot), slot)
                 for name, slot in slots.items()
             ],
-            idempotency_key=f"turn-{self._turns}.0",
-            attempt=1,
+            idempotency_key=f"household.device.turn-{self._turns}.0",
+            attempt=self._attempt,
             deadline_time=wire.timestamp(self.now + timedelta(seconds=8)),
         )
-        request = replace(wire.request(message, self.package, now=self.now), device=self.device)
+        request = wire.request(message, self.package, journal=self.journal, now=self.now)
+        guard = replace(request.guard, now=lambda: self.now)
+        request = replace(request, device=self.device, guard=guard)
         return [step async for step in self._dispatcher.dispatch(request)]
+
+    @contextmanager
+    def repeating(self) -> Iterator[None]:
+        """Have calls be further attempts of the last one, as when a replica died before its answer was heard."""
+        self._repeating = True
+        try:
+            yield
+        finally:
+            self._repeating = False
 
 
 def _filled(entity: MatchEntity) -> FilledSlot:

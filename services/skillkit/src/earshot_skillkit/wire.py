@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -13,6 +14,7 @@ from earshot.device.v1 import directive_pb2, upstream_pb2
 from earshot.dialogue.v1 import outcome_pb2
 from earshot.nlu.v1 import interpreter_pb2
 from earshot.skill.v1 import skill_pb2
+from earshot_skillkit.effects import Journal, OnceGuard
 from earshot_skillkit.errors import (
     InvalidRequestError,
     InvalidSlotError,
@@ -57,6 +59,7 @@ _SLOT_TYPES = {
     SlotType.DURATION: skill_pb2.SLOT_TYPE_DURATION,
     SlotType.DATE_TIME: skill_pb2.SLOT_TYPE_DATE_TIME,
 }
+_KEY = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+){3}")
 _GUARANTEES = {
     EffectGuarantee.NONE: skill_pb2.EFFECT_GUARANTEE_NONE,
     EffectGuarantee.EXACTLY_ONCE: skill_pb2.EFFECT_GUARANTEE_EXACTLY_ONCE,
@@ -117,19 +120,21 @@ def description(package: SkillPackage) -> skill_pb2.SkillDescription:
     return message
 
 
-def request(message: skill_pb2.HandleRequest, package: SkillPackage, *, now: datetime) -> Request:
+def request(message: skill_pb2.HandleRequest, package: SkillPackage, *, journal: Journal, now: datetime) -> Request:
     """Read a call.
 
     Args:
         message: As it came.
         package: The skill that is called.
+        journal: Where its effects are written down.
         now: The present moment, aware.
 
     Raises:
         UnknownIntentError: The intent is not the skill's.
         InvalidSlotError: A slot is not the intent's, has no value, or is too long.
         UnsupportedLocaleError: The skill has no words in the locale.
-        InvalidRequestError: The time zone is unknown, or household or idempotency key is missing.
+        InvalidRequestError: The time zone is unknown, or household or idempotency key is missing, or the key is
+            another household's.
     """
     turn = message.turn
     declared = package.manifest.intents.get(message.intent)
@@ -140,16 +145,19 @@ def request(message: skill_pb2.HandleRequest, package: SkillPackage, *, now: dat
         raise UnsupportedLocaleError(f"{package.manifest.id} has no words in {turn.locale[:20]!r}")
     if not turn.household_id or not message.idempotency_key:
         raise InvalidRequestError("household or idempotency key is missing")
+    if not _KEY.fullmatch(message.idempotency_key) or not message.idempotency_key.startswith(f"{turn.household_id}."):
+        raise InvalidRequestError("the idempotency key is not <household>.<device>.<turn>.<call>")
     zone = _zone(turn.time_zone)
     local = now.astimezone(zone)
     limit = now + timedelta(seconds=package.manifest.timeout_s)
+    deadline = message.deadline_time.ToDatetime(UTC) if message.HasField("deadline_time") else limit
     return Request(
         intent=message.intent,
         slots={slot.name: _slot(slot, set(declared.slots), message.intent) for slot in message.slots},
         locale=turn.locale,
         zone=zone,
         now=local,
-        deadline=message.deadline_time.ToDatetime(UTC) if message.HasField("deadline_time") else limit,
+        deadline=deadline,
         household_id=HouseholdId(turn.household_id),
         device_id=DeviceId(turn.device_id),
         turn_id=turn.turn_id,
@@ -161,6 +169,12 @@ def request(message: skill_pb2.HandleRequest, package: SkillPackage, *, now: dat
         transcript=message.transcript,
         has_effect=declared.effect,
         voice=Voice(skill_id=package.manifest.id, responses=words.responses),
+        guard=OnceGuard(
+            journal=journal,
+            guarantee=package.manifest.effect_guarantee,
+            key=message.idempotency_key,
+            deadline=min(deadline, limit),
+        ),
     )
 
 

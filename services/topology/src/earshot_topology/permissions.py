@@ -199,6 +199,7 @@ def skill_role(skill_id: str) -> Permissions:
             *_read_bucket(streams.SKILL_ENDPOINTS),
             *_write_bucket(streams.SKILL_ENDPOINTS, f"{name}.>"),
             *_own_keys(streams.SKILL_STATES, f"{name}.>"),
+            *_own_keys(streams.SKILL_EFFECTS, f"{name}.>"),
             subjects.parked(f"skill-{name}"),
         ),
         subscribe=(f"{inbox(f'skill-{name}')}.>",),

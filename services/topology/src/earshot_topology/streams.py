@@ -238,8 +238,24 @@ DEVICE_STATES = KeyValueConfig(bucket="DEVICE_STATES", description="Device shado
 SKILL_STATES = KeyValueConfig(
     bucket="SKILL_STATES", description="What skills keep per household.", history=1, max_bytes=256 * MIB, direct=True
 )
+# What skills did outside, for as long as a call may come again and somebody may ask; keys as in SKILL_STATES.
+SKILL_EFFECTS = KeyValueConfig(
+    bucket="SKILL_EFFECTS",
+    description="What skills did outside, by idempotency key.",
+    history=1,
+    ttl=86_400,
+    max_bytes=256 * MIB,
+    direct=True,
+)
 
-BUCKETS: tuple[KeyValueConfig, ...] = (SESSIONS, SKILLS, SKILL_ENDPOINTS, DEVICE_STATES, SKILL_STATES)
+BUCKETS: tuple[KeyValueConfig, ...] = (
+    SESSIONS,
+    SKILLS,
+    SKILL_ENDPOINTS,
+    DEVICE_STATES,
+    SKILL_STATES,
+    SKILL_EFFECTS,
+)
 
 TTS_CACHE = ObjectStoreConfig(
     bucket="TTS_CACHE", description="Synthesised sentences.", ttl=7 * 86400, max_bytes=512 * MIB

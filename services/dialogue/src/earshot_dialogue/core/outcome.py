@@ -18,6 +18,9 @@ from earshot_dialogue.core.values import (
     SpeakDirective,
 )
 
+EFFECT_UNKNOWN = "effect_unknown"
+"""The code of a fault that leaves open whether something was done outside."""
+
 
 class Kind(StrEnum):
     """How a turn ended; values label metrics."""
@@ -62,7 +65,9 @@ def apology(fault: Fault, language: Language, hypothesis: Hypothesis | None = No
 
 def broken_off(fault: Fault, language: Language) -> Segment:
     """Return the last segment of an answer that can't be finished; its kind stays what the user has heard begin."""
-    return Segment(kind=Kind.ANSWERED, prompts=(language.say("interrupted_answer"),), fault=fault)
+    unknown = fault.code == EFFECT_UNKNOWN
+    words = language.apology(fault.code) if unknown else language.say("interrupted_answer")
+    return Segment(kind=Kind.ANSWERED, prompts=(words,), fault=fault)
 
 
 def silent(kind: Kind, fault: Fault) -> Segment:

@@ -14,6 +14,7 @@ from earshot.skill.v1 import skill_pb2, skill_pb2_grpc
 from earshot_chassis import telemetry
 from earshot_chassis.rpc_errors import from_rpc_error
 from earshot_dialogue.core.catalogue import Effect
+from earshot_dialogue.core.outcome import EFFECT_UNKNOWN
 from earshot_dialogue.core.routing import Route
 from earshot_dialogue.errors import SkillError
 from earshot_dialogue.skills.channels import SkillChannels
@@ -30,6 +31,8 @@ _PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 0.8
 _LAST_WAIT_S = 1.0
 
+# The call ended, and what the skill did until then is not known.
+_NO_ANSWER = frozenset({"skill_timeout", "deadline_exceeded", "incomplete_skill_answer"})
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _DURATION = telemetry.histogram("earshot.skill.duration", "Time from a call to the skill's last word.")
 _RETRIES = telemetry.counter("earshot.skill.retries", "Calls that were repeated at another replica.")
@@ -50,8 +53,9 @@ class SkillCaller:
         """Yield what a skill says, up to its final answer or its question.
 
         A replica that is UNAVAILABLE before it said anything is left for another one, and when there is no other, for itself
-        a moment later: a process that was killed is soon replaced. Not so where the skill's effect must not happen twice:
-        then nobody knows whether it has happened.
+        a moment later: a process that was killed is soon replaced. A skill whose effect must not happen twice is asked again
+        like any other: it keeps a journal under the call's idempotency key. Where an intent has an effect and no answer
+        came in the end, nobody can tell whether it happened.
 
         Args:
             route: The version to call.
@@ -64,7 +68,6 @@ class SkillCaller:
         """
         give_up = time.monotonic() + timeout_s
         started, code, tried = time.monotonic(), "", ""
-        repeatable = route.intent.effect is not Effect.AT_MOST_ONCE
         try:
             for attempt in range(1, ATTEMPTS_PER_DELIVERY + 1):
                 tried, stub = self._pick(route, tried)
@@ -78,20 +81,21 @@ class SkillCaller:
                 except SkillError as error:
                     if error.unreachable:
                         self._channels.avoid(tried)
-                    if error.unreachable and not repeatable:
-                        raise SkillError(str(error), code="effect_unknown") from error
                     pause_s = min(_LONGEST_PAUSE_S, _PAUSE_S * 2 ** (attempt - 2)) if attempt > 1 else 0.0
                     in_time = give_up - time.monotonic() > _WORTH_TRYING_S + pause_s
                     # What a skill itself says is away is asked for once more; a replica that is gone, until another is there.
                     most = ATTEMPTS_PER_DELIVERY if error.unreachable else 2
                     last = attempt >= most or not in_time
-                    if last or not (error.unavailable and silent and repeatable):
+                    if last or not (error.unavailable and silent):
                         raise
                     await asyncio.sleep(pause_s)
                     _RETRIES.add(1, {"skill": route.skill.skill_id})
                 else:
                     return
         except SkillError as error:
+            if route.intent.effect is not Effect.NONE and (error.unreachable or error.code in _NO_ANSWER):
+                code = EFFECT_UNKNOWN
+                raise SkillError(str(error), code=code) from error
             code = error.code
             raise
         finally:
