@@ -192,3 +192,15 @@ async def test_copies_are_made_of_what_has_one(stack: Stack) -> None:
     with pytest.raises(DestructiveChangeError, match="2 copies are given up"):
         await apply(jetstream, replicas=1)
     await client.close()
+
+
+async def test_a_cluster_that_was_down_as_a_whole_comes_back(tmp_path) -> None:
+    """What is on disk is there again, while leaders are still being elected when the topology is applied."""
+    for start in range(2):
+        async with Stack(home=tmp_path, services=(), tracestore=False, nodes=3) as stack:
+            client = await nats.connect(stack.nats_url.split(","), user_credentials=str(stack.creds("admin")))
+            jetstream = client.jetstream()
+            assert await diff(jetstream, replicas=3) == ()
+            await jetstream.publish("turn.outcome.h.d.t", b"x", timeout=10)
+            assert (await jetstream.stream_info("OUTCOMES")).state.messages == start + 1
+            await client.close()

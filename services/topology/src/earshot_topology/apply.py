@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import os
 import sys
 from collections.abc import AsyncIterator, Iterable
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from nats.js.api import StreamInfo
 
 _CONNECT_TIMEOUT_S = 5
+# So many streams nats-server lists at once.
+_PAGE = 256
 # Consumers that clients make for themselves, for instance to watch a bucket, belong to nobody's declaration.
 _PREFIXES = {"KV_": Kind.BUCKET, "OBJ_": Kind.OBJECT_STORE}
 
@@ -147,9 +150,10 @@ async def apply(
 
 async def _streams(jetstream: JetStreamContext) -> dict[str, StreamInfo]:
     found: dict[str, StreamInfo] = {}
-    while page := await jetstream.streams_info(offset=len(found)):
+    pages = itertools.count(step=_PAGE)
+    # A page of a cluster's list leaves out what has no leader at the moment: its length tells nothing.
+    while page := await jetstream.streams_info(offset=next(pages)):
         found |= {str(info.config.name): info for info in page}
-    # A cluster's list leaves out what has no leader at the moment.
     for name in {declaration.stream for declaration in declarations(1)} - found.keys():
         with suppress(NotFoundError):
             found[name] = await jetstream.stream_info(name)
