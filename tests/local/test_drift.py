@@ -144,6 +144,22 @@ async def test_subjects_that_would_not_be_stored_any_more(jetstream: JetStreamCo
     assert await lines(jetstream) == []
 
 
+async def test_a_consumer_that_would_lose_its_place(jetstream: JetStreamContext) -> None:
+    """Another filter passes over messages; another way to acknowledge needs it anew. Both only with the flag."""
+    config = (await jetstream.consumer_info("OUTCOMES", "tts")).config
+    await jetstream.add_consumer("OUTCOMES", replace(config, filter_subject="turn.outcome.h.*.*"))
+    with pytest.raises(DestructiveChangeError, match="OUTCOMES/tts: it passes over messages"):
+        await apply(jetstream)
+    assert await changed(jetstream, allow_destructive=True) == {"consumer OUTCOMES/tts": Change.UPDATED}
+
+    await jetstream.delete_consumer("OUTCOMES", "tts")
+    await jetstream.add_consumer("OUTCOMES", replace(config, ack_policy="all"))
+    with pytest.raises(DestructiveChangeError, match=r"OUTCOMES/tts: ack_policy can't be changed"):
+        await apply(jetstream)
+    assert await changed(jetstream, allow_destructive=True) == {"consumer OUTCOMES/tts": Change.REPLACED}
+    assert await lines(jetstream) == []
+
+
 async def test_what_nothing_declares_is_told_and_kept(jetstream: JetStreamContext) -> None:
     """Only pruning deletes it, and only with the flag; consumers without a name are somebody's at the moment."""
     await jetstream.add_stream(StreamConfig(name="OTHER", subjects=["other"]))
