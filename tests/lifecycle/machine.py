@@ -1,0 +1,208 @@
+"""The rules: who goes on, who dies, what is delivered late or twice; and what must hold whatever happens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from earshot_audio import Encoding, Format
+from earshot_device.core.ids import OutcomeId
+from earshot_device.core.outcome import SpeechFrame
+from earshot_device.core.turn import Phase, Verdict
+from lifecycle.world import (
+    FRAMES_A_SEGMENT,
+    MOST_WRITERS,
+    SEGMENTS,
+    How,
+    Ledger,
+    Listening,
+    Writer,
+    answering,
+    expiring,
+)
+
+FORMAT = Format(encoding=Encoding.LINEAR16, sample_rate_hertz=16_000)
+
+
+class TurnMachine(RuleBasedStateMachine):
+    """A turn among redeliveries, deadlines, takeovers, zombies and late duplicates."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ledger = Ledger()
+        self.device = Listening()
+        self.writers: list[Writer] = []
+        self.history: list[bytes] = []
+        self.deliveries = 0
+        self.speakers: dict[int, int] = {}
+        self.bound: OutcomeId | None = None
+        self.finals: list[int] = []
+
+    # Writers of outcomes.
+
+    @rule(fails_after=st.sampled_from([None, None, 0, 1, 2]))
+    def dialogue_is_delivered_the_turn(self, fails_after: int | None) -> None:
+        """First delivery, redelivery after a death, or a second owner while the first is frozen."""
+        if len(self.writers) < MOST_WRITERS:
+            self.deliveries += 1
+            work = answering(self.ledger, SEGMENTS, fails_after)
+            self.writers.append(Writer(f"dialogue {self.deliveries}", work).start())
+
+    @rule()
+    def the_deadline_is_due(self) -> None:
+        """Also while an answer is being given, and again after its reader died."""
+        if len(self.writers) < MOST_WRITERS:
+            self.deliveries += 1
+            self.writers.append(Writer(f"deadline {self.deliveries}", expiring(self.ledger, self.deliveries)).start())
+
+    @precondition(lambda self: any(writer.waiting for writer in self.writers))
+    @rule(data=st.data(), how=st.sampled_from([How.THROUGH, How.THROUGH, How.THROUGH, How.LOST, How.ABSENT]))
+    def a_writer_goes_on(self, data: st.DataObject, how: How) -> None:
+        """One operation on the ledger; a writer that is not chosen is frozen, and may wake much later."""
+        self._chosen(data).go_on(how)
+
+    @precondition(lambda self: any(writer.waiting for writer in self.writers))
+    @rule(data=st.data())
+    def a_writer_dies(self, data: st.DataObject) -> None:
+        """SIGKILL."""
+        self._chosen(data).die()
+
+    def _chosen(self, data: st.DataObject) -> Writer:
+        waiting = [writer for writer in self.writers if writer.waiting]
+        return waiting[data.draw(st.integers(0, len(waiting) - 1))]
+
+    # The device.
+
+    @precondition(lambda self: self.ledger.stored)
+    @rule(data=st.data())
+    def a_segment_reaches_the_device(self, data: st.DataObject) -> None:
+        """Any that stands, in any order, any number of times."""
+        recorded = self.ledger.stored[data.draw(st.integers(0, len(self.ledger.stored) - 1))]
+        closed = self.device.turn.phase is Phase.CLOSED
+        verdict = self.device.told(recorded)
+        assert not (closed and verdict is Verdict.ACCEPTED)
+        if self.bound is None:
+            self.bound = self.device.turn.outcome_id
+
+    @rule(epoch=st.integers(1, 4), final=st.booleans())
+    def a_recogniser_speaks(self, epoch: int, *, final: bool) -> None:
+        """An owner, or one that was replaced and does not know it."""
+        highest = self.device.turn.epoch
+        verdict = self.device.recognised(epoch, final=final)
+        if epoch < highest:
+            assert verdict is Verdict.STALE
+        elif final and verdict is Verdict.ACCEPTED:
+            self.finals.append(epoch)
+
+    @rule(seconds=st.sampled_from([0.5, 3.0, 9.0, 30.0]))
+    def time_passes(self, seconds: float) -> None:
+        """On the device's own clock."""
+        self.device.wait(seconds)
+
+    # Speech.
+
+    @precondition(lambda self: self.ledger.stored)
+    @rule(epoch=st.integers(1, 3), data=st.data())
+    def a_frame_is_spoken(self, epoch: int, data: st.DataObject) -> None:
+        """By any delivery of any segment that stands: lost, repeated, reordered, or from a zombie.
+
+        A worker of a higher epoch resumes where the capture ends or before, so it begins at a place of its own.
+        """
+        outcome_id = OutcomeId(self.ledger.stored[0].outcome.outcome_id)
+        total = FRAMES_A_SEGMENT * SEGMENTS
+        self.speakers.setdefault(epoch, data.draw(st.integers(0, total - 1)) if epoch > 1 else 0)
+        sequence = data.draw(st.integers(self.speakers[epoch], total - 1))
+        self.device.frame(
+            SpeechFrame(
+                turn_id=self.device.turn.turn_id,
+                outcome_id=OutcomeId("another")
+                if data.draw(st.booleans()) and data.draw(st.booleans())
+                else outcome_id,
+                segment_index=sequence // FRAMES_A_SEGMENT,
+                sequence=sequence,
+                owner_epoch=epoch,
+                payload=b"\0\0",
+                format=FORMAT,
+                duration_s=0.02,
+                last=sequence == total - 1,
+            )
+        )
+
+    @rule()
+    def the_loudspeaker_plays(self) -> None:
+        """The next frame, if it is there."""
+        self.device.play()
+
+    # What must hold.
+
+    @invariant()
+    def one_outcome_stands(self) -> None:
+        """One id, one kind, one final segment at the end; indices and expected sequences without a gap."""
+        stored = self.ledger.stored
+        assert len({recorded.outcome.outcome_id for recorded in stored}) <= 1
+        assert len({recorded.outcome.kind for recorded in stored}) <= 1
+        assert [recorded.outcome.segment_index for recorded in stored] == list(range(len(stored)))
+        assert [recorded.outcome.expected_sequence for recorded in stored] == [
+            0,
+            *(recorded.sequence for recorded in stored[:-1]),
+        ][: len(stored)]
+        assert not any(recorded.outcome.final for recorded in stored[:-1])
+
+    @invariant()
+    def what_stands_never_changes(self) -> None:
+        """A decided turn stays decided."""
+        now = [recorded.outcome.SerializeToString(deterministic=True) for recorded in self.ledger.stored]
+        assert now[: len(self.history)] == self.history
+        self.history = now
+
+    @invariant()
+    def an_answer_is_not_said_twice(self) -> None:
+        """Words of the skill's answer stand at most once each, in order."""
+        parts = [
+            prompt.text
+            for recorded in self.ledger.stored
+            for prompt in recorded.outcome.prompts
+            if prompt.text.startswith("Part ")
+        ]
+        assert parts == sorted(set(parts))
+
+    @invariant()
+    def the_device_is_bound_to_one_outcome(self) -> None:
+        """The first one, for ever; an abandoned turn takes none, and never are two sounds heard."""
+        turn = self.device.turn
+        if self.bound is not None:
+            assert turn.outcome_id == self.bound
+        assert {segment.outcome_id for segment in turn.segments} <= {turn.outcome_id}
+        if self.device.apologised:
+            assert not self.device.answered
+            assert not self.device.heard
+
+    @invariant()
+    def sound_is_whole(self) -> None:
+        """Frames leave the loudspeaker once each, in order, of the one outcome."""
+        assert [sequence for _, sequence, _ in self.device.heard] == list(range(len(self.device.heard)))
+        assert {outcome_id for outcome_id, _, _ in self.device.heard} <= {self.bound}
+
+    def teardown(self) -> None:
+        """When all faults end: whoever is left goes on, and the turn has its outcome or the device's own apology."""
+        for writer in (*self.writers, Writer("deadline at the end", expiring(self.ledger, 1)).start()):
+            for _ in range(50):
+                if writer.waiting is None:
+                    break
+                writer.go_on(How.THROUGH)
+            assert writer.waiting is None, f"{writer.name} never ends"
+        self.one_outcome_stands()
+        self.an_answer_is_not_said_twice()
+        assert self.ledger.stored[-1].outcome.final
+        for recorded in self.ledger.stored:
+            self.device.told(recorded)
+        if self.bound is None:
+            self.bound = self.device.turn.outcome_id
+        self.the_device_is_bound_to_one_outcome()
+        assert self.device.apologised != self.device.answered
+        assert self.device.apologised or self.device.turn.complete
+
+
+Machine: Any = TurnMachine.TestCase
