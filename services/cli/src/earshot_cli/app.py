@@ -8,7 +8,7 @@ import sys
 import typer
 from rich.console import Console
 
-from earshot_cli.commands import ask, bus, demo, device, models, turns, up
+from earshot_cli.commands import ask, bus, demo, device, models, parked, turns, up
 from earshot_cli.errors import sentence
 from earshot_cli.lifetime import Interrupted
 from earshot_cli.output import write_json
@@ -26,6 +26,7 @@ app.command()(turns.trace)
 app.add_typer(device.app, name="device")
 app.add_typer(models.app, name="models")
 app.add_typer(bus.app, name="bus")
+app.add_typer(parked.app, name="parked")
 
 
 def main() -> None:
