@@ -49,7 +49,7 @@ async def rough(stack: Stack, address: DeviceAddress) -> AsyncIterator[RoughDevi
 
 async def assert_answered(stack: Stack, address: DeviceAddress) -> None:
     """Check that a typed turn of a device is answered."""
-    typed = await converse(stack, "what time is it in Tokyo", "en-US", address)
+    typed = await converse(stack, "what time is it in Tokyo", "en-US", address, time_zone="Asia/Tokyo")
     assert (typed.outcomes[-1].kind, typed.keys) == (ANSWERED, ["clock.time_in"])
 
 

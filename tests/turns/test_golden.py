@@ -28,7 +28,7 @@ KINDS = {"answered": outcome_pb2.OUTCOME_KIND_ANSWERED, "cancelled": outcome_pb2
 @pytest.mark.parametrize(("locale", "turn"), TURNS)
 async def test_typed_turn(stack: Stack, address: DeviceAddress, locale: str, turn: dict[str, Any]) -> None:
     """A typed turn gets its intent, its slots, its prompts in the user's language, its directives."""
-    typed = await converse(stack, turn["say"], locale, address)
+    typed = await converse(stack, turn["say"], locale, address, time_zone=turn.get("time_zone", "UTC"))
     last = typed.outcomes[-1]
     assert last.final
     assert last.intent == turn["intent"]
@@ -67,7 +67,8 @@ async def test_spoken_turn(
     """A spoken turn is heard, understood and answered with sound, by whichever replicas it meets, in the same events."""
     samples = await speech(stack, text, locale)
     recording = await Recording.of(stack, *everything_of(address))
-    async with device(stack, address, locale) as speaking:
+    # At home there, it is the same day there at any hour.
+    async with device(stack, address, locale, time_zone="Asia/Tokyo") as speaking:
         result = await speaking.say(samples)
         await speaking.settled()
     sent = await recording.stop()
