@@ -131,3 +131,25 @@ async def test_a_bad_credentials_file_is_told_at_once(tmp_path, open_device, con
     finally:
         guarded.kill()
     assert caught.value.code == code
+
+
+@pytest.mark.usefixtures("streams")
+async def test_a_connection_that_the_server_ends_with_an_error_is_opened_anew(cloud, open_device):
+    """nats-py gives up for good on a server's -ERR; the same device connects again and its next turn is answered."""
+    device = await open_device()
+    first = device._link._client
+    await first._send_command(b"NO SUCH OPERATION\r\n")
+    await first._flush_pending()
+    async with asyncio.timeout(20):
+        while not (first.is_closed and device.connected):
+            await asyncio.sleep(0.02)
+    assert device._link._client is not first
+    saying = asyncio.create_task(device.say(SPEECH))
+    turn = await cloud.turn_started()
+    await cloud.endpoint(turn)
+    await cloud.final(turn, "it is back")
+    await cloud.outcome(turn)
+    await cloud.speak(cloud.speech(turn, 3))
+    result = await saying
+    assert result.transcript == "it is back"
+    assert sequences_in(result.answer) == [0, 1, 2]

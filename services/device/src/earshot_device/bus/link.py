@@ -8,8 +8,10 @@ Three ways up: `send` for what may be lost (audio frames: the ring buffer has th
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from google.protobuf.message import Message
@@ -24,6 +26,7 @@ from earshot_chassis.errors import RetryableError
 from earshot_chassis.publishing import Publisher
 from earshot_device.errors import CredentialRefusedError, LinkLostError, NotConnectedError
 from earshot_device.identity import Identity
+from earshot_device.tasks import end
 
 Receiver = Callable[[str, bytes], None]
 Reconnected = Callable[[], Awaitable[None]]
@@ -32,6 +35,7 @@ _FLUSH_TIMEOUT_S = 5
 # A server that is there but says nothing is left after three of these: in time for a turn to be answered all the same.
 _PING_S = 1.5
 _RECONNECT_WAIT_S = 0.1
+_LONGEST_REOPEN_WAIT_S = 2.0
 
 _log = telemetry.logger("device.link")
 
@@ -64,6 +68,7 @@ class Link:
         self._client: Client | None = None
         self._publisher: Publisher | None = None
         self._refusal: asyncio.Future[Exception] | None = None
+        self._reopening: asyncio.Task[None] | None = None
 
     @property
     def connected(self) -> bool:
@@ -92,6 +97,7 @@ class Link:
             options["user_credentials"] = str(self._identity.credentials)
         await self._check_credential()
         client = Client()
+        options["closed_cb"] = partial(self._on_closed, client)
         try:
             await self._connect(client, options)
             await client.subscribe(self._identity.down_subjects, cb=self._deliver)
@@ -106,6 +112,7 @@ class Link:
 
     async def close(self) -> None:
         """Send what is buffered and disconnect."""
+        await end(self._reopening)
         client, self._client, self._publisher = self._client, None, None
         if client is None:
             return
@@ -175,6 +182,24 @@ class Link:
             with suppress(asyncio.CancelledError, NatsError, OSError):
                 await connecting
             self._refusal.cancel()
+
+    async def _on_closed(self, client: Client) -> None:
+        # nats-py gives a connection up for good on most of a server's -ERR (slow consumer, expired credential, ...).
+        if client is self._client:
+            self._reopening = asyncio.create_task(self._reopen())
+
+    async def _reopen(self) -> None:
+        wait_s = _RECONNECT_WAIT_S
+        while True:
+            await asyncio.sleep(wait_s * random.uniform(0.5, 1.5))  # noqa: S311 - spreads devices, no secret
+            try:
+                await self.open()
+            except (LinkLostError, CredentialRefusedError):
+                wait_s = min(2 * wait_s, _LONGEST_REOPEN_WAIT_S)
+            else:
+                break
+        _log.info("link_reopened")
+        await self._reconnected()
 
     async def _deliver(self, message: Msg) -> None:
         self._receive(message.subject, message.data)
