@@ -10,6 +10,7 @@ from earshot.asr.v1 import events_pb2
 from earshot.device.v1 import directive_pb2, downstream_pb2, upstream_pb2
 from earshot.dialogue.v1 import outcome_pb2, session_pb2
 from earshot.nlu.v1 import interpreter_pb2
+from earshot.schedule.v1 import schedule_pb2
 from earshot.skill.v1 import skill_pb2
 
 
@@ -70,6 +71,33 @@ CHANNELS: tuple[Channel, ...] = (
         summary="Something happened on the device.",
     ),
     Channel(
+        name="deviceRing",
+        address=f"{_UP}.ring",
+        message=upstream_pb2.DeviceEvent,
+        stream="DEVICE_EVENTS",
+        senders=("device",),
+        receivers=("scheduler",),
+        summary="Ringing was stopped on the device.",
+    ),
+    Channel(
+        name="missedDirectives",
+        address=f"{_UP}.directives",
+        message=upstream_pb2.DirectivesRequest,
+        reply=upstream_pb2.DirectivesResponse,
+        senders=("device",),
+        receivers=("dialogue",),
+        summary="Asks for directives that came while the device was away.",
+    ),
+    Channel(
+        name="announcement",
+        address=f"{_UP}.announce",
+        message=upstream_pb2.AnnouncementRequest,
+        reply=upstream_pb2.AnnouncementResponse,
+        senders=("device",),
+        receivers=("dialogue",),
+        summary="Asks to have words spoken that came with a directive.",
+    ),
+    Channel(
         name="speechBackfill",
         address=f"{_UP}.backfill",
         message=upstream_pb2.BackfillRequest,
@@ -126,7 +154,7 @@ CHANNELS: tuple[Channel, ...] = (
         address=f"{_DOWN}.directive",
         message=directive_pb2.Directive,
         stream="DIRECTIVES",
-        senders=("dialogue",),
+        senders=("dialogue", "scheduler"),
         receivers=("device",),
         summary="A command outside of a turn.",
     ),
@@ -184,6 +212,24 @@ CHANNELS: tuple[Channel, ...] = (
         summary="A turn's deadline has come.",
     ),
     Channel(
+        name="scheduleArm",
+        address="schedule.arm.{household}.{schedule}.{revision}",
+        message=schedule_pb2.OccurrenceDue,
+        stream="OCCURRENCES",
+        senders=("scheduler",),
+        receivers=("nats-server",),
+        summary="Arms one revision of a timer, alarm or reminder: a scheduled message.",
+    ),
+    Channel(
+        name="scheduleDue",
+        address="schedule.due",
+        message=schedule_pb2.OccurrenceDue,
+        stream="OCCURRENCES",
+        senders=("nats-server",),
+        receivers=("scheduler",),
+        summary="A timer, alarm or reminder is due.",
+    ),
+    Channel(
         name="turnFiller",
         address="turn.filler",
         message=outcome_pb2.FillerRequested,
@@ -216,6 +262,15 @@ CHANNELS: tuple[Channel, ...] = (
         senders=("dialogue",),
         receivers=("dialogue",),
         summary="The device shadow.",
+    ),
+    Channel(
+        name="schedule",
+        address="$KV.SCHEDULES.{household}.{schedule}",
+        message=schedule_pb2.Schedule,
+        stream="KV_SCHEDULES",
+        senders=("scheduler",),
+        receivers=("scheduler",),
+        summary="A timer, alarm or reminder, changed by compare-and-set.",
     ),
     Channel(
         name="skillDescription",

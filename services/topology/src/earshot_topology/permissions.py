@@ -130,6 +130,7 @@ ROLES: dict[str, Permissions] = {
             *_consume(streams.DIALOGUE_INTERPRETED),
             *_consume(streams.DIALOGUE_DEADLINE),
             *_direct("OUTCOMES"),
+            *_direct("DIRECTIVES"),
             *_purge("DEADLINES"),
             *_REGISTRY,
             *_read_bucket(streams.SESSIONS),
@@ -150,6 +151,8 @@ ROLES: dict[str, Permissions] = {
         subscribe=(
             "device.*.*.down.outcome.*",
             "device.*.*.up.outcome",
+            "device.*.*.up.directives",
+            "device.*.*.up.announce",
             f"$KV.{streams.DEVICE_STATES.bucket}.>",
             f"{inbox('dialogue')}.>",
             *_REGISTRY_NEWS,
@@ -173,6 +176,19 @@ ROLES: dict[str, Permissions] = {
             f"{inbox('tts')}.>",
         ),
         answers_requests=True,
+    ),
+    "scheduler": Permissions(
+        publish=(
+            *_consume(streams.SCHEDULER_DUE),
+            *_consume(streams.SCHEDULER_RINGS),
+            *_read_bucket(streams.SCHEDULES),
+            *_write_bucket(streams.SCHEDULES),
+            *_purge("OCCURRENCES"),
+            "schedule.arm.*.*.*",
+            "device.*.*.down.directive",
+            subjects.parked("scheduler"),
+        ),
+        subscribe=(f"{inbox('scheduler')}.>",),
     ),
     # Sees that turns began and how they ended; hears no audio and says nothing.
     "tracestore": Permissions(

@@ -86,7 +86,7 @@ STREAMS: tuple[StreamConfig, ...] = (
     StreamConfig(
         name="DEVICE_EVENTS",
         description="What happened on devices.",
-        subjects=["device.*.*.up.event"],
+        subjects=["device.*.*.up.event", "device.*.*.up.ring"],
         retention=RetentionPolicy.WORK_QUEUE,
         storage=StorageType.FILE,
         max_age=3600,
@@ -133,6 +133,16 @@ STREAMS: tuple[StreamConfig, ...] = (
         allow_rollup_hdrs=True,
     ),
     StreamConfig(
+        name="OCCURRENCES",
+        description="Timers, alarms and reminders: scheduled messages and those that became due.",
+        # Unbounded for the same reasons as DEADLINES.
+        subjects=["schedule.arm.*.*.*", "schedule.due"],
+        storage=StorageType.FILE,
+        allow_msg_schedules=True,
+        allow_msg_ttl=True,
+        allow_rollup_hdrs=True,
+    ),
+    StreamConfig(
         name="SPEECH",
         description="Frames of answers being spoken, for takeover and backfill.",
         subjects=["device.*.*.down.speech.*"],
@@ -148,7 +158,8 @@ STREAMS: tuple[StreamConfig, ...] = (
         description="Directives outside an outcome, kept for devices that are away.",
         subjects=["device.*.*.down.directive"],
         storage=StorageType.FILE,
-        max_age=600,
+        # As long as anything may still ring.
+        max_age=86_400,
         max_msgs_per_subject=100,
         max_bytes=256 * MIB,
         allow_direct=True,
@@ -200,6 +211,20 @@ DIALOGUE_DEADLINE = Consumer(
     service="dialogue",
     filter_subject="turn.deadline.due",
 )
+SCHEDULER_DUE = Consumer(
+    event="schedule.due",
+    stream="OCCURRENCES",
+    durable="scheduler_due",
+    service="scheduler",
+    filter_subject="schedule.due",
+)
+SCHEDULER_RINGS = Consumer(
+    event="device.ring",
+    stream="DEVICE_EVENTS",
+    durable="scheduler_rings",
+    service="scheduler",
+    filter_subject="device.*.*.up.ring",
+)
 TTS_OUTCOMES = Consumer(
     event="turn.outcome", stream="OUTCOMES", durable="tts", service="tts", filter_subject="turn.outcome.*.*.*"
 )
@@ -211,6 +236,8 @@ CONSUMERS: tuple[Consumer, ...] = (
     NLU_TRANSCRIBED,
     DIALOGUE_INTERPRETED,
     DIALOGUE_DEADLINE,
+    SCHEDULER_DUE,
+    SCHEDULER_RINGS,
     TTS_OUTCOMES,
 )
 
@@ -248,6 +275,11 @@ SKILL_EFFECTS = KeyValueConfig(
     direct=True,
 )
 
+# Keys <household>.<schedule>.
+SCHEDULES = KeyValueConfig(
+    bucket="SCHEDULES", description="Timers, alarms and reminders.", history=1, max_bytes=1024 * MIB, direct=True
+)
+
 BUCKETS: tuple[KeyValueConfig, ...] = (
     SESSIONS,
     SKILLS,
@@ -255,6 +287,7 @@ BUCKETS: tuple[KeyValueConfig, ...] = (
     DEVICE_STATES,
     SKILL_STATES,
     SKILL_EFFECTS,
+    SCHEDULES,
 )
 
 TTS_CACHE = ObjectStoreConfig(

@@ -64,6 +64,18 @@ class DeviceAddress(NamedTuple):
         """DeviceEvent."""
         return f"{self._root()}.up.event"
 
+    def ring(self) -> str:
+        """DeviceEvent that tells of ringing: the scheduler's."""
+        return f"{self._root()}.up.ring"
+
+    def directives(self) -> str:
+        """DirectivesRequest, a request."""
+        return f"{self._root()}.up.directives"
+
+    def announce(self) -> str:
+        """AnnouncementRequest, a request."""
+        return f"{self._root()}.up.announce"
+
     def backfill(self) -> str:
         """BackfillRequest, a request."""
         return f"{self._root()}.up.backfill"
@@ -129,8 +141,14 @@ def turn_of(subject: str) -> str:
 TURN_TRANSCRIBED = "turn.transcribed"
 TURN_INTERPRETED = "turn.interpreted"
 TURN_DEADLINE_DUE = "turn.deadline.due"
+SCHEDULE_DUE = "schedule.due"
 TURN_FILLER = "turn.filler"
 TURN_SPEECH_CANCELLED = "turn.speech_cancelled"
+
+
+def schedule_arm(household: str, schedule: str, revision: int) -> str:
+    """OccurrenceDue: where one revision of a schedule is armed and cancelled (purge)."""
+    return f"schedule.arm.{token(household)}.{token(schedule)}.{revision}"
 
 
 def parked(service: str) -> str:

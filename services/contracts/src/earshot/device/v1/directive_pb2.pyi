@@ -66,10 +66,10 @@ class Directive(message.Message):
     STOP_RING_FIELD_NUMBER: builtins.int
     STOP_SPEECH_FIELD_NUMBER: builtins.int
     directive_id: builtins.str
-    """UUIDv7, or "<turn>.<index>" for those of an outcome."""
+    """UUIDv7, "<turn>.<index>" for those of an outcome, "ring.<occurrence>" and "stop_ring.<occurrence>" for ringing."""
     revision: builtins.int
-    """Rises by one for each directive that is not part of an outcome, so that a device that was away can tell what it
-    missed. 0 within an outcome.
+    """Rises with the directives that are not part of an outcome; one that is not above what an earlier boot carried out is
+    old. 0: not numbered, told apart by directive_id alone; always 0 within an outcome.
     """
     @builtins.property
     def expire_time(self) -> timestamp_pb2.Timestamp:
@@ -337,7 +337,7 @@ class Listen(message.Message):
 
 @typing.final
 class Ring(message.Message):
-    """Ring until dismissed."""
+    """Ring until dismissed. At least once: a device rings once by occurrence_id, and not for one that was stopped already."""
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -345,6 +345,7 @@ class Ring(message.Message):
     LABEL_FIELD_NUMBER: builtins.int
     DUE_TIME_FIELD_NUMBER: builtins.int
     TIMER_REVISION_FIELD_NUMBER: builtins.int
+    ANNOUNCEMENT_FIELD_NUMBER: builtins.int
     occurrence_id: builtins.str
     """The occurrence that is due."""
     label: builtins.str
@@ -355,6 +356,12 @@ class Ring(message.Message):
     def due_time(self) -> timestamp_pb2.Timestamp:
         """When it was due."""
 
+    @builtins.property
+    def announcement(self) -> Speak:
+        """Words to be spoken before it rings: a reminder's, or that it is late. The device has them spoken by an
+        AnnouncementRequest; unset: it just rings.
+        """
+
     def __init__(
         self,
         *,
@@ -362,10 +369,11 @@ class Ring(message.Message):
         label: builtins.str = ...,
         due_time: timestamp_pb2.Timestamp | None = ...,
         timer_revision: builtins.int = ...,
+        announcement: Speak | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["due_time", b"due_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["announcement", b"announcement", "due_time", b"due_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["due_time", b"due_time", "label", b"label", "occurrence_id", b"occurrence_id", "timer_revision", b"timer_revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["announcement", b"announcement", "due_time", b"due_time", "label", b"label", "occurrence_id", b"occurrence_id", "timer_revision", b"timer_revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -28,15 +28,15 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n earshot/device/v1/upstream.proto\x12\x11\x65\x61rshot.device.v1\x1a\x1d\x65\x61rshot/common/v1/audio.proto\x1a\x1d\x65\x61rshot/common/v1/error.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf0\x03\n\x10UtteranceStarted\x12\x0f\n\x07turn_id\x18\x01 \x01(\t\x12\x0f\n\x07\x62oot_id\x18\x02 \x01(\t\x12\x12\n\nsession_id\x18\x03 \x01(\t\x12.\n\x06\x66ormat\x18\x04 \x01(\x0b\x32\x1e.earshot.common.v1.AudioFormat\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\x13\x64\x65vice_clock_offset\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x07trigger\x18\x07 \x01(\x0e\x32\x1a.earshot.device.v1.Trigger\x12.\n\twake_word\x18\x08 \x01(\x0b\x32\x1b.earshot.device.v1.WakeWord\x12+\n\x08pre_roll\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x37\n\x0fplayback_format\x18\n \x01(\x0b\x32\x1e.earshot.common.v1.AudioFormat\x12\x11\n\ttime_zone\x18\x0b \x01(\t\x12\x18\n\x10\x63ontract_version\x18\x0c \x01(\r\x12\x1e\n\x16interrupted_outcome_id\x18\r \x01(\t\"\xa2\x01\n\x08WakeWord\x12\r\n\x05model\x18\x01 \x01(\t\x12\x12\n\nconfidence\x18\x02 \x01(\x02\x12/\n\x0cstart_offset\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12-\n\nend_offset\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x13\n\x0b\x65nergy_dbfs\x18\x05 \x01(\x02\"N\n\nAudioFrame\x12\x0f\n\x07turn_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\r\x12\x0f\n\x07payload\x18\x03 \x01(\x0c\x12\x0c\n\x04last\x18\x04 \x01(\x08\"U\n\x10PlaybackPosition\x12\x12\n\noutcome_id\x18\x01 \x01(\t\x12\x15\n\rsegment_index\x18\x02 \x01(\r\x12\x16\n\x0e\x66rame_sequence\x18\x03 \x01(\r\"\xb5\x05\n\x0b\x44\x65viceEvent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x0f\n\x07\x62oot_id\x18\x02 \x01(\t\x12.\n\nevent_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07turn_id\x18\x04 \x01(\t\x12>\n\x10playback_started\x18\n \x01(\x0b\x32\".earshot.device.v1.PlaybackStartedH\x00\x12@\n\x11playback_finished\x18\x0b \x01(\x0b\x32#.earshot.device.v1.PlaybackFinishedH\x00\x12\x46\n\x14playback_interrupted\x18\x0c \x01(\x0b\x32&.earshot.device.v1.PlaybackInterruptedH\x00\x12J\n\x16\x64irective_acknowledged\x18\r \x01(\x0b\x32(.earshot.device.v1.DirectiveAcknowledgedH\x00\x12>\n\x10\x64irective_failed\x18\x0e \x01(\x0b\x32\".earshot.device.v1.DirectiveFailedH\x00\x12:\n\x0eturn_abandoned\x18\x0f \x01(\x0b\x32 .earshot.device.v1.TurnAbandonedH\x00\x12\x38\n\rstate_changed\x18\x10 \x01(\x0b\x32\x1f.earshot.device.v1.StateChangedH\x00\x12\x31\n\tconnected\x18\x11 \x01(\x0b\x32\x1c.earshot.device.v1.ConnectedH\x00\x12:\n\x0emedia_finished\x18\x12 \x01(\x0b\x32 .earshot.device.v1.MediaFinishedH\x00\x42\x07\n\x05\x65vent\"%\n\x0fPlaybackStarted\x12\x12\n\noutcome_id\x18\x01 \x01(\t\"E\n\x10PlaybackFinished\x12\x12\n\noutcome_id\x18\x01 \x01(\t\x12\x1d\n\x15\x63oncealed_frame_count\x18\x02 \x01(\r\"j\n\x13PlaybackInterrupted\x12\x35\n\x08position\x18\x01 \x01(\x0b\x32#.earshot.device.v1.PlaybackPosition\x12\x1c\n\x14interrupting_turn_id\x18\x02 \x01(\t\"?\n\x15\x44irectiveAcknowledged\x12\x14\n\x0c\x64irective_id\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x04\"P\n\x0f\x44irectiveFailed\x12\x14\n\x0c\x64irective_id\x18\x01 \x01(\t\x12\'\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x18.earshot.common.v1.Error\"7\n\rTurnAbandoned\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x16\n\x0e\x61pology_played\x18\x02 \x01(\x08\"\xb4\x01\n\x0cStateChanged\x12\x16\n\x0evolume_percent\x18\x01 \x01(\x05\x12\r\n\x05muted\x18\x02 \x01(\x08\x12\x15\n\rmedia_item_id\x18\x03 \x01(\t\x12\x15\n\rmedia_playing\x18\x04 \x01(\x08\x12/\n\x0cmedia_offset\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1e\n\x16ringing_occurrence_ids\x18\x06 \x03(\t\"W\n\tConnected\x12\x18\n\x10\x66irmware_version\x18\x01 \x01(\t\x12\x1a\n\x12\x64irective_revision\x18\x02 \x01(\x04\x12\x14\n\x0c\x63\x61pabilities\x18\x03 \x03(\t\"&\n\rMediaFinished\x12\x15\n\rmedia_item_id\x18\x01 \x01(\t\"b\n\x0f\x42\x61\x63kfillRequest\x12\x0f\n\x07turn_id\x18\x01 \x01(\t\x12\x12\n\noutcome_id\x18\x02 \x01(\t\x12\x15\n\rfrom_sequence\x18\x03 \x01(\r\x12\x13\n\x0bto_sequence\x18\x04 \x01(\r\":\n\x10\x42\x61\x63kfillResponse\x12\x13\n\x0b\x66rame_count\x18\x01 \x01(\r\x12\x11\n\ttruncated\x18\x02 \x01(\x08\"&\n\x13UploadStatusRequest\x12\x0f\n\x07turn_id\x18\x01 \x01(\t\"-\n\x14UploadStatusResponse\x12\x15\n\rnext_sequence\x18\x01 \x01(\r\"\'\n\x14OutcomeStatusRequest\x12\x0f\n\x07turn_id\x18\x01 \x01(\t\"(\n\x15OutcomeStatusResponse\x12\x0f\n\x07\x64\x65\x63ided\x18\x01 \x01(\x08*z\n\x07Trigger\x12\x17\n\x13TRIGGER_UNSPECIFIED\x10\x00\x12\x15\n\x11TRIGGER_WAKE_WORD\x10\x01\x12\x15\n\x11TRIGGER_FOLLOW_UP\x10\x02\x12\x12\n\x0eTRIGGER_BUTTON\x10\x03\x12\x14\n\x10TRIGGER_BARGE_IN\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n earshot/device/v1/upstream.proto\x12\x11\x65\x61rshot.device.v1\x1a\x1d\x65\x61rshot/common/v1/audio.proto\x1a\x1d\x65\x61rshot/common/v1/error.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf0\x03\n\x10UtteranceStarted\x12\x0f\n\x07turn_id\x18\x01 \x01(\t\x12\x0f\n\x07\x62oot_id\x18\x02 \x01(\t\x12\x12\n\nsession_id\x18\x03 \x01(\t\x12.\n\x06\x66ormat\x18\x04 \x01(\x0b\x32\x1e.earshot.common.v1.AudioFormat\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\x13\x64\x65vice_clock_offset\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x07trigger\x18\x07 \x01(\x0e\x32\x1a.earshot.device.v1.Trigger\x12.\n\twake_word\x18\x08 \x01(\x0b\x32\x1b.earshot.device.v1.WakeWord\x12+\n\x08pre_roll\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x37\n\x0fplayback_format\x18\n \x01(\x0b\x32\x1e.earshot.common.v1.AudioFormat\x12\x11\n\ttime_zone\x18\x0b \x01(\t\x12\x18\n\x10\x63ontract_version\x18\x0c \x01(\r\x12\x1e\n\x16interrupted_outcome_id\x18\r \x01(\t\"\xa2\x01\n\x08WakeWord\x12\r\n\x05model\x18\x01 \x01(\t\x12\x12\n\nconfidence\x18\x02 \x01(\x02\x12/\n\x0cstart_offset\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12-\n\nend_offset\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x13\n\x0b\x65nergy_dbfs\x18\x05 \x01(\x02\"N\n\nAudioFrame\x12\x0f\n\x07turn_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\r\x12\x0f\n\x07payload\x18\x03 \x01(\x0c\x12\x0c\n\x04last\x18\x04 \x01(\x08\"U\n\x10PlaybackPosition\x12\x12\n\noutcome_id\x18\x01 \x01(\t\x12\x15\n\rsegment_index\x18\x02 \x01(\r\x12\x16\n\x0e\x66rame_sequence\x18\x03 \x01(\r\"\xf1\x05\n\x0b\x44\x65viceEvent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x0f\n\x07\x62oot_id\x18\x02 \x01(\t\x12.\n\nevent_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07turn_id\x18\x04 \x01(\t\x12>\n\x10playback_started\x18\n \x01(\x0b\x32\".earshot.device.v1.PlaybackStartedH\x00\x12@\n\x11playback_finished\x18\x0b \x01(\x0b\x32#.earshot.device.v1.PlaybackFinishedH\x00\x12\x46\n\x14playback_interrupted\x18\x0c \x01(\x0b\x32&.earshot.device.v1.PlaybackInterruptedH\x00\x12J\n\x16\x64irective_acknowledged\x18\r \x01(\x0b\x32(.earshot.device.v1.DirectiveAcknowledgedH\x00\x12>\n\x10\x64irective_failed\x18\x0e \x01(\x0b\x32\".earshot.device.v1.DirectiveFailedH\x00\x12:\n\x0eturn_abandoned\x18\x0f \x01(\x0b\x32 .earshot.device.v1.TurnAbandonedH\x00\x12\x38\n\rstate_changed\x18\x10 \x01(\x0b\x32\x1f.earshot.device.v1.StateChangedH\x00\x12\x31\n\tconnected\x18\x11 \x01(\x0b\x32\x1c.earshot.device.v1.ConnectedH\x00\x12:\n\x0emedia_finished\x18\x12 \x01(\x0b\x32 .earshot.device.v1.MediaFinishedH\x00\x12:\n\x0ering_dismissed\x18\x13 \x01(\x0b\x32 .earshot.device.v1.RingDismissedH\x00\x42\x07\n\x05\x65vent\"%\n\x0fPlaybackStarted\x12\x12\n\noutcome_id\x18\x01 \x01(\t\"E\n\x10PlaybackFinished\x12\x12\n\noutcome_id\x18\x01 \x01(\t\x12\x1d\n\x15\x63oncealed_frame_count\x18\x02 \x01(\r\"j\n\x13PlaybackInterrupted\x12\x35\n\x08position\x18\x01 \x01(\x0b\x32#.earshot.device.v1.PlaybackPosition\x12\x1c\n\x14interrupting_turn_id\x18\x02 \x01(\t\"?\n\x15\x44irectiveAcknowledged\x12\x14\n\x0c\x64irective_id\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x04\"P\n\x0f\x44irectiveFailed\x12\x14\n\x0c\x64irective_id\x18\x01 \x01(\t\x12\'\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x18.earshot.common.v1.Error\"7\n\rTurnAbandoned\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x16\n\x0e\x61pology_played\x18\x02 \x01(\x08\"\xb4\x01\n\x0cStateChanged\x12\x16\n\x0evolume_percent\x18\x01 \x01(\x05\x12\r\n\x05muted\x18\x02 \x01(\x08\x12\x15\n\rmedia_item_id\x18\x03 \x01(\t\x12\x15\n\rmedia_playing\x18\x04 \x01(\x08\x12/\n\x0cmedia_offset\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1e\n\x16ringing_occurrence_ids\x18\x06 \x03(\t\"W\n\tConnected\x12\x18\n\x10\x66irmware_version\x18\x01 \x01(\t\x12\x1a\n\x12\x64irective_revision\x18\x02 \x01(\x04\x12\x14\n\x0c\x63\x61pabilities\x18\x03 \x03(\t\"&\n\rMediaFinished\x12\x15\n\rmedia_item_id\x18\x01 \x01(\t\"&\n\rRingDismissed\x12\x15\n\roccurrence_id\x18\x01 \x01(\t\"\x13\n\x11\x44irectivesRequest\"-\n\x12\x44irectivesResponse\x12\x17\n\x0f\x64irective_count\x18\x01 \x01(\r\"\x8e\x01\n\x13\x41nnouncementRequest\x12\x0f\n\x07turn_id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0e\n\x06locale\x18\x03 \x01(\t\x12\x37\n\x0fplayback_format\x18\x04 \x01(\x0b\x32\x1e.earshot.common.v1.AudioFormat\x12\x0f\n\x07\x62oot_id\x18\x05 \x01(\t\"\x16\n\x14\x41nnouncementResponse\"b\n\x0f\x42\x61\x63kfillRequest\x12\x0f\n\x07turn_id\x18\x01 \x01(\t\x12\x12\n\noutcome_id\x18\x02 \x01(\t\x12\x15\n\rfrom_sequence\x18\x03 \x01(\r\x12\x13\n\x0bto_sequence\x18\x04 \x01(\r\":\n\x10\x42\x61\x63kfillResponse\x12\x13\n\x0b\x66rame_count\x18\x01 \x01(\r\x12\x11\n\ttruncated\x18\x02 \x01(\x08\"&\n\x13UploadStatusRequest\x12\x0f\n\x07turn_id\x18\x01 \x01(\t\"-\n\x14UploadStatusResponse\x12\x15\n\rnext_sequence\x18\x01 \x01(\r\"\'\n\x14OutcomeStatusRequest\x12\x0f\n\x07turn_id\x18\x01 \x01(\t\"(\n\x15OutcomeStatusResponse\x12\x0f\n\x07\x64\x65\x63ided\x18\x01 \x01(\x08*z\n\x07Trigger\x12\x17\n\x13TRIGGER_UNSPECIFIED\x10\x00\x12\x15\n\x11TRIGGER_WAKE_WORD\x10\x01\x12\x15\n\x11TRIGGER_FOLLOW_UP\x10\x02\x12\x12\n\x0eTRIGGER_BUTTON\x10\x03\x12\x14\n\x10TRIGGER_BARGE_IN\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'earshot.device.v1.upstream_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TRIGGER']._serialized_start=2773
-  _globals['_TRIGGER']._serialized_end=2895
+  _globals['_TRIGGER']._serialized_start=3110
+  _globals['_TRIGGER']._serialized_end=3232
   _globals['_UTTERANCESTARTED']._serialized_start=183
   _globals['_UTTERANCESTARTED']._serialized_end=679
   _globals['_WAKEWORD']._serialized_start=682
@@ -46,35 +46,45 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PLAYBACKPOSITION']._serialized_start=926
   _globals['_PLAYBACKPOSITION']._serialized_end=1011
   _globals['_DEVICEEVENT']._serialized_start=1014
-  _globals['_DEVICEEVENT']._serialized_end=1707
-  _globals['_PLAYBACKSTARTED']._serialized_start=1709
-  _globals['_PLAYBACKSTARTED']._serialized_end=1746
-  _globals['_PLAYBACKFINISHED']._serialized_start=1748
-  _globals['_PLAYBACKFINISHED']._serialized_end=1817
-  _globals['_PLAYBACKINTERRUPTED']._serialized_start=1819
-  _globals['_PLAYBACKINTERRUPTED']._serialized_end=1925
-  _globals['_DIRECTIVEACKNOWLEDGED']._serialized_start=1927
-  _globals['_DIRECTIVEACKNOWLEDGED']._serialized_end=1990
-  _globals['_DIRECTIVEFAILED']._serialized_start=1992
-  _globals['_DIRECTIVEFAILED']._serialized_end=2072
-  _globals['_TURNABANDONED']._serialized_start=2074
-  _globals['_TURNABANDONED']._serialized_end=2129
-  _globals['_STATECHANGED']._serialized_start=2132
-  _globals['_STATECHANGED']._serialized_end=2312
-  _globals['_CONNECTED']._serialized_start=2314
-  _globals['_CONNECTED']._serialized_end=2401
-  _globals['_MEDIAFINISHED']._serialized_start=2403
-  _globals['_MEDIAFINISHED']._serialized_end=2441
-  _globals['_BACKFILLREQUEST']._serialized_start=2443
-  _globals['_BACKFILLREQUEST']._serialized_end=2541
-  _globals['_BACKFILLRESPONSE']._serialized_start=2543
-  _globals['_BACKFILLRESPONSE']._serialized_end=2601
-  _globals['_UPLOADSTATUSREQUEST']._serialized_start=2603
-  _globals['_UPLOADSTATUSREQUEST']._serialized_end=2641
-  _globals['_UPLOADSTATUSRESPONSE']._serialized_start=2643
-  _globals['_UPLOADSTATUSRESPONSE']._serialized_end=2688
-  _globals['_OUTCOMESTATUSREQUEST']._serialized_start=2690
-  _globals['_OUTCOMESTATUSREQUEST']._serialized_end=2729
-  _globals['_OUTCOMESTATUSRESPONSE']._serialized_start=2731
-  _globals['_OUTCOMESTATUSRESPONSE']._serialized_end=2771
+  _globals['_DEVICEEVENT']._serialized_end=1767
+  _globals['_PLAYBACKSTARTED']._serialized_start=1769
+  _globals['_PLAYBACKSTARTED']._serialized_end=1806
+  _globals['_PLAYBACKFINISHED']._serialized_start=1808
+  _globals['_PLAYBACKFINISHED']._serialized_end=1877
+  _globals['_PLAYBACKINTERRUPTED']._serialized_start=1879
+  _globals['_PLAYBACKINTERRUPTED']._serialized_end=1985
+  _globals['_DIRECTIVEACKNOWLEDGED']._serialized_start=1987
+  _globals['_DIRECTIVEACKNOWLEDGED']._serialized_end=2050
+  _globals['_DIRECTIVEFAILED']._serialized_start=2052
+  _globals['_DIRECTIVEFAILED']._serialized_end=2132
+  _globals['_TURNABANDONED']._serialized_start=2134
+  _globals['_TURNABANDONED']._serialized_end=2189
+  _globals['_STATECHANGED']._serialized_start=2192
+  _globals['_STATECHANGED']._serialized_end=2372
+  _globals['_CONNECTED']._serialized_start=2374
+  _globals['_CONNECTED']._serialized_end=2461
+  _globals['_MEDIAFINISHED']._serialized_start=2463
+  _globals['_MEDIAFINISHED']._serialized_end=2501
+  _globals['_RINGDISMISSED']._serialized_start=2503
+  _globals['_RINGDISMISSED']._serialized_end=2541
+  _globals['_DIRECTIVESREQUEST']._serialized_start=2543
+  _globals['_DIRECTIVESREQUEST']._serialized_end=2562
+  _globals['_DIRECTIVESRESPONSE']._serialized_start=2564
+  _globals['_DIRECTIVESRESPONSE']._serialized_end=2609
+  _globals['_ANNOUNCEMENTREQUEST']._serialized_start=2612
+  _globals['_ANNOUNCEMENTREQUEST']._serialized_end=2754
+  _globals['_ANNOUNCEMENTRESPONSE']._serialized_start=2756
+  _globals['_ANNOUNCEMENTRESPONSE']._serialized_end=2778
+  _globals['_BACKFILLREQUEST']._serialized_start=2780
+  _globals['_BACKFILLREQUEST']._serialized_end=2878
+  _globals['_BACKFILLRESPONSE']._serialized_start=2880
+  _globals['_BACKFILLRESPONSE']._serialized_end=2938
+  _globals['_UPLOADSTATUSREQUEST']._serialized_start=2940
+  _globals['_UPLOADSTATUSREQUEST']._serialized_end=2978
+  _globals['_UPLOADSTATUSRESPONSE']._serialized_start=2980
+  _globals['_UPLOADSTATUSRESPONSE']._serialized_end=3025
+  _globals['_OUTCOMESTATUSREQUEST']._serialized_start=3027
+  _globals['_OUTCOMESTATUSREQUEST']._serialized_end=3066
+  _globals['_OUTCOMESTATUSRESPONSE']._serialized_start=3068
+  _globals['_OUTCOMESTATUSRESPONSE']._serialized_end=3108
 # @@protoc_insertion_point(module_scope)

@@ -273,6 +273,7 @@ class DeviceEvent(message.Message):
     STATE_CHANGED_FIELD_NUMBER: builtins.int
     CONNECTED_FIELD_NUMBER: builtins.int
     MEDIA_FINISHED_FIELD_NUMBER: builtins.int
+    RING_DISMISSED_FIELD_NUMBER: builtins.int
     event_id: builtins.str
     """UUIDv7."""
     boot_id: builtins.str
@@ -319,6 +320,10 @@ class DeviceEvent(message.Message):
     def media_finished(self) -> MediaFinished:
         """A media item reached its end."""
 
+    @builtins.property
+    def ring_dismissed(self) -> RingDismissed:
+        """Ringing was stopped on the device. Published on device.<household>.<device>.up.ring."""
+
     def __init__(
         self,
         *,
@@ -335,12 +340,13 @@ class DeviceEvent(message.Message):
         state_changed: StateChanged | None = ...,
         connected: Connected | None = ...,
         media_finished: MediaFinished | None = ...,
+        ring_dismissed: RingDismissed | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["connected", b"connected", "directive_acknowledged", b"directive_acknowledged", "directive_failed", b"directive_failed", "event", b"event", "event_time", b"event_time", "media_finished", b"media_finished", "playback_finished", b"playback_finished", "playback_interrupted", b"playback_interrupted", "playback_started", b"playback_started", "state_changed", b"state_changed", "turn_abandoned", b"turn_abandoned"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["connected", b"connected", "directive_acknowledged", b"directive_acknowledged", "directive_failed", b"directive_failed", "event", b"event", "event_time", b"event_time", "media_finished", b"media_finished", "playback_finished", b"playback_finished", "playback_interrupted", b"playback_interrupted", "playback_started", b"playback_started", "ring_dismissed", b"ring_dismissed", "state_changed", b"state_changed", "turn_abandoned", b"turn_abandoned"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["boot_id", b"boot_id", "connected", b"connected", "directive_acknowledged", b"directive_acknowledged", "directive_failed", b"directive_failed", "event", b"event", "event_id", b"event_id", "event_time", b"event_time", "media_finished", b"media_finished", "playback_finished", b"playback_finished", "playback_interrupted", b"playback_interrupted", "playback_started", b"playback_started", "state_changed", b"state_changed", "turn_abandoned", b"turn_abandoned", "turn_id", b"turn_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["boot_id", b"boot_id", "connected", b"connected", "directive_acknowledged", b"directive_acknowledged", "directive_failed", b"directive_failed", "event", b"event", "event_id", b"event_id", "event_time", b"event_time", "media_finished", b"media_finished", "playback_finished", b"playback_finished", "playback_interrupted", b"playback_interrupted", "playback_started", b"playback_started", "ring_dismissed", b"ring_dismissed", "state_changed", b"state_changed", "turn_abandoned", b"turn_abandoned", "turn_id", b"turn_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = typing.Literal["playback_started", "playback_finished", "playback_interrupted", "directive_acknowledged", "directive_failed", "turn_abandoned", "state_changed", "connected", "media_finished"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = typing.Literal["playback_started", "playback_finished", "playback_interrupted", "directive_acknowledged", "directive_failed", "turn_abandoned", "state_changed", "connected", "media_finished", "ring_dismissed"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -579,6 +585,120 @@ class MediaFinished(message.Message):
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = typing.Literal["media_item_id", b"media_item_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RingDismissed(message.Message):
+    """Somebody at the device stopped what rang, by a button or by saying "stop"."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    OCCURRENCE_ID_FIELD_NUMBER: builtins.int
+    occurrence_id: builtins.str
+    """The occurrence."""
+    def __init__(
+        self,
+        *,
+        occurrence_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["occurrence_id", b"occurrence_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class DirectivesRequest(message.Message):
+    """Asks for directives again that came while the device was away. Core request on
+    device.<household>.<device>.up.directives, sent after each (re)connection; those that are kept and have not expired
+    come on the directive subject, oldest first, then the reply. The device carries out each once.
+    """
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class DirectivesResponse(message.Message):
+    """Answers a DirectivesRequest."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    DIRECTIVE_COUNT_FIELD_NUMBER: builtins.int
+    directive_count: builtins.int
+    """Directives that were sent again."""
+    def __init__(
+        self,
+        *,
+        directive_count: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["directive_count", b"directive_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class AnnouncementRequest(message.Message):
+    """Asks to have words spoken that came with a directive. Core request on device.<household>.<device>.up.announce; the
+    device makes the turn's id, and the words come as that turn's outcome. Idempotent by turn_id. Errors: invalid_id,
+    invalid_announcement (no words, or too many), unknown_locale.
+    """
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    TURN_ID_FIELD_NUMBER: builtins.int
+    TEXT_FIELD_NUMBER: builtins.int
+    LOCALE_FIELD_NUMBER: builtins.int
+    PLAYBACK_FORMAT_FIELD_NUMBER: builtins.int
+    BOOT_ID_FIELD_NUMBER: builtins.int
+    turn_id: builtins.str
+    """UUIDv7 made by the device."""
+    text: builtins.str
+    """What to say; 1 to 500 characters."""
+    locale: builtins.str
+    """BCP-47."""
+    boot_id: builtins.str
+    """This boot of the device."""
+    @builtins.property
+    def playback_format(self) -> audio_pb2.AudioFormat:
+        """The format in which the device wants to hear it."""
+
+    def __init__(
+        self,
+        *,
+        turn_id: builtins.str = ...,
+        text: builtins.str = ...,
+        locale: builtins.str = ...,
+        playback_format: audio_pb2.AudioFormat | None = ...,
+        boot_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["playback_format", b"playback_format"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["boot_id", b"boot_id", "locale", b"locale", "playback_format", b"playback_format", "text", b"text", "turn_id", b"turn_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class AnnouncementResponse(message.Message):
+    """Answers an AnnouncementRequest: the turn has its outcome."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
