@@ -22,7 +22,11 @@ from earshot_topology.apply import DestructiveChangeError, apply, diff
 from earshot_topology.subjects import DeviceAddress
 from support.stack import device
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    # nats-py drops the transport of a server that it leaves without closing it.
+    pytest.mark.filterwarnings("ignore:.*unclosed:ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 TEXT, INTENT = "what time is it", "clock.get_time"
 QUIET = {"noise_floor_dbfs": None, "trailing_silence_s": 0.0, "pre_roll_s": 0.0}
