@@ -22,7 +22,8 @@ class FakeCloud:
     """Every service of the cloud at once, for one device.
 
     Frames of audio are kept by turn as they come; `missing` holds sequences that this cloud pretends not to have got.
-    Events, starts and requests are kept too. Nothing is answered unless the test says so, except for the three requests.
+    Events, starts and requests are kept too. Nothing is answered unless the test says so, except for requests: what was
+    missed is `missed`, and announcements are refused unless `announces`.
     """
 
     def __init__(self, client: Client, address: DeviceAddress, *, rate: int = 24_000) -> None:
@@ -40,6 +41,11 @@ class FakeCloud:
         self.missing: set[int] = set()
         self.captured: dict[int, downstream_pb2.SpeechFrame] = {}
         self.answers_requests = True
+        self.dismissals: list[str] = []
+        self.missed: list[directive_pb2.Directive] = []
+        self.missed_requests = 0
+        self.announces = False
+        self.announcements: list[upstream_pb2.AnnouncementRequest] = []
         self.on_outcome_request: Callable[[str], object] | None = None
         self._fences = 0
         self._changed = asyncio.Event()
@@ -64,6 +70,15 @@ class FakeCloud:
             case "event":
                 self.events.append(upstream_pb2.DeviceEvent.FromString(message.data))
                 self.event_headers.append(dict(message.headers or {}))
+            case "ring":
+                event = upstream_pb2.DeviceEvent.FromString(message.data)
+                self.dismissals.append(event.ring_dismissed.occurrence_id)
+            case "directives":
+                await self._resend(message)
+            case "announce":
+                self.announcements.append(upstream_pb2.AnnouncementRequest.FromString(message.data))
+                if self.announces:
+                    await message.respond(upstream_pb2.AnnouncementResponse().SerializeToString())
             case "backfill":
                 await self._backfill(message)
             case "resume":
@@ -81,6 +96,15 @@ class FakeCloud:
                     await self.on_outcome_request(asked.turn_id)  # type: ignore[misc]
                 await message.respond(upstream_pb2.OutcomeStatusResponse(decided=False).SerializeToString())
         self._changed.set()
+
+    async def _resend(self, message: Msg) -> None:
+        self.missed_requests += 1
+        if not self.answers_requests:
+            return
+        for directive in self.missed:
+            await self.client.publish(self.address.directive(), directive.SerializeToString())
+        reply = upstream_pb2.DirectivesResponse(directive_count=len(self.missed))
+        await message.respond(reply.SerializeToString())
 
     async def _backfill(self, message: Msg) -> None:
         request = upstream_pb2.BackfillRequest.FromString(message.data)
