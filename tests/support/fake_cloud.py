@@ -48,6 +48,7 @@ class FakeCloud:
         self.announcements: list[upstream_pb2.AnnouncementRequest] = []
         self.on_outcome_request: Callable[[str], object] | None = None
         self._fences = 0
+        self._known: set[str] = set()
         self._changed = asyncio.Event()
 
     async def start(self) -> None:
@@ -67,12 +68,8 @@ class FakeCloud:
                 frame = upstream_pb2.AudioFrame.FromString(message.data)
                 if frame.sequence not in self.missing:
                     self.frames.setdefault(frame.turn_id, {})[frame.sequence] = frame
-            case "event":
-                self.events.append(upstream_pb2.DeviceEvent.FromString(message.data))
-                self.event_headers.append(dict(message.headers or {}))
-            case "ring":
-                event = upstream_pb2.DeviceEvent.FromString(message.data)
-                self.dismissals.append(event.ring_dismissed.occurrence_id)
+            case "event" | "ring":
+                self._happened(message)
             case "directives":
                 await self._resend(message)
             case "announce":
@@ -96,6 +93,17 @@ class FakeCloud:
                     await self.on_outcome_request(asked.turn_id)  # type: ignore[misc]
                 await message.respond(upstream_pb2.OutcomeStatusResponse(decided=False).SerializeToString())
         self._changed.set()
+
+    def _happened(self, message: Msg) -> None:
+        event = upstream_pb2.DeviceEvent.FromString(message.data)
+        if event.event_id in self._known:
+            return  # A slow acknowledgement made the device say it again.
+        self._known.add(event.event_id)
+        if message.subject == self.address.ring():
+            self.dismissals.append(event.ring_dismissed.occurrence_id)
+        else:
+            self.events.append(event)
+            self.event_headers.append(dict(message.headers or {}))
 
     async def _resend(self, message: Msg) -> None:
         self.missed_requests += 1
@@ -242,7 +250,8 @@ class FakeCloud:
         await self.client.flush()
 
     async def direct(self, directive: directive_pb2.Directive) -> None:
-        """Send a directive outside an outcome."""
+        """Send a directive outside an outcome, and keep it for devices that miss it."""
+        self.missed.append(directive)
         await self.client.publish(self.address.directive(), directive.SerializeToString())
 
 

@@ -1,11 +1,11 @@
 """Having the words spoken that came with a ring.
 
-    -> up.announce            AnnouncementRequest{turn_id: T}    repeated until answered, for ASK_FOR_S
+    -> up.announce            AnnouncementRequest{turn_id: T}    repeated until answered, for 3 s
     <- down.outcome.T         Outcome{ANSWERED}                  bound and asked for again as any turn's
     <- down.speech.T          SpeechFrame 0 … n                  played below a turn of the user's, which makes it wait
 
-The words are lost rather than waited for: when nothing can be heard FIRST_FRAME_S after it began, or frames stop coming,
-it ends, the cloud is told that the turn is closed, and the device rings.
+The words are lost rather than waited for: when no frame has come in time, or they stop coming, it ends, the cloud is
+told that the turn is closed, and the device rings.
 """
 
 from __future__ import annotations
@@ -31,9 +31,8 @@ from earshot_device.turns.performance import Performance
 from earshot_device.turns.routing import Router
 from earshot_topology import attributes as names
 
-ASK_FOR_S = 3.0
-FIRST_FRAME_S = 4.5
-_STALL_S = 3.0
+_LONGEST_ASK_S = 3.0
+_LONGEST_STALL_S = 3.0
 _ASK_TIMEOUT_S = 1.0
 _ASK_PAUSE_S = 0.25
 _RECALL_S = 0.7
@@ -44,10 +43,10 @@ class Announcement:
     """The words of one occurrence, as a turn of their own; `run` it once. A cancelled one falls silent."""
 
     def __init__(self, words: Speak, parts: Parts) -> None:
-        now = asyncio.get_running_loop().time()
-        self.turn = Turn(TurnId(uuid7()), now=now, listen_limit_s=0.0, answer_limit_s=FIRST_FRAME_S)
+        now, self._limit_s = asyncio.get_running_loop().time(), parts.settings.announcement_timeout_s
+        self.turn = Turn(TurnId(uuid7()), now=now, listen_limit_s=0.0, answer_limit_s=self._limit_s)
         self.turn.stop_listening(now)
-        self._deadline = now + FIRST_FRAME_S
+        self._deadline = now + self._limit_s
         self._words = words
         self._parts = parts
         self._performance: Performance | None = None
@@ -140,7 +139,7 @@ class Announcement:
             self._parts,
             first_frame=self._changed.set,
             channel=Channel.ANNOUNCEMENT,
-            stall_s=_STALL_S,
+            stall_s=min(_LONGEST_STALL_S, self._limit_s),
         )
         for frame in self._early:
             self._performance.receive(frame)
@@ -167,7 +166,7 @@ class Announcement:
             self.turn.turn_id, self._words, settings.playback_format, self._parts.boot_id
         )
         loop = asyncio.get_running_loop()
-        give_up = loop.time() + ASK_FOR_S
+        give_up = loop.time() + min(_LONGEST_ASK_S, self._limit_s)
         while await link.ask(subject, request, timeout_s=_ASK_TIMEOUT_S) is None:
             if loop.time() > give_up and not self.turn.segments:
                 self._unanswered = True
