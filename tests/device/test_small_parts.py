@@ -53,9 +53,10 @@ def test_decisions_outlive_a_restart(tmp_path):
     before = Decisions(path)
     assert before.bind(TurnId("t1"), OutcomeId("o1"))
     assert before.abandon(TurnId("t2"))
-    before.note_revision(7)
+    before.note_directive(Directive(directive_id=DirectiveId("d"), revision=7, command=Pause()))
     after = Decisions(path)
     assert after.directive_revision == 7
+    assert after.directives == (DirectiveId("d"),)
     assert after.bind(TurnId("t1"), OutcomeId("o1"))
     assert not after.bind(TurnId("t1"), OutcomeId("o2"))
     assert not after.bind(TurnId("t2"), OutcomeId("o1"))

@@ -185,12 +185,12 @@ async def test_a_skill_may_ask_back_until_it_is_enough(place: Place, skill: Fake
 
 @pytest.mark.usefixtures("skill")
 async def test_stop_ends_the_turn_without_a_word_and_silences_the_device(place: Place) -> None:
-    """Stop is a CANCELLED outcome that stops media and the last answer, and TTS is told as well."""
+    """Stop is a CANCELLED outcome that stops rings, media and the last answer, and TTS is told as well."""
     heard = await place.replica.listen(TURN_SPEECH_CANCELLED)
     before = await place.says("x", hypothesis(FORECAST, city="Paris"))
     outcome = await place.says("stop", hypothesis("assistant.stop"))
     assert (outcome.kind, words(outcome), outcome.error.code) == (CANCELLED, [], "stopped_by_user")
-    assert commands(outcome) == ["stop_speech", "stop"]
+    assert commands(outcome) == ["stop_speech", "stop_ring", "stop"]
     assert outcome.directives[0].stop_speech.outcome_id == before.outcome_id
     (cancelled,) = [outcome_pb2.SpeechCancelled.FromString(each.data) for each in heard]
     assert (cancelled.device_id, cancelled.outcome_id) == (place.address.device, "")

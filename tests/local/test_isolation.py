@@ -106,12 +106,18 @@ async def test_a_device_speaks_as_itself_alone(connect):
     """A's frames and events arrive; what A publishes as B, as its namesake elsewhere or as a service does not."""
     admin, a = await connect("admin"), await connect(A)
     await admin.listen("device.>", "turn.>", "$KV.>", "parked.>")
-    allowed = [A.audio(TURN), A.event(), A.started("en-US", "stable")]
+    allowed = [A.audio(TURN), A.event(), A.started("en-US", "stable"), A.ring(), A.directives(), A.announce()]
     forbidden = [
         B.audio(TURN),
         B.event(),
         B.started("en-US", "stable"),
         SAME_SERIAL.event(),
+        B.ring(),
+        B.directives(),
+        SAME_SERIAL.directives(),
+        SAME_SERIAL.announce(),
+        A.directive(),
+        B.directive(),
         A.speech(TURN),
         A.outcome(TURN),
         B.recognition(),

@@ -22,7 +22,8 @@ class FakeCloud:
     """Every service of the cloud at once, for one device.
 
     Frames of audio are kept by turn as they come; `missing` holds sequences that this cloud pretends not to have got.
-    Events, starts and requests are kept too. Nothing is answered unless the test says so, except for the three requests.
+    Events, starts and requests are kept too. Nothing is answered unless the test says so, except for requests: what was
+    missed is `missed`, and announcements are refused unless `announces`.
     """
 
     def __init__(self, client: Client, address: DeviceAddress, *, rate: int = 24_000) -> None:
@@ -40,8 +41,14 @@ class FakeCloud:
         self.missing: set[int] = set()
         self.captured: dict[int, downstream_pb2.SpeechFrame] = {}
         self.answers_requests = True
+        self.dismissals: list[str] = []
+        self.missed: list[directive_pb2.Directive] = []
+        self.missed_requests = 0
+        self.announces = False
+        self.announcements: list[upstream_pb2.AnnouncementRequest] = []
         self.on_outcome_request: Callable[[str], object] | None = None
         self._fences = 0
+        self._known: set[str] = set()
         self._changed = asyncio.Event()
 
     async def start(self) -> None:
@@ -50,7 +57,7 @@ class FakeCloud:
         await self.client.subscribe(f"{root}.>", cb=self._hear)
         await self.client.flush()
 
-    async def _hear(self, message: Msg) -> None:  # noqa: C901 - one case a subject
+    async def _hear(self, message: Msg) -> None:  # noqa: C901, PLR0912 - one case a subject
         self.everything.append(message.data + str(message.headers).encode())
         parts = message.subject.split(".")
         match parts[4]:
@@ -61,9 +68,14 @@ class FakeCloud:
                 frame = upstream_pb2.AudioFrame.FromString(message.data)
                 if frame.sequence not in self.missing:
                     self.frames.setdefault(frame.turn_id, {})[frame.sequence] = frame
-            case "event":
-                self.events.append(upstream_pb2.DeviceEvent.FromString(message.data))
-                self.event_headers.append(dict(message.headers or {}))
+            case "event" | "ring":
+                self._happened(message)
+            case "directives":
+                await self._resend(message)
+            case "announce":
+                self.announcements.append(upstream_pb2.AnnouncementRequest.FromString(message.data))
+                if self.announces:
+                    await message.respond(upstream_pb2.AnnouncementResponse().SerializeToString())
             case "backfill":
                 await self._backfill(message)
             case "resume":
@@ -81,6 +93,26 @@ class FakeCloud:
                     await self.on_outcome_request(asked.turn_id)  # type: ignore[misc]
                 await message.respond(upstream_pb2.OutcomeStatusResponse(decided=False).SerializeToString())
         self._changed.set()
+
+    def _happened(self, message: Msg) -> None:
+        event = upstream_pb2.DeviceEvent.FromString(message.data)
+        if event.event_id in self._known:
+            return  # A slow acknowledgement made the device say it again.
+        self._known.add(event.event_id)
+        if message.subject == self.address.ring():
+            self.dismissals.append(event.ring_dismissed.occurrence_id)
+        else:
+            self.events.append(event)
+            self.event_headers.append(dict(message.headers or {}))
+
+    async def _resend(self, message: Msg) -> None:
+        self.missed_requests += 1
+        if not self.answers_requests:
+            return
+        for directive in self.missed:
+            await self.client.publish(self.address.directive(), directive.SerializeToString())
+        reply = upstream_pb2.DirectivesResponse(directive_count=len(self.missed))
+        await message.respond(reply.SerializeToString())
 
     async def _backfill(self, message: Msg) -> None:
         request = upstream_pb2.BackfillRequest.FromString(message.data)
@@ -218,7 +250,8 @@ class FakeCloud:
         await self.client.flush()
 
     async def direct(self, directive: directive_pb2.Directive) -> None:
-        """Send a directive outside an outcome."""
+        """Send a directive outside an outcome, and keep it for devices that miss it."""
+        self.missed.append(directive)
         await self.client.publish(self.address.directive(), directive.SerializeToString())
 
 

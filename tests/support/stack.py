@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +20,7 @@ from earshot.nlu.v1 import interpreter_pb2
 from earshot.tts.v1 import synthesizer_pb2, synthesizer_pb2_grpc
 from earshot_chassis.rpc_client import connect
 from earshot_device import Device, DeviceSettings, Sink
+from earshot_device.core.events import Happening
 from earshot_local.stack import Stack
 from earshot_topology.subjects import DeviceAddress
 
@@ -69,7 +71,13 @@ async def speech(stack: Stack, text: str, locale: str) -> Any:
 
 
 def device(
-    stack: Stack, address: DeviceAddress, locale: str = "en-US", *, sink: Sink | None = None, **settings: Any
+    stack: Stack,
+    address: DeviceAddress,
+    locale: str = "en-US",
+    *,
+    sink: Sink | None = None,
+    happened: Callable[[Happening], None] | None = None,
+    **settings: Any,
 ) -> Device:
     """Return a device of the stack, not yet open. It speaks and plays faster than real time unless told otherwise."""
     options: dict[str, Any] = {"capture_speed": 4.0, "playback_speed": 8.0} | settings
@@ -83,6 +91,7 @@ def device(
             **options,
         ),
         sink=sink,
+        happened=happened,
     )
 
 

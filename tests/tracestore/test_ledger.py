@@ -42,6 +42,9 @@ async def test_turns_and_spans_of_a_running_stack(tmp_path):
         outcome = Outcome(outcome_id="o", kind=OutcomeKind.OUTCOME_KIND_ANSWERED, intent="clock.get_time", final=True)
         await device.flush()
         await admin.publish(ADDRESS.turn_outcome("answered"), outcome.SerializeToString())
+        # An announcement: nobody spoke, so nothing started it.
+        outcome.intent = "device.announcement"
+        await admin.publish(ADDRESS.turn_outcome("announced"), outcome.SerializeToString())
         for event in (
             DeviceEvent(turn_id="answered", playback_started=PlaybackStarted(outcome_id="o")),
             DeviceEvent(turn_id="given-up", turn_abandoned=TurnAbandoned(reason="cloud_timeout")),
@@ -53,7 +56,10 @@ async def test_turns_and_spans_of_a_running_stack(tmp_path):
             turns = (await http.get("/api/turns", params={"device": "d1"})).json()["turns"]
             return {turn["turn_id"]: turn["state"] for turn in turns}
 
-        await _until(states, {"answered": "answered", "open": "unfinished", "given-up": "abandoned"})
+        told = {"answered": "answered", "announced": "answered", "open": "unfinished", "given-up": "abandoned"}
+        await _until(states, told)
+        announced = (await http.get("/api/turns/announced")).json()["turn"]
+        assert announced["intent"] == "device.announcement"
 
         async def first_audio():
             return (await http.get("/api/turns/answered")).json()["turn"]["first_audio_ns"] is not None

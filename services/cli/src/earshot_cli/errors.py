@@ -3,6 +3,7 @@
 CliError
 ├── UnreachableError    a part of the running stack does not answer
 ├── NotFoundError       no such turn, file or model
+├── DeviceInUseError    another process is the same device
 └── BadArgumentError    an argument that can't be read
 """
 
@@ -29,6 +30,12 @@ class NotFoundError(CliError):
     """There is no such thing."""
 
     code = "not_found"
+
+
+class DeviceInUseError(CliError):
+    """Another process is the same device."""
+
+    code = "device_in_use"
 
 
 class BadArgumentError(InvalidInputError):

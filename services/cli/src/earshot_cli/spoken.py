@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from earshot_audio import write_wav
+from earshot_cli.keeping import kept_state
 from earshot_cli.services import synthesize
 from earshot_cli.stackfinder import Target
 from earshot_cli.telemetry import flush
 from earshot_cli.timezone import local_time_zone
 from earshot_cli.traces import TraceClient
 from earshot_cli.turn_document import describe
+from earshot_device.core.events import Happening
 from earshot_device.core.recognition import Interim, RecognitionUpdate
 from earshot_device.device import Device
 from earshot_device.settings import DeviceSettings
@@ -66,8 +68,19 @@ class Spoken:
         """Take one utterance from a microphone; return the turn's document."""
         return await self._described("", await self._device.listen(microphone))
 
+    @property
+    def ringing(self) -> dict[str, str]:
+        """What rings, by occurrence: what it is called."""
+        return {occurrence.occurrence_id: occurrence.label for occurrence in self._device.ringing}
+
+    async def dismiss(self) -> None:
+        """Stop what rings."""
+        await self._device.dismiss()
+
     async def until_quiet(self, console: Console) -> None:
         """Let media that the turn began play on a loudspeaker until it ends or somebody presses Ctrl-C."""
+        if self.ringing:
+            console.print("something rings: `earshot device wait` lets you hear and stop it")
         if self._speaker.loud and self._device.state.media_playing:
             console.print("playing; Ctrl-C stops it")
             # Being interrupted is how music ends, not how the command fails.
@@ -87,15 +100,19 @@ class Spoken:
 
 
 @asynccontextmanager
-async def speaking(target: Target, speaker: Speaker, heard: Heard) -> AsyncIterator[Spoken]:
+async def speaking(
+    target: Target, speaker: Speaker, heard: Heard, happened: Callable[[Happening], None] | None = None
+) -> AsyncIterator[Spoken]:
     """Open a device of the running stack. Its spans go where `telemetry.exported_to` sends them.
 
     Args:
         target: The stack.
         speaker: The device.
         heard: Called with each interim transcript as it comes.
+        happened: Called with everything that happens on the device.
 
     Raises:
+        DeviceInUseError: Another process is this device.
         LinkLostError: The bus can't be reached.
         AudioOutputError: There is no loudspeaker.
     """
@@ -104,22 +121,24 @@ async def speaking(target: Target, speaker: Speaker, heard: Heard) -> AsyncItera
         if isinstance(update, RecognitionUpdate) and isinstance(update.update, Interim):
             heard(update.update.transcript)
 
-    settings = DeviceSettings(
-        nats_url=target.running.nats_url,
-        household_id=speaker.household,
-        device_id=speaker.device,
-        credentials=target.device_credentials(speaker.household, speaker.device),
-        locale=speaker.locale,
-        time_zone=local_time_zone(),
-    )
-    traces = TraceClient(target.running.traces_url) if target.running.traces_url else None
-    sink = LoudspeakerSink() if speaker.loud else NullSink()
-    try:
-        async with Device(settings, sink=sink, observe=observe) as device:
-            yield Spoken(target, speaker, device, traces)
-    finally:
+    credentials = target.device_credentials(speaker.household, speaker.device)
+    async with AsyncExitStack() as opened:
+        state = opened.enter_context(kept_state(target.home.root, speaker.household, speaker.device))
+        settings = DeviceSettings(
+            nats_url=target.running.nats_url,
+            household_id=speaker.household,
+            device_id=speaker.device,
+            credentials=credentials,
+            locale=speaker.locale,
+            time_zone=local_time_zone(),
+            state_file=state,
+        )
+        traces = TraceClient(target.running.traces_url) if target.running.traces_url else None
         if traces is not None:
-            await traces.close()
+            opened.push_async_callback(traces.close)
+        sink = LoudspeakerSink() if speaker.loud else NullSink()
+        device = await opened.enter_async_context(Device(settings, sink=sink, observe=observe, happened=happened))
+        yield Spoken(target, speaker, device, traces)
 
 
 def _write(samples: NDArray[np.int16], rate: int, path: Path) -> None:

@@ -10,6 +10,7 @@ the answer.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earshot_device.bus.link import Link
+from earshot_device.bus.missed import MissedDirectives
 from earshot_device.bus.outbox import Outbox
-from earshot_device.core.directives import Directive, DirectiveLog, Listen, MediaItem
-from earshot_device.core.events import Connected, MediaFinished, StateChanged, Trigger, WakeWord
+from earshot_device.core.directives import Directive, DirectiveLog, Listen, MediaItem, Ring, StopRing
+from earshot_device.core.events import Connected, Event, Happening, MediaFinished, StateChanged, Trigger, WakeWord
 from earshot_device.core.ids import BootId, OutcomeId, SessionId, TurnId, uuid7
+from earshot_device.core.ringbook import Occurrence
 from earshot_device.decisions import Decisions
 from earshot_device.errors import NotConnectedError
 from earshot_device.media.player import MediaPlayer
@@ -33,9 +36,11 @@ from earshot_device.sound.ringing import Ringer
 from earshot_device.sound.sinks import NullSink, Sink
 from earshot_device.sound.sources import AudioSource, NoiseFloor, SampleSource, file_source
 from earshot_device.tasks import end
+from earshot_device.turns.announcement import Announcer
 from earshot_device.turns.carrying_out import DirectiveRunner
 from earshot_device.turns.parts import Parts, TurnRequest
 from earshot_device.turns.result import TurnResult
+from earshot_device.turns.rings import Rings
 from earshot_device.turns.routing import Observer, Router
 from earshot_device.turns.turn_run import TurnRun
 
@@ -58,9 +63,17 @@ class Device:
         settings: Who it is and how it behaves.
         sink: Where its sound goes; default: nowhere, at the same pace.
         observe: Called with each recognition update and outcome segment as it comes.
+        happened: Called with everything that the device tells the cloud, as it happens.
     """
 
-    def __init__(self, settings: DeviceSettings, *, sink: Sink | None = None, observe: Observer | None = None) -> None:
+    def __init__(
+        self,
+        settings: DeviceSettings,
+        *,
+        sink: Sink | None = None,
+        observe: Observer | None = None,
+        happened: Callable[[Happening], None] | None = None,
+    ) -> None:
         self.settings = settings
         self.boot_id = BootId(uuid7())
         self.follow_up: FollowUp | None = None
@@ -73,15 +86,28 @@ class Device:
             reconnected=self._reconnected,
         )
         self._decisions = Decisions(settings.state_file)
-        self._directive_log = DirectiveLog(revision=self._decisions.directive_revision)
+        self._directive_log = DirectiveLog(revision=self._decisions.directive_revision, seen=self._decisions.directives)
         self._output = Output(sink or NullSink(), rate=settings.playback_rate, speed=settings.playback_speed)
-        self._outbox = Outbox(self._link, subject=settings.identity.address.event(), boot_id=self.boot_id)
+        address = settings.identity.address
+        self._missed = MissedDirectives(self._link, subject=address.directives())
+        self._outbox = Outbox(
+            self._link,
+            address=address,
+            boot_id=self.boot_id,
+            delivered=self._delivered,
+            observe=(lambda event: happened(event.happening)) if happened is not None else None,
+        )
         self._media = MediaPlayer(self._output, changed=self._state_changed, finished=self._media_finished)
-        self._ringer = Ringer(self._output, changed=self._state_changed)
+        self._ringer = Ringer(
+            self._output, announce=self._announce, rang_out=self._rang_out, ring_for_s=settings.ring_for_s
+        )
+        self._rings = Rings(
+            decisions=self._decisions, ringer=self._ringer, outbox=self._outbox, changed=self._state_changed
+        )
         runner = DirectiveRunner(
             output=self._output,
             media=self._media,
-            ringer=self._ringer,
+            rings=self._rings,
             changed=self._state_changed,
             listen=self._listen,
             stop_speech=self._stop_speech,
@@ -95,12 +121,14 @@ class Device:
             decisions=self._decisions,
             directives=runner,
         )
+        self._announcer = Announcer(self._parts, self._router)
         self._current: TurnRun | None = None
         self._directives: asyncio.Queue[Directive] = asyncio.Queue()
         self._stack = AsyncExitStack()
         self._is_open = False
         self._quiet = asyncio.Event()
         self._quiet.set()
+        self._turns = 0
 
     async def __aenter__(self) -> Self:
         """Connect.
@@ -121,9 +149,12 @@ class Device:
             stack.push_async_callback(end, worker)
             stack.push_async_callback(self._ringer.close)
             stack.push_async_callback(self._media.close)
+            stack.push_async_callback(self._missed.stop)
             self._stack = stack.pop_all()
         self._is_open = True
         self._tell_connected()
+        self._rings.resume()
+        await self._missed.ask()
         return self
 
     async def __aexit__(
@@ -200,12 +231,14 @@ class Device:
             interrupted_outcome_id=interrupted,
         )
         run = self._router.runs[turn_id] = self._current = TurnRun(request, self._parts)
+        self._turns += 1
         self._quiet.clear()
         try:
             result = await run.run()
         finally:
             del self._router.runs[turn_id]
-            if not self._router.runs:
+            self._turns -= 1
+            if not self._turns:
                 self._quiet.set()
             if self._current is run:
                 self._current = None
@@ -217,6 +250,29 @@ class Device:
         """End the turn in progress, if there is one, as if its user had pressed a button."""
         if self._current is not None:
             self._current.interrupt()
+
+    # Ringing.
+
+    @property
+    def ringing(self) -> tuple[Occurrence, ...]:
+        """What rings, the oldest first; also while its announcement is being spoken."""
+        return self._rings.ringing
+
+    async def dismiss(self, occurrence_id: str | None = None) -> tuple[str, ...]:
+        """Stop what rings, as if somebody had pressed a button: at once, without the cloud, and for ever.
+
+        The cloud is told as soon as it can be, by a later boot if need be.
+
+        Args:
+            occurrence_id: What to stop; None: everything.
+
+        Returns:
+            What rang and is silent now.
+        """
+        rang = {occurrence.occurrence_id for occurrence in self.ringing}
+        if occurrence_id is not None and occurrence_id not in rang:
+            return ()
+        return await self._rings.stop(occurrence_id or "", tell=True)
 
     # State.
 
@@ -230,7 +286,7 @@ class Device:
             media_item_id=item.item_id if item is not None else "",
             media_playing=self._media.playing,
             media_offset_s=self._media.offset_s,
-            ringing=self._ringer.occurrences,
+            ringing=tuple(occurrence.occurrence_id for occurrence in self.ringing),
         )
 
     @property
@@ -290,8 +346,22 @@ class Device:
     async def _obey(self) -> None:
         while True:
             directive = await self._directives.get()
+            # Rings are decided by occurrence: rather twice than lost. Everything else rather lost than twice.
+            by_occurrence = isinstance(directive.command, Ring | StopRing)
+            if not by_occurrence:
+                self._decisions.note_directive(directive)
             self._outbox.put(await self._parts.directives.run(directive))
-            self._decisions.note_revision(self._directive_log.revision)
+            if by_occurrence:
+                self._decisions.note_directive(directive)
+
+    async def _announce(self, occurrence: Occurrence) -> None:
+        await self._announcer.announce(occurrence)
+
+    def _rang_out(self, occurrence_id: str) -> None:
+        self._rings.rang_out(occurrence_id)
+
+    def _delivered(self, event: Event) -> None:
+        self._rings.delivered(event)
 
     def _tell_connected(self) -> None:
         self._outbox.put(
@@ -304,5 +374,7 @@ class Device:
 
     async def _reconnected(self) -> None:
         self._tell_connected()
+        await self._missed.ask()
         if self._current is not None:
             self._current.reconnected()
+        await self._announcer.reconnected()

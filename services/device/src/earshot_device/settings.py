@@ -57,6 +57,10 @@ class DeviceSettings(BaseSettings):
     """Time for the next frame of speech."""
     publish_patience_s: float = Field(default=12.0, ge=10)
     """How long the start of an utterance is repeated until a stream has it."""
+    announcement_timeout_s: float = Field(default=4.5, gt=0)
+    """Time until the words that come with a ring can be heard; then it just rings."""
+    ring_for_s: float = Field(default=600.0, gt=0)
+    """How long an occurrence rings at most before the device takes it as dismissed."""
     follow_up_timeout_s: float = Field(default=8.0, gt=0)
     """How long an answer may be followed up where the cloud does not say."""
 

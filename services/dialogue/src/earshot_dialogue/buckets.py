@@ -14,7 +14,7 @@ from earshot_chassis.errors import RetryableError
 
 _TIMEOUT_S = 2.0
 # "No message found": a missing bucket has another code.
-_NO_MESSAGE = 10037
+NO_MESSAGE = 10037
 _EXPECTED = "Nats-Expected-Last-Subject-Sequence"
 
 
@@ -58,7 +58,7 @@ class Bucket:
             raise RetryableError(f"{self._stream}: {type(error).__name__}", code="bus_unavailable") from error
         told = json.loads(answer.data)
         if "error" in told:
-            if told["error"].get("err_code") == _NO_MESSAGE:
+            if told["error"].get("err_code") == NO_MESSAGE:
                 return _NOTHING
             raise RetryableError(f"{self._stream}: {told['error'].get('description')}", code="bus_unavailable")
         message = told["message"]

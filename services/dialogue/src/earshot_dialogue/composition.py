@@ -11,7 +11,7 @@ from earshot.nlu.v1 import interpreter_pb2
 from earshot_chassis.bus import Bus
 from earshot_chassis.rpc_client import connect
 from earshot_chassis.service import Service
-from earshot_dialogue import recall
+from earshot_dialogue import announcements, missed, recall
 from earshot_dialogue.claims.decided import DecidedTurns
 from earshot_dialogue.claims.ledger import OutcomeLedger
 from earshot_dialogue.converse import Conversation
@@ -67,6 +67,8 @@ class Dialogue:
         self._starts = UtteranceStarts(bus, settings.speech_deadline())
         self._events = DeviceEvents(bus, ledger, self._shadows)
         self._recall = recall.OutcomeRecall(bus, ledger)
+        self._missed = missed.MissedDirectives(bus)
+        self._announcements = announcements.Announcements(ledger, languages)
         self.deadlines = DeadlineReader(bus, ledger, languages, decided)
         self._listener = OutcomeListener(bus)
         conversation = Conversation(bus, ledger, self._listener, answer_within=answer_within, grace=grace)
@@ -97,6 +99,15 @@ class Dialogue:
         )
         await self._bus.responder(
             recall.SUBJECT, upstream_pb2.OutcomeStatusRequest, self._recall.status, queue=recall.QUEUE
+        )
+        await self._bus.responder(
+            missed.SUBJECT, upstream_pb2.DirectivesRequest, self._missed.resend, queue=missed.QUEUE
+        )
+        await self._bus.responder(
+            announcements.SUBJECT,
+            upstream_pb2.AnnouncementRequest,
+            self._announcements.announce,
+            queue=announcements.QUEUE,
         )
         await self._shadows.start()
 

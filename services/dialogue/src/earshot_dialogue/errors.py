@@ -3,7 +3,7 @@
 EarshotError
 ├── InvalidInputError
 │   ├── InvalidTurnError      a turn event that lacks what a turn needs: parked
-│   └── InvalidRequestError   a Converse request: INVALID_ARGUMENT
+│   └── InvalidRequestError   a Converse request: INVALID_ARGUMENT; a device's request: answered with the code
 ├── RetryableError
 │   └── SessionContendedError other turns of the device kept writing its session: delivered again
 └── SkillError                never leaves the dialogue: it becomes an apology
@@ -27,7 +27,7 @@ class InvalidTurnError(InvalidInputError):
 
 
 class InvalidRequestError(InvalidInputError):
-    """A Converse request can't be taken; the code says why."""
+    """A request can't be taken; the code says why."""
 
     code = "invalid_request"
     stage = STAGE

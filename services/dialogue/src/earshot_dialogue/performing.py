@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from earshot.dialogue.v1 import outcome_pb2
 from earshot_chassis import telemetry
@@ -18,7 +18,7 @@ from earshot_dialogue.core.catalogue import Catalogue
 from earshot_dialogue.core.outcome import Kind, Segment, apology, broken_off, for_device, question, silent
 from earshot_dialogue.core.policy import Apologise, AskSlot, BuiltIn, BuiltInIntent, CallSkill, Decision, Reject
 from earshot_dialogue.core.session import PendingQuestion, TurnEffect
-from earshot_dialogue.core.values import Fault, OutcomeId
+from earshot_dialogue.core.values import Fault, OutcomeId, StopRingDirective, Turn
 from earshot_dialogue.fulfilment import Ending, Fulfilment, Scene, TurnDecidedError
 from earshot_dialogue.shadows import DeviceShadows
 from earshot_topology.subjects import TURN_SPEECH_CANCELLED
@@ -97,7 +97,17 @@ class Performer:
         performance = builtin.perform(
             decision, scene.session, scene.language, catalogue, wire.to_shadow(state), speaking
         )
+        if not scene.turn.spoken:
+            await self._stop_rings(performance.segment, scene.turn)
         return Ending(segment=performance.segment, effect=performance.effect)
+
+    async def _stop_rings(self, segment: Segment, turn: Turn) -> None:
+        """Have the device stop ringing: it performs the outcomes of its own turns alone, and this one was typed."""
+        subject = wire.address_of(turn).directive()
+        for index, directive in enumerate(segment.directives):
+            if isinstance(directive, StopRingDirective):
+                message = wire.stop_ring_outside(directive, f"{turn.turn_id}.{index}", datetime.now(UTC))
+                await self._bus.publish(subject, message, msg_id=f"{subject}.{message.directive_id}")
 
     async def claim(self, ending: Ending, scene: Scene, chain: OutcomeChain) -> Claimed:
         """Claim the last segment of a turn. One that leaves nothing tells the revision that the session keeps.

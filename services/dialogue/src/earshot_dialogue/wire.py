@@ -41,6 +41,7 @@ from earshot_dialogue.errors import InvalidTurnError
 from earshot_topology.subjects import DeviceAddress, InvalidTokenError, token
 
 NO_TIME = timedelta()
+_EVERYTHING_FOR = timedelta(minutes=1)
 
 _REJECTIONS = {
     events_pb2.REJECTION_UNSPECIFIED: Rejection.NONE,
@@ -272,6 +273,15 @@ def from_segment(segment: Segment, turn_id: TurnId, first_directive: int) -> out
     return outcome
 
 
+def stop_ring_outside(directive: StopRingDirective, directive_id: str, now: datetime) -> directive_pb2.Directive:
+    """Write a StopRing for a device that performs no outcome now; "everything" means what rings within a minute."""
+    message = _from_directive(directive)
+    message.directive_id = directive_id
+    if not directive.occurrence_id:
+        message.expire_time.CopyFrom(to_timestamp(now + _EVERYTHING_FOR))
+    return message
+
+
 def _from_directive(directive: Directive) -> directive_pb2.Directive:
     message = directive_pb2.Directive()
     if isinstance(directive, SkillDirective):
@@ -286,6 +296,7 @@ def _from_directive(directive: Directive) -> directive_pb2.Directive:
     elif isinstance(directive, StopSpeechDirective):
         message.stop_speech.outcome_id = directive.outcome_id
     elif isinstance(directive, StopRingDirective):
+        message.stop_ring.SetInParent()
         message.stop_ring.occurrence_id = directive.occurrence_id
     elif isinstance(directive, StopMediaDirective):
         message.stop.SetInParent()

@@ -1,4 +1,4 @@
-"""earshot device say | play | mic: a device of the running stack."""
+"""earshot device say | play | mic | wait: a device of the running stack."""
 
 from __future__ import annotations
 
@@ -100,6 +100,25 @@ def mic(
             await spoken.until_quiet(output.progress)
 
     _traced(target, turns())
+
+
+@app.command()
+def wait(
+    *,
+    locale: Locale = None,
+    household: Household = DEFAULT_HOUSEHOLD,
+    device: DeviceId = DEFAULT_DEVICE,
+    loud: Loud = False,
+    as_json: Json = False,
+) -> None:
+    """Stay on and ring when something is due. What you type is spoken, Enter stops what rings, Ctrl-C ends it."""
+    from earshot_cli import waiting  # noqa: PLC0415
+    from earshot_cli.spoken import Speaker  # noqa: PLC0415
+
+    speaker = Speaker(household=household, device=device, locale=locale or "en-US", loud=loud)
+    target = running_stack()
+    target.grpc("tts")
+    _traced(target, waiting.wait(target, speaker, Output(as_json=as_json)))
 
 
 def _turn(

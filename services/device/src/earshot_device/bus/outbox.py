@@ -14,9 +14,10 @@ from earshot_chassis import telemetry
 from earshot_chassis.errors import PermanentError, RetryableError
 from earshot_device.bus import wire
 from earshot_device.bus.link import Link
-from earshot_device.core.events import Event, Happening
+from earshot_device.core.events import Event, Happening, RingDismissed
 from earshot_device.core.ids import BootId, EventId, TurnId, uuid7
 from earshot_device.tasks import end
+from earshot_topology.subjects import DeviceAddress
 
 CAPACITY = 1000
 _PATIENCE_S = 5.0
@@ -35,19 +36,28 @@ class Outbox:
 
     Args:
         link: The connection.
-        subject: device.<household>.<device>.up.event.
+        address: The device, whose event and ring subjects are used.
         boot_id: This boot.
+        delivered: Called with each event that a stream has acknowledged, or has refused for good.
         observe: Called with every event as it happens, before it is sent.
     """
 
     def __init__(
-        self, link: Link, *, subject: str, boot_id: BootId, observe: Callable[[Event], None] | None = None
+        self,
+        link: Link,
+        *,
+        address: DeviceAddress,
+        boot_id: BootId,
+        delivered: Callable[[Event], None],
+        observe: Callable[[Event], None] | None = None,
     ) -> None:
         self._link = link
-        self._subject = subject
+        self._subject = address.event()
+        self._ring_subject = address.ring()
         self._boot_id = boot_id
+        self._delivered = delivered
         self._observe = observe
-        self._entries: deque[_Entry] = deque(maxlen=CAPACITY)
+        self._entries: deque[_Entry] = deque()
         self._filled = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -82,6 +92,8 @@ class Outbox:
         entry = _Entry(event)
         telemetry.inject(entry.headers)
         self._entries.append(entry)
+        if len(self._entries) > CAPACITY:
+            self._give_way()
         self._empty.clear()
         self._filled.set()
         if self._observe is not None:
@@ -92,17 +104,29 @@ class Outbox:
             await self._filled.wait()
             while self._entries:
                 entry = self._entries[0]
-                if await self._deliver(entry) and self._entries and self._entries[0] is entry:
+                if not await self._deliver(entry):
+                    continue
+                if self._entries and self._entries[0] is entry:
                     self._entries.popleft()
+                self._delivered(entry.event)
             self._filled.clear()
             self._empty.set()
 
+    def _give_way(self) -> None:
+        # What nobody has heard of a ring must be told in the end; everything else is news that gets old.
+        for index, entry in enumerate(self._entries):
+            if not isinstance(entry.event.happening, RingDismissed):
+                del self._entries[index]
+                return
+        self._entries.popleft()
+
     async def _deliver(self, entry: _Entry) -> bool:
+        subject = self._ring_subject if isinstance(entry.event.happening, RingDismissed) else self._subject
         try:
             await self._link.store(
-                self._subject,
+                subject,
                 wire.event(entry.event),
-                msg_id=f"{self._subject}.{entry.event.event_id}",
+                msg_id=f"{subject}.{entry.event.event_id}",
                 headers=entry.headers,
                 patience_s=_PATIENCE_S,
             )

@@ -126,7 +126,7 @@ def event(happened: e.Event) -> upstream_pb2.DeviceEvent:
     return message
 
 
-def _fill_event(message: upstream_pb2.DeviceEvent, happening: e.Happening) -> None:
+def _fill_event(message: upstream_pb2.DeviceEvent, happening: e.Happening) -> None:  # noqa: C901 - one case an event
     match happening:
         case e.PlaybackStarted():
             message.playback_started.outcome_id = happening.outcome_id
@@ -159,6 +159,8 @@ def _fill_event(message: upstream_pb2.DeviceEvent, happening: e.Happening) -> No
             message.connected.capabilities.extend(happening.capabilities)
         case e.MediaFinished():
             message.media_finished.media_item_id = happening.media_item_id
+        case e.RingDismissed():
+            message.ring_dismissed.occurrence_id = happening.occurrence_id
 
 
 def _state(state: e.StateChanged) -> upstream_pb2.StateChanged:
@@ -187,6 +189,22 @@ def upload_status_request(turn_id: TurnId) -> bytes:
 def outcome_status_request(turn_id: TurnId) -> bytes:
     """Return a request for what was decided meanwhile, serialised."""
     return upstream_pb2.OutcomeStatusRequest(turn_id=turn_id).SerializeToString()
+
+
+def directives_request() -> bytes:
+    """Return a request for directives that came while the device was away, serialised."""
+    return upstream_pb2.DirectivesRequest().SerializeToString()
+
+
+def announcement_request(turn_id: TurnId, words: d.Speak, playback: Format, boot_id: BootId) -> bytes:
+    """Return a request to have words spoken, serialised."""
+    return upstream_pb2.AnnouncementRequest(
+        turn_id=turn_id,
+        text=words.text,
+        locale=words.locale,
+        playback_format=format_up(playback),
+        boot_id=boot_id,
+    ).SerializeToString()
 
 
 # Down. Each raises MalformedMessageError for bytes that are not the message.
@@ -348,13 +366,20 @@ def _command(message: directive_pb2.Directive) -> d.Command | None:  # noqa: C90
         case "listen":
             return d.Listen(session_id=SessionId(message.listen.session_id), timeout_s=_seconds(message.listen.timeout))
         case "ring":
-            return d.Ring(occurrence_id=message.ring.occurrence_id, label=message.ring.label)
+            return _ring(message.ring)
         case "stop_ring":
             return d.StopRing(occurrence_id=message.stop_ring.occurrence_id)
         case "stop_speech":
             return d.StopSpeech(outcome_id=OutcomeId(message.stop_speech.outcome_id))
         case _:
             return None
+
+
+def _ring(message: directive_pb2.Ring) -> d.Ring:
+    words = d.Speak(text=message.announcement.text, locale=message.announcement.locale)
+    return d.Ring(
+        occurrence_id=message.occurrence_id, label=message.label, announcement=words if words.text.strip() else None
+    )
 
 
 def _item(message: directive_pb2.MediaItem) -> d.MediaItem:

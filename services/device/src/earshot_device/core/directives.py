@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from earshot_device.core.ids import DirectiveId, OutcomeId, SessionId
+
+SEEN_CAPACITY = 256
+"""How many directives are remembered: more than the cloud keeps of one device."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,17 +73,18 @@ class Listen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ring:
-    """Ring until dismissed; `label` is what the timer is called."""
+    """Ring until dismissed; `label` is what the timer is called, `announcement` what is said before it rings."""
 
     occurrence_id: str
     label: str = ""
+    announcement: Speak | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopRing:
-    """Stop one occurrence's ringing."""
+    """Stop one occurrence's ringing, or with an empty id everything that rings now."""
 
-    occurrence_id: str
+    occurrence_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,15 +114,19 @@ class Directive:
 class DirectiveLog:
     """Which directives outside an outcome were carried out: each once.
 
-    Within a boot they are told apart by id, so that one that was lost and is sent again later is not refused. What an
-    earlier boot did is known by its highest revision alone.
+    They are told apart by id, so that one that was lost and is sent again later is not refused. Of what is longer ago
+    than the ids that are remembered, an earlier boot left its highest revision.
+
+    Args:
+        revision: The highest that was carried out by an earlier boot.
+        seen: Ids that were carried out by earlier boots, the oldest first.
     """
 
-    def __init__(self, *, revision: int = 0, capacity: int = 256) -> None:
+    def __init__(self, *, revision: int = 0, seen: Iterable[DirectiveId] = (), capacity: int = SEEN_CAPACITY) -> None:
         self.revision = revision
         self._floor = revision
         self._capacity = capacity
-        self._seen: dict[DirectiveId, None] = {}
+        self._seen: dict[DirectiveId, None] = dict.fromkeys(seen)
 
     def admit(self, directive: Directive) -> bool:
         """Return whether the directive is new, and remember it."""

@@ -122,6 +122,13 @@ class MediaFinished:
     media_item_id: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RingDismissed:
+    """Ringing was stopped on the device: by a button, by saying "stop", or because nobody did either."""
+
+    occurrence_id: str
+
+
 Happening = (
     PlaybackStarted
     | PlaybackFinished
@@ -132,6 +139,7 @@ Happening = (
     | StateChanged
     | Connected
     | MediaFinished
+    | RingDismissed
 )
 
 

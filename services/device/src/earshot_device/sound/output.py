@@ -1,7 +1,7 @@
 """The loudspeaker as the device's parts share it.
 
-One sound at a time, by priority: a turn silences ringing and media from its first sample to its end, ringing silences
-media. A channel that is silenced waits where it is; it does not lose its place. Everything is paced here, so that what
+One sound at a time, by priority: a turn silences everything else from its first sample to its end, the announcement of
+a ring silences ringing and media, ringing silences media. A channel that is silenced waits where it is; it does not lose its place. Everything is paced here, so that what
 has been written has been heard, and the volume applies to everything.
 """
 
@@ -28,7 +28,8 @@ class Channel(IntEnum):
 
     MEDIA = 0
     RING = 1
-    TURN = 2
+    ANNOUNCEMENT = 2
+    TURN = 3
 
 
 class Output:

@@ -1,16 +1,32 @@
-"""Ringing until somebody stops it."""
+"""Ringing until somebody stops it, or for so long.
+
+One task rings for everything that is due, and has what comes with an announcement announced first, one after the other.
+A turn of the user's silences it by the output's own rule; it goes on where it was.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextvars import Context
+from dataclasses import dataclass
 
+from earshot_chassis import telemetry
+from earshot_device.core.ringbook import Occurrence
 from earshot_device.sound import tones
 from earshot_device.sound.output import Channel, Output
 from earshot_device.tasks import end
 
 _BLOCK_S = 0.1
+
+_log = telemetry.logger("device.ringing")
+
+
+@dataclass(slots=True)
+class _Due:
+    occurrence: Occurrence
+    until: float
+    unspoken: bool
 
 
 class Ringer:
@@ -18,36 +34,46 @@ class Ringer:
 
     Args:
         output: The loudspeaker.
-        changed: Called when what rings has changed.
+        announce: Has the words of an occurrence spoken; returns when that is over, however it went.
+        rang_out: Called with an occurrence that has rung for as long as it may.
+        ring_for_s: How long that is.
     """
 
-    def __init__(self, output: Output, *, changed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        output: Output,
+        *,
+        announce: Callable[[Occurrence], Awaitable[None]],
+        rang_out: Callable[[str], None],
+        ring_for_s: float,
+    ) -> None:
         self._output = output
-        self._changed = changed
-        self._due: dict[str, None] = {}
+        self._announce = announce
+        self._rang_out = rang_out
+        self._ring_for_s = ring_for_s
+        self._due: dict[str, _Due] = {}
         self._task: asyncio.Task[None] | None = None
+        self._saying: tuple[str, asyncio.Task[None]] | None = None
 
-    @property
-    def occurrences(self) -> tuple[str, ...]:
-        """What rings, the oldest first."""
-        return tuple(self._due)
-
-    def ring(self, occurrence_id: str) -> None:
-        """Ring for an occurrence; once more is no change."""
-        if occurrence_id in self._due:
+    def ring(self, occurrence: Occurrence) -> None:
+        """Ring for an occurrence, behind its announcement; once more is no change."""
+        if occurrence.occurrence_id in self._due:
             return
-        self._due[occurrence_id] = None
+        self._due[occurrence.occurrence_id] = _Due(
+            occurrence=occurrence,
+            until=asyncio.get_running_loop().time() + self._ring_for_s,
+            unspoken=occurrence.announcement is not None,
+        )
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name="device-ring", context=Context())
-        self._changed()
 
     async def stop(self, occurrence_id: str) -> None:
-        """Stop ringing for an occurrence; one that does not ring is no error."""
-        if self._due.pop(occurrence_id, self) is self:
-            return
+        """Be silent about an occurrence; one that does not ring is no error."""
+        self._due.pop(occurrence_id, None)
         if not self._due:
             await self._silence()
-        self._changed()
+        elif self._saying is not None and self._saying[0] == occurrence_id:
+            await end(self._saying[1])
 
     async def close(self) -> None:
         """Stop ringing."""
@@ -63,7 +89,37 @@ class Ringer:
     async def _run(self) -> None:
         period = tones.ring(self._output.rate)
         size = int(self._output.rate * _BLOCK_S)
+        begin = 0
         with self._output.hold(Channel.RING):
-            while True:
-                for begin in range(0, len(period), size):
-                    await self._output.write(Channel.RING, period[begin : begin + size])
+            while self._due:
+                unspoken = next((due for due in self._due.values() if due.unspoken), None)
+                if unspoken is not None:
+                    await self._say(unspoken)
+                    begin = 0
+                    continue
+                await self._output.write(Channel.RING, period[begin : begin + size])
+                begin = begin + size if begin + size < len(period) else 0
+                self._end_what_is_over()
+        self._task = None
+
+    async def _say(self, due: _Due) -> None:
+        due.unspoken = False
+        task = asyncio.ensure_future(self._announced(due.occurrence))
+        self._saying = (due.occurrence.occurrence_id, task)
+        try:
+            await asyncio.wait({task})
+        finally:
+            self._saying = None
+            await end(task)
+
+    async def _announced(self, occurrence: Occurrence) -> None:
+        try:
+            await self._announce(occurrence)
+        except Exception as error:  # noqa: BLE001 - it rings, whatever is wrong with its words
+            _log.error("announcement_failed", exc_info=error)
+
+    def _end_what_is_over(self) -> None:
+        now = asyncio.get_running_loop().time()
+        for name in [name for name, due in self._due.items() if now >= due.until]:
+            del self._due[name]
+            self._rang_out(name)

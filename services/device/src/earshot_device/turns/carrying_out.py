@@ -25,7 +25,7 @@ from earshot_device.core.ids import OutcomeId
 from earshot_device.errors import DirectiveError
 from earshot_device.media.player import MediaPlayer
 from earshot_device.sound.output import Output
-from earshot_device.sound.ringing import Ringer
+from earshot_device.turns.rings import Rings, is_the_schedulers
 
 _log = telemetry.logger("device.directives")
 
@@ -36,7 +36,7 @@ class DirectiveRunner:
     Args:
         output: The loudspeaker, for the volume.
         media: The media player.
-        ringer: What rings.
+        rings: What rings.
         changed: Called when the device's state has changed.
         listen: Called with a Listen directive.
         stop_speech: Called with an outcome that is not to be spoken any further.
@@ -47,14 +47,14 @@ class DirectiveRunner:
         *,
         output: Output,
         media: MediaPlayer,
-        ringer: Ringer,
+        rings: Rings,
         changed: Callable[[], None],
         listen: Callable[[Listen], None],
         stop_speech: Callable[[OutcomeId], None],
     ) -> None:
         self._output = output
         self._media = media
-        self._ringer = ringer
+        self._rings = rings
         self._changed = changed
         self._listen = listen
         self._stop_speech = stop_speech
@@ -89,10 +89,10 @@ class DirectiveRunner:
                 self._changed()
             case Listen() as listen:
                 self._listen(listen)
-            case Ring(occurrence_id=occurrence_id):
-                self._ringer.ring(occurrence_id)
+            case Ring() as ring:
+                self._rings.ring(ring, directive.expire_at)
             case StopRing(occurrence_id=occurrence_id):
-                await self._ringer.stop(occurrence_id)
+                await self._rings.stop(occurrence_id, tell=not is_the_schedulers(directive))
             case StopSpeech(outcome_id=outcome_id):
                 self._stop_speech(outcome_id)
             case Speak():

@@ -41,23 +41,34 @@ class Performance:
         outcome_id: The outcome that the turn is bound to.
         parts: The device's parts.
         first_frame: Called when the first frame of its speech arrives.
+        channel: As what it sounds.
+        stall_s: Without a frame for this long, its speech is lost; None: as the settings say.
     """
 
     def __init__(
-        self, turn_id: TurnId, outcome_id: OutcomeId, parts: Parts, *, first_frame: Callable[[], None]
+        self,
+        turn_id: TurnId,
+        outcome_id: OutcomeId,
+        parts: Parts,
+        *,
+        first_frame: Callable[[], None],
+        channel: Channel = Channel.TURN,
+        stall_s: float | None = None,
     ) -> None:
         self._turn_id = turn_id
         self._outcome_id = outcome_id
         self._parts = parts
         self._first_frame = first_frame
+        self._channel = channel
         self._span: Span | None = None
         self._over = False
         self.player = SpeechPlayer(
             outcome_id,
             parts.output,
             ask_again=self._ask_again,
-            timings=SpeechTimings(stall_s=parts.settings.speech_timeout_s),
+            timings=SpeechTimings(stall_s=stall_s or parts.settings.speech_timeout_s),
             started=self._started,
+            channel=channel,
         )
 
     @property
@@ -94,7 +105,7 @@ class Performance:
 
     async def interrupt(self, by_turn_id: TurnId | None) -> None:
         """Fall silent and say how far it got; whatever performed it has been stopped."""
-        await self._parts.output.discard(Channel.TURN)
+        await self._parts.output.discard(self._channel)
         await self._break_off(by_turn_id)
 
     async def _next_segment(self, turn: Turn, changed: asyncio.Event) -> OutcomeSegment:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from typing import Protocol
 
 from earshot_chassis import telemetry
 from earshot_device.bus import wire
 from earshot_device.core.directives import Directive
 from earshot_device.core.ids import TurnId
-from earshot_device.core.outcome import OutcomeSegment
-from earshot_device.core.recognition import RecognitionUpdate
+from earshot_device.core.outcome import OutcomeSegment, SpeechFrame
+from earshot_device.core.recognition import CloudError, RecognitionUpdate
 from earshot_device.errors import MalformedMessageError
-from earshot_device.turns.turn_run import TurnRun
 from earshot_topology.subjects import InvalidTokenError, turn_of
 
 _KIND = 4
@@ -24,6 +24,26 @@ _KIND = 4
 _log = telemetry.logger("device.routing")
 
 Observer = Callable[[RecognitionUpdate | OutcomeSegment], None]
+
+
+class Run(Protocol):
+    """A turn in progress. Each method takes what came for it; False: it was dropped."""
+
+    def recognised(self, recognised: RecognitionUpdate) -> bool:
+        """Take an update of the recogniser."""
+        ...
+
+    def decided(self, segment: OutcomeSegment) -> bool:
+        """Take a segment of an outcome."""
+        ...
+
+    def spoken(self, frame: SpeechFrame) -> None:
+        """Take a frame of the answer."""
+        ...
+
+    def refused(self, error: CloudError) -> None:
+        """Take an error about it."""
+        ...
 
 
 class Router:
@@ -35,7 +55,7 @@ class Router:
     """
 
     def __init__(self, *, directed: Callable[[Directive], None], observe: Observer | None = None) -> None:
-        self.runs: dict[TurnId, TurnRun] = {}
+        self.runs: dict[TurnId, Run] = {}
         self.dropped: Counter[str] = Counter()
         self._directed = directed
         self._observe = observe
@@ -89,7 +109,7 @@ class Router:
         elif self._observe is not None:
             self._observe(segment)
 
-    def _run(self, turn_id: TurnId) -> TurnRun | None:
+    def _run(self, turn_id: TurnId) -> Run | None:
         run = self.runs.get(turn_id)
         if run is None:
             self.dropped["late"] += 1

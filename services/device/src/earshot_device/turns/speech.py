@@ -59,6 +59,7 @@ class SpeechPlayer:
         ask_again: Requests frames that are missing; must not raise.
         timings: See there.
         started: Called when the first frame is about to be heard.
+        channel: As what it sounds.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class SpeechPlayer:
         ask_again: AskAgain,
         timings: SpeechTimings,
         started: Callable[[], None],
+        channel: Channel = Channel.TURN,
     ) -> None:
         self.outcome_id = outcome_id
         self.first_received_at: float | None = None
@@ -80,6 +82,7 @@ class SpeechPlayer:
         self._ask_again = ask_again
         self._timings = timings
         self._started = started
+        self._channel = channel
         self._arrived = asyncio.Event()
         self._arrived_at = 0.0
         self._played: list[Samples] = []
@@ -188,7 +191,7 @@ class SpeechPlayer:
     async def _write(self, samples: Samples) -> None:
         if len(samples):
             self._played.append(samples)
-            await self._output.write(Channel.TURN, samples)
+            await self._output.write(self._channel, samples)
 
     def _decode(self, frame: SpeechFrame) -> Samples:
         # A frame that only says "last" has no payload.

@@ -57,6 +57,8 @@ def _stop(hypothesis: Hypothesis, shadow: DeviceShadow, speaking: OutcomeId | No
     if speaking:
         directives.append(StopSpeechDirective(outcome_id=speaking))
     directives.extend(StopRingDirective(occurrence_id=occurrence) for occurrence in shadow.ringing)
+    # Whatever rings: what has just begun to may not be in the shadow yet.
+    directives.append(StopRingDirective())
     # Ringing is what "stop" means while something rings; what plays behind it goes on.
     if not shadow.ringing:
         directives.append(StopMediaDirective())

@@ -172,9 +172,9 @@ class StopSpeechDirective:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopRingDirective:
-    """Stop ringing."""
+    """Stop ringing; an empty id: everything that rings."""
 
-    occurrence_id: str
+    occurrence_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -379,13 +379,15 @@ class Ring(message.Message):
 
 @typing.final
 class StopRing(message.Message):
-    """Stop ringing."""
+    """Stop ringing, for ever: a Ring for the occurrence that comes later, or again, is not carried out. The device tells it
+    by RingDismissed, unless the directive is the scheduler's own ("stop_ring.<occurrence>").
+    """
 
     DESCRIPTOR: descriptor.Descriptor
 
     OCCURRENCE_ID_FIELD_NUMBER: builtins.int
     occurrence_id: builtins.str
-    """The occurrence."""
+    """The occurrence; empty: all that ring when this is carried out ("stop" may be said before the cloud knows what rings)."""
     def __init__(
         self,
         *,

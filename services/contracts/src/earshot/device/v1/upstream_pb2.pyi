@@ -590,7 +590,9 @@ class MediaFinished(message.Message):
 
 @typing.final
 class RingDismissed(message.Message):
-    """Somebody at the device stopped what rang, by a button or by saying "stop"."""
+    """Somebody at the device stopped what rang, by a button or by saying "stop"; or nobody did, and it rang for as long as
+    it may.
+    """
 
     DESCRIPTOR: descriptor.Descriptor
 
