@@ -13,7 +13,6 @@ Lifecycle: `connect`, register, `start`, `stop_consuming` (work in progress is f
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -32,9 +31,10 @@ from earshot_chassis import telemetry
 from earshot_chassis.codec import CONTENT_TYPE, content_type, decode, encode
 from earshot_chassis.consuming import Consuming, Delivery, DurableConsumer, Handler, Obsolete, ParkedHook
 from earshot_chassis.errors import EarshotError, MalformedPayloadError, RetryableError
-from earshot_chassis.parking import Parking
+from earshot_chassis.parking import Parking, Tenant
 from earshot_chassis.publishing import Publisher
 from earshot_chassis.pulling import PullWorker
+from earshot_chassis.sampling import Seldom
 from earshot_chassis.settings import PING_INTERVAL_S, ServiceSettings
 
 M = TypeVar("M", bound=Message)
@@ -44,8 +44,6 @@ Listener = Callable[[M, str], Awaitable[None]]
 # A fetch waits this long on the server; it is also how long a stop may wait for an idle loop.
 _FETCH_S = 1.0
 _log = telemetry.logger("bus")
-# A subscription that is not read fast enough loses thousands of messages: one line a second tells it.
-_TELL_EVERY_S = 1.0
 _MALFORMED = telemetry.counter("earshot.message.malformed", "Core messages that could not be read.")
 _DROPPED = telemetry.counter("earshot.message.dropped", "Core messages that came faster than they were read.")
 
@@ -63,7 +61,10 @@ class Bus(Publisher):
         self._broker: Any = None
         self._closing = False
         self._lost = asyncio.Event()
-        self._told_dropping = 0.0
+        # A subscription that is not read fast enough loses thousands of messages: one line a second tells it. The same goes
+        # for messages that can't be read.
+        self._dropping = Seldom()
+        self._malformed = Seldom()
         self._parking: Parking
         self.client: Client
         self.jetstream: JetStreamContext
@@ -95,6 +96,10 @@ class Bus(Publisher):
         self.jetstream = self.client.jetstream()
         Publisher.__init__(self, self.client, self.jetstream)
         self._parking = Parking(self.name, self.store)
+
+    def park_for(self, tenant: Tenant) -> None:
+        """Tell whose a message is that is given up; without it, all are kept as nobody's."""
+        self._parking.tenant = tenant
 
     def handler(
         self, consumer: DurableConsumer, message_type: type[M], function: Handler[M], *, concurrency: int = 1
@@ -135,7 +140,8 @@ class Bus(Publisher):
                 message = decode(raw.data, raw.headers, message_type)
             except MalformedPayloadError as error:
                 _MALFORMED.add(1, {"type": message_type.DESCRIPTOR.name})
-                _log.warning("malformed_message", code=error.code, reason=str(error))
+                if times := self._malformed.happened():
+                    _log.warning("malformed_message", code=error.code, reason=str(error), times=times)
                 return
             try:
                 await function(message, raw.subject)
@@ -224,10 +230,9 @@ class Bus(Publisher):
     async def _on_error(self, error: Exception) -> None:
         if isinstance(error, SlowConsumerError):
             _DROPPED.add(1)
-            if time.monotonic() - self._told_dropping < _TELL_EVERY_S:
-                return
-            self._told_dropping = time.monotonic()
-            _log.warning("messages_dropped", subscription=error.sub.subject, reason="not read fast enough")
+            if times := self._dropping.happened():
+                subject = error.sub.subject
+                _log.warning("messages_dropped", subscription=subject, reason="not read fast enough", times=times)
             return
         _log.warning("bus_error", error=type(error).__name__, reason=str(error)[:200])
 

@@ -107,11 +107,22 @@ ROLES: dict[str, Permissions] = {
             *_REGISTRY,
             "device.*.*.down.recognition",
             "device.*.*.down.error",
+            *_direct("QUOTAS"),
+            "quota.*.*.*",
+            subjects.TURN_OWNED,
             subjects.TURN_TRANSCRIBED,
+            # Turns beyond a household's quota end here, silently.
+            "turn.outcome.*.*.*",
             "turn.deadline.arm.*.*.*",
             subjects.parked("asr"),
         ),
-        subscribe=("device.*.*.up.audio.*", "device.*.*.up.resume", f"{inbox('asr')}.>", *_REGISTRY_NEWS),
+        subscribe=(
+            "device.*.*.up.audio.*",
+            "device.*.*.up.resume",
+            subjects.TURN_OWNED,
+            f"{inbox('asr')}.>",
+            *_REGISTRY_NEWS,
+        ),
         answers_requests=True,
     ),
     "nlu": Permissions(
