@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 
 import pytest
 import pytest_asyncio
@@ -16,6 +17,7 @@ from structlog.testing import capture_logs
 from earshot.asr.v1 import events_pb2
 from earshot.common.v1 import turn_pb2
 from earshot.device.v1 import upstream_pb2
+from earshot_asr.guarding import CaptureGuard
 from earshot_chassis import consuming
 from earshot_chassis.bus import Bus, Delivery
 from earshot_chassis.errors import InvalidInputError
@@ -186,4 +188,28 @@ async def test_frames_of_one_turn_push_out_their_own(server: NatsServer) -> None
             await asyncio.sleep(0.02)
     info = await jetstream.stream_info("AUDIO", subjects_filter="device.>")
     assert info.state.subjects == {sane.audio("t"): 1, mad.audio("t"): 3_000}
+    await client.close()
+
+
+async def test_a_household_that_fills_the_capture_loses_its_own_frames(server: NatsServer) -> None:
+    """With more turns than anybody has, each within its bound; the frames of others stay for whoever takes over."""
+    client = await server.connect()
+    jetstream = client.jetstream()
+    config = (await jetstream.stream_info("AUDIO")).config
+    await jetstream.purge_stream("AUDIO")
+    await jetstream.update_stream(replace(config, max_bytes=8 << 20))
+    guard = CaptureGuard(jetstream)
+    sane = [DeviceAddress(f"sane{number}", "d").audio("t") for number in range(20)]
+    for subject in sane:
+        for _ in range(25):
+            await client.publish(subject, bytes(1_300))
+    await client.flush()
+    assert await guard.look() == []
+    for turn in range(60):
+        await client.publish(DeviceAddress("mad", f"d{turn % 3}").audio(str(turn)), bytes(60_000))
+    await client.flush()
+    assert await guard.look() == ["mad"]
+    kept = (await jetstream.stream_info("AUDIO", subjects_filter="device.>")).state.subjects
+    assert kept == dict.fromkeys(sane, 25)
+    await jetstream.update_stream(config)
     await client.close()

@@ -15,6 +15,7 @@ from earshot_asr.counting import SharedCounter
 from earshot_asr.engines.base import Engine
 from earshot_asr.engines.factory import create_engine
 from earshot_asr.engines.settings import EngineSettings
+from earshot_asr.guarding import CaptureGuard
 from earshot_asr.handlers import Handlers
 from earshot_asr.ids import uuid7
 from earshot_asr.pronouncing import Pronouncer
@@ -65,6 +66,7 @@ def composition(
         )
         capture = await listen(service.bus, recognizer, settings)
         service.on_stop(capture.stop)
+        service.add_task("capture-guard", CaptureGuard(service.bus.jetstream).keep)
         service.grpc.add(
             recognizer_pb2_grpc.add_RecognizerServicer_to_server,
             RecognizerServicer(recognizer, calls=settings.calls),

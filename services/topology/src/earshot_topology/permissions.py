@@ -104,6 +104,7 @@ ROLES: dict[str, Permissions] = {
             *_consume(streams.ASR_STARTED),
             *_direct("AUDIO"),
             *_purge("AUDIO"),
+            "$JS.API.STREAM.INFO.AUDIO",
             *_REGISTRY,
             "device.*.*.down.recognition",
             "device.*.*.down.error",
