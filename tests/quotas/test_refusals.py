@@ -6,7 +6,6 @@ import asyncio
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -152,9 +151,25 @@ async def test_takeover_neither_counts_nor_refuses(server: NatsServer) -> None:
         assert heard.errors == []
 
 
-async def test_a_turn_that_is_decided_stays_so(server: NatsServer, tmp_path: Path) -> None:
+async def test_who_was_let_in_is_not_refused_for_saying_so_again(server: NatsServer) -> None:
+    """A start that is sent again when the quota is used up leaves its own utterance alone."""
+    async with worker(server, quota_utterances=1, quota_spoken=0, **WINDOW), device(server, "full") as heard:
+        decided = await outcomes(heard)
+        turn = await heard.begin()
+        await heard.send(turn, 0, speech(0.04).tobytes())
+        await heard.wait(lambda: heard.of(turn, "upload_ack"))
+        refused = await heard.begin()
+        await heard.wait(lambda: decided)
+        for _ in range(3):
+            await heard.begin(turn_id=turn)
+        await heard.say(turn, speech(0.4))
+        assert (await heard.result(turn)).alternatives
+        assert [outcome.turn.turn_id for outcome in decided] == [refused]
+        assert {error.turn_id for error in heard.errors} == {refused}
+
+
+async def test_a_turn_that_is_decided_stays_so(server: NatsServer) -> None:
     """A refusal in silence that comes after an outcome changes nothing, and its start is done with."""
-    del tmp_path
     async with worker(server, quota_utterances=1, quota_spoken=0, **WINDOW), device(server, "late") as heard:
         decided = await outcomes(heard)
         await heard.say(await heard.begin(), speech(0.4))
@@ -168,3 +183,5 @@ async def test_a_turn_that_is_decided_stays_so(server: NatsServer, tmp_path: Pat
             while (await heard.client.jetstream().consumer_info("UTTERANCES", "asr")).num_ack_pending:
                 await asyncio.sleep(0.02)
         assert [each.outcome_id for each in decided] == ["o"]
+        parked = await heard.client.jetstream().stream_info("PARKED", subjects_filter="parked.asr.late")
+        assert not parked.state.subjects
