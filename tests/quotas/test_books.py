@@ -6,6 +6,7 @@ import pytest
 
 from earshot_asr.quota import Books, Excess, Place, QuotaRules
 from earshot_chassis.sampling import Seldom, TokenBucket
+from earshot_dialogue.languages import Languages
 
 RULES = QuotaRules(utterances=3, concurrent=2, bytes=100, spoken=1, window_s=60)
 
@@ -118,6 +119,16 @@ def test_households_that_went_away_are_forgotten() -> None:
         books.count_turn(f"h{number}", 60.0)
     books.count_turn("h", 400.0)
     assert len(books._households) == 1
+
+
+@pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
+@pytest.mark.parametrize("code", ["quota_exceeded", "utterance_too_large", "overloaded"])
+def test_a_refusal_has_words_of_its_own(locale: str, code: str) -> None:
+    """In every locale."""
+    language = Languages.load().find(locale)
+    assert language is not None
+    prompt = language.apology(code)
+    assert (prompt.key, prompt.locale) == (f"assistant.apology.{code}", locale)
 
 
 class Clock:

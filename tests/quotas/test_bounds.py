@@ -177,16 +177,18 @@ async def test_a_device_fills_no_stream(
 async def test_frames_of_one_turn_push_out_their_own(server: NatsServer) -> None:
     """Whoever never stops loses its beginning; the frames of others stay."""
     client = await server.connect()
+    jetstream = client.jetstream()
+    before = (await jetstream.stream_info("AUDIO")).state.last_seq
     mad, sane = DeviceAddress("mad", "d"), DeviceAddress("sane", "d")
     await client.publish(sane.audio("t"), b"frame")
     for number in range(3_500):
         await client.publish(mad.audio("t"), str(number).encode())
     await client.flush()
-    jetstream = client.jetstream()
     async with asyncio.timeout(10):
-        while (await jetstream.get_last_msg("AUDIO", mad.audio("t"))).data != b"3499":
+        while (
+            info := await jetstream.stream_info("AUDIO", subjects_filter="device.>")
+        ).state.last_seq < before + 3_501:
             await asyncio.sleep(0.02)
-    info = await jetstream.stream_info("AUDIO", subjects_filter="device.>")
     assert info.state.subjects == {sane.audio("t"): 1, mad.audio("t"): 3_000}
     await client.close()
 
@@ -212,4 +214,27 @@ async def test_a_household_that_fills_the_capture_loses_its_own_frames(server: N
     kept = (await jetstream.stream_info("AUDIO", subjects_filter="device.>")).state.subjects
     assert kept == dict.fromkeys(sane, 25)
     await jetstream.update_stream(config)
+    await client.close()
+
+
+async def test_requests_beyond_what_is_answered_at_once_are_refused(bus: Bus, server: NatsServer) -> None:
+    """With a code that says to ask again; they wait behind nobody, and the next one is answered."""
+    go = asyncio.Event()
+
+    async def answer(request: Message, _subject: str) -> Message:
+        await go.wait()
+        return request
+
+    await bus.responder("ask", turn_pb2.TurnContext, answer, queue="q")
+    await bus.client.flush()
+    client = await server.connect()
+    asked = [asyncio.ensure_future(client.request("ask", b"", timeout=10)) for _ in range(100)]
+    async with asyncio.timeout(5):
+        while len(done := [each for each in asked if each.done()]) < 36:
+            await asyncio.sleep(0.02)
+    assert {(each.result().headers or {}).get("error-code") for each in done} == {"overloaded"}
+    go.set()
+    answers = await asyncio.gather(*asked)
+    assert sum("error-code" in (each.headers or {}) for each in answers) == 36
+    assert "error-code" not in ((await client.request("ask", b"", timeout=5)).headers or {})
     await client.close()

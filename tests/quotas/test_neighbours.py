@@ -177,7 +177,7 @@ async def test_other_households_notice_nothing(stack: Stack) -> None:
         giant, taken = await flooded(mad)
         enough.set()
     assert (before.lost, during.lost) == (0, 0)
-    assert len(during.took_s) >= 8
+    assert len(during.took_s) >= 4
     assert statistics.median(during.took_s) < 5 * statistics.median(before.took_s) + 0.5
     check(mad, giant, taken)
     await window_begins()
@@ -201,7 +201,7 @@ def check(mad: Flooder, giant: str, taken: set[str]) -> None:
     # Once in a window, in the words of the locale; the rest is silence.
     windows = {outcome.decide_time.seconds // WINDOW_S for outcome in refused.values()}
     aloud = [outcome for outcome in refused.values() if outcome.kind == APOLOGISED]
-    assert 1 <= len(aloud) <= len(windows) <= 2
+    assert 1 <= len(aloud) <= len(windows)
     assert {outcome.prompts[0].key for outcome in aloud} == {"assistant.apology.quota_exceeded"}
     assert {outcome.kind for outcome in refused.values()} == {APOLOGISED, REJECTED}
     assert mad.spoken.keys() <= {turn for turn, each in mad.outcomes.items() if each[0].kind != REJECTED}

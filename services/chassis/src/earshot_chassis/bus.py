@@ -30,7 +30,7 @@ from nats.js.errors import APIError
 from earshot_chassis import telemetry
 from earshot_chassis.codec import CONTENT_TYPE, content_type, decode, encode
 from earshot_chassis.consuming import Consuming, Delivery, DurableConsumer, Handler, Obsolete, ParkedHook
-from earshot_chassis.errors import EarshotError, MalformedPayloadError, RetryableError
+from earshot_chassis.errors import EarshotError, MalformedPayloadError, OverloadedError, RetryableError
 from earshot_chassis.parking import Parking, Tenant
 from earshot_chassis.publishing import Publisher
 from earshot_chassis.pulling import PullWorker
@@ -43,8 +43,13 @@ Listener = Callable[[M, str], Awaitable[None]]
 
 # A fetch waits this long on the server; it is also how long a stop may wait for an idle loop.
 _FETCH_S = 1.0
+# Requests that one responder answers at once, and how long a stop waits for the last of them.
+_ANSWERS = 64
+_LAST_ANSWERS_S = 2.0
+_OVERLOADED = {"error-code": OverloadedError.code, "error-message": "too many requests at once"}
 _log = telemetry.logger("bus")
 _MALFORMED = telemetry.counter("earshot.message.malformed", "Core messages that could not be read.")
+_REFUSED = telemetry.counter("earshot.message.requests_refused", "Requests that came while too many were answered.")
 _DROPPED = telemetry.counter("earshot.message.dropped", "Core messages that came faster than they were read.")
 
 
@@ -58,6 +63,7 @@ class Bus(Publisher):
         self._handlers: list[tuple[Consuming, DurableConsumer, int]] = []
         self._workers: list[PullWorker] = []
         self._subscriptions: list[Subscription] = []
+        self._answering: list[set[asyncio.Task[None]]] = []
         self._broker: Any = None
         self._closing = False
         self._lost = asyncio.Event()
@@ -155,7 +161,10 @@ class Bus(Publisher):
     async def responder(
         self, subject: str, request_type: type[M], function: Responder[M], *, queue: str
     ) -> Subscription:
-        """Answer requests on a core subject; an error is answered with the headers error-code and error-message."""
+        """Answer requests on a core subject; an error is answered with the headers error-code and error-message.
+
+        So many are answered at once; one more is `overloaded`, which tells who asks to ask again, or another replica.
+        """
 
         async def answer(raw: Msg) -> None:
             try:
@@ -169,8 +178,22 @@ class Bus(Publisher):
             if raw.reply:
                 await self.client.publish(raw.reply, payload, headers=headers)
 
-        subscription = await self.client.subscribe(subject, queue=queue, cb=answer)
+        answering: set[asyncio.Task[None]] = set()
+
+        async def begin(raw: Msg) -> None:
+            if len(answering) >= _ANSWERS:
+                _REFUSED.add(1, {"type": request_type.DESCRIPTOR.name})
+                if raw.reply:
+                    await self.client.publish(raw.reply, headers=_OVERLOADED)
+                return
+            task = asyncio.get_running_loop().create_task(answer(raw))
+            answering.add(task)
+            task.add_done_callback(answering.discard)
+            task.add_done_callback(_told)
+
+        subscription = await self.client.subscribe(subject, queue=queue, cb=begin)
         self._subscriptions.append(subscription)
+        self._answering.append(answering)
         return subscription
 
     async def start(self) -> None:
@@ -220,6 +243,9 @@ class Bus(Publisher):
         for subscription in self._subscriptions:
             with suppress(NatsError):
                 await subscription.unsubscribe()
+        answers = [task for answering in self._answering for task in answering]
+        if answers:
+            await asyncio.wait(answers, timeout=_LAST_ANSWERS_S)
 
     async def close(self) -> None:
         """Flush and disconnect."""
@@ -246,6 +272,11 @@ class Bus(Publisher):
 
     async def _on_reconnect(self) -> None:
         _log.info("bus_reconnected")
+
+
+def _told(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.warning("answer_lost", error=type(error).__name__)
 
 
 __all__ = ["Bus", "Delivery"]
