@@ -121,7 +121,7 @@ async def test_a_start_that_cannot_be_parsed_is_parked_and_told(heard: TestDevic
     await heard.begin(raw=b"\xff\xfe\xfd not protobuf")
     await heard.wait(lambda: len(heard.errors) > before)
     assert heard.errors[-1].error.code == "malformed_payload"
-    parked = await heard.client.jetstream().get_last_msg("PARKED", "parked.asr")
+    parked = await heard.client.jetstream().get_last_msg("PARKED", "parked.asr.h1")
     assert parked.data == b"\xff\xfe\xfd not protobuf"
 
 

@@ -170,7 +170,15 @@ async def main(url: str, kind: str) -> None:
     else:
         bus = Bus("asr", ServiceSettings(nats_url=url))
         await bus.connect()
-        settings = AsrSettings(vad="none", utterances=10_000, maximum_length_s=120)
+        settings = AsrSettings(
+            vad="none",
+            utterances=10_000,
+            maximum_length_s=120,
+            utterance_bytes=1 << 30,
+            quota_utterances=0,
+            quota_concurrent=0,
+            quota_bytes=0,
+        )
         capture = await listen(bus, Recognizer(ChecksumEngine(clock), None, settings.endpointing()), settings)
         await bus.start()
         # As the service does.

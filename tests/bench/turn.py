@@ -39,6 +39,10 @@ ENGINES = {
     "EARSHOT_ASR_ENGINE": "recorded",
     "EARSHOT_ASR_VAD": "none",
     "EARSHOT_ASR_UTTERANCES": "128",
+    # All of them are one household's.
+    "EARSHOT_ASR_QUOTA_UTTERANCES": "0",
+    "EARSHOT_ASR_QUOTA_CONCURRENT": "0",
+    "EARSHOT_ASR_QUOTA_BYTES": "0",
     "EARSHOT_TTS_ENGINE": "recorded",
     "EARSHOT_LOG_LEVEL": "warning",
     "EARSHOT_TRACE_PII": "false",

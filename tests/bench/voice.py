@@ -39,6 +39,13 @@ from earshot_topology import attributes
 from earshot_topology.subjects import DeviceAddress
 from support.stack import SPEECH_RATE, device, speech
 
+# All devices are one household's.
+ENVIRONMENT = {
+    "EARSHOT_LOG_LEVEL": "warning",
+    "EARSHOT_ASR_QUOTA_UTTERANCES": "0",
+    "EARSHOT_ASR_QUOTA_CONCURRENT": "0",
+    "EARSHOT_ASR_QUOTA_BYTES": "0",
+}
 COMMANDS = {
     "en-US": {
         "what time is it in Tokyo": "clock.get_time",
@@ -216,7 +223,7 @@ def row(name: str, turns: Sequence[Spoken], split: Sequence[Measured]) -> tuple[
 async def bench(rounds: int) -> None:
     """Run the benchmark."""
     with tempfile.TemporaryDirectory() as folder:
-        async with Stack(home=Path(folder), env={"EARSHOT_LOG_LEVEL": "warning"}) as stack:
+        async with Stack(home=Path(folder), env=ENVIRONMENT) as stack:
             await stack.ready()
             os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = stack.otlp_endpoint
             telemetry = Telemetry("bench", "0", ServiceSettings(log_level="error"))

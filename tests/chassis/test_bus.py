@@ -115,7 +115,7 @@ async def test_malformed_and_refused_messages_are_parked(server: NatsServer, pat
             await asyncio.sleep(0.02)
     first = await bus.jetstream.get_msg("PARKED", 1)
     second = await bus.jetstream.get_msg("PARKED", 2)
-    assert first.subject == "parked.nlu"
+    assert first.subject == "parked.nlu._"
     assert first.data == b"\xff\xff\xff"
     assert first.headers["Earshot-Parked-Code"] == "malformed_payload"
     assert first.headers["Earshot-Parked-Subject"] == "turn.transcribed"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterator
 
 import grpc
@@ -137,3 +138,66 @@ async def test_bytes_that_are_no_request_are_refused_with_a_code(
         _ = [each async for each in call] if kind == "unary_stream" else await call
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert from_rpc_error(caught.value).code == "malformed_payload"
+
+
+@contextlib.asynccontextmanager
+async def crowded(places: int, servicer: Busy) -> AsyncIterator[grpc.aio.Channel]:
+    """Serve so many calls at once."""
+    server = GrpcServer(places)
+    server.add(interpreter_pb2_grpc.add_InterpreterServicer_to_server, servicer, "earshot.nlu.v1.Interpreter")
+    server.add(skill_pb2_grpc.add_SkillServicer_to_server, servicer, "earshot.skill.v1.Skill")
+    port = await server.start("127.0.0.1", 0)
+    await server.report(serving=True)
+    async with connect(f"127.0.0.1:{port}", default_timeout_s=10) as opened:
+        yield opened
+    await server.stop(0)
+
+
+class Busy(interpreter_pb2_grpc.InterpreterServicer, skill_pb2_grpc.SkillServicer):
+    """Works until it is let go."""
+
+    def __init__(self) -> None:
+        self.working = 0
+        self.go = asyncio.Event()
+
+    async def Interpret(self, request, _context):
+        del request
+        self.working += 1
+        await self.go.wait()
+        return interpreter_pb2.InterpretResponse()
+
+    async def Handle(self, request, _context) -> AsyncIterator[skill_pb2.HandleResponse]:
+        del request
+        yield skill_pb2.HandleResponse(answer=skill_pb2.Answer(final=False))
+        self.working += 1
+        await self.go.wait()
+        yield skill_pb2.HandleResponse(answer=skill_pb2.Answer(final=True))
+
+
+async def test_calls_beyond_the_places_are_refused_retryably() -> None:
+    """Calls and streams share the places; health is answered all the same; an ended or cancelled call leaves its place."""
+    servicer = Busy()
+    async with crowded(3, servicer) as channel, asyncio.timeout(20):
+        interpreter, skill = interpreter_pb2_grpc.InterpreterStub(channel), skill_pb2_grpc.SkillStub(channel)
+        calls = [asyncio.ensure_future(interpreter.Interpret(interpreter_pb2.InterpretRequest())) for _ in range(2)]
+        stream = skill.Handle(skill_pb2.HandleRequest())
+        await stream.read()
+        while servicer.working < 3:
+            await asyncio.sleep(0.01)
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await interpreter.Interpret(interpreter_pb2.InterpretRequest())
+        assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert (from_rpc_error(refused.value).code, from_rpc_error(refused.value).retryable) == ("overloaded", True)
+        with pytest.raises(grpc.aio.AioRpcError):
+            await skill.Handle(skill_pb2.HandleRequest()).read()
+        health = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
+        assert health.status == health_pb2.HealthCheckResponse.SERVING
+        stream.cancel()
+        served = None
+        while served is None:
+            following = skill.Handle(skill_pb2.HandleRequest())
+            with contextlib.suppress(grpc.aio.AioRpcError):
+                served = await following.read()
+        servicer.go.set()
+        await asyncio.gather(*calls)
+        await interpreter.Interpret(interpreter_pb2.InterpretRequest())

@@ -14,7 +14,7 @@ from earshot.common.v1 import turn_pb2
 from earshot.device.v1 import directive_pb2
 from earshot.dialogue.v1 import outcome_pb2
 from earshot.skill.v1 import skill_pb2, skill_pb2_grpc
-from earshot_chassis.errors import InvalidInputError, RetryableError
+from earshot_chassis.errors import InvalidInputError, OverloadedError, RetryableError
 from earshot_chassis.rpc_errors import to_status
 from earshot_topology.subjects import TURN_FILLER, TURN_INTERPRETED, TURN_SPEECH_CANCELLED
 from support.dialogues import Place, Replica, hypothesis
@@ -518,16 +518,30 @@ async def test_an_event_that_can_be_no_turn_is_parked(
     async with asyncio.timeout(5):
         while (await replica.bus.jetstream.stream_info("PARKED")).state.messages == before:
             await asyncio.sleep(0.01)
-    parked = await replica.bus.jetstream.get_last_msg("PARKED", "parked.dialogue")
+    parked = await replica.bus.jetstream.get_last_msg("PARKED", "parked.dialogue.*")
     assert parked.headers is not None
     assert parked.headers["Earshot-Parked-Code"] == code
     assert parked.headers["Earshot-Parked-Subject"] == TURN_INTERPRETED
     assert words(await place.says("x", hypothesis(FORECAST, city="Paris"))) == ["It is sunny in Paris."]
 
 
-async def test_a_skill_whose_source_is_away_is_asked_once_more(place: Place, skill: FakeSkill) -> None:
-    """UNAVAILABLE with a code: one more attempt, at once and with the same key, and then the code's own words."""
-    error = RetryableError("the source does not answer", code="source_unavailable")
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            RetryableError("the source does not answer", code="source_unavailable"),
+            "Sorry, I can't look that up at the moment.",
+        ),
+        (
+            OverloadedError("every place for a call is taken"),
+            "Sorry, I have too much to do at the moment. Please try again.",
+        ),
+    ],
+)
+async def test_a_skill_that_can_not_at_the_moment_is_asked_once_more(
+    place: Place, skill: FakeSkill, error: RetryableError, said: str
+) -> None:
+    """UNAVAILABLE and RESOURCE_EXHAUSTED: one more attempt, at once, with the same key; then the code's own words."""
 
     async def handle(_request: skill_pb2.HandleRequest, context: grpc.aio.ServicerContext) -> Responses:
         await context.abort_with_status(rpc_status.to_status(to_status(error)))
@@ -535,8 +549,8 @@ async def test_a_skill_whose_source_is_away_is_asked_once_more(place: Place, ski
 
     skill.handle = handle
     outcome = await place.says("x", hypothesis(FORECAST, city="Paris"))
-    assert (outcome.kind, outcome.error.code, outcome.error.retryable) == (APOLOGISED, "source_unavailable", True)
-    assert words(outcome) == ["Sorry, I can't look that up at the moment."]
+    assert (outcome.kind, outcome.error.code, outcome.error.retryable) == (APOLOGISED, error.code, True)
+    assert words(outcome) == [said]
     assert [call.attempt for call in skill.calls] == [1, 2]
 
 

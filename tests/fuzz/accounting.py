@@ -4,6 +4,7 @@ A message is accounted for when the system itself says what it did with it. The 
 
     refused   the server or the stream said no (too large, not permitted), or an answer or status held an error code
     parked    a consumer gave it up: earshot.message.parked, by event, consumer and code
+    sampled   there were too many that can't be read to park them all: earshot.message.discarded, likewise
     dropped   a listener could not read it: earshot.message.malformed, by type; or the device's own counter
     settled   it could be read, and its consumers have nothing pending any more
     kept      it is on a stream or bucket that only keeps
@@ -69,7 +70,7 @@ class Counters:
         self._urls = tuple(urls)
 
     async def read(self) -> Counter[tuple[str, str, str]]:
-        """Return (kind, name, code) to count: kind "parked" has consumers as names, kind "malformed" message types."""
+        """Return (kind, name, code) to count: kinds "parked" and "discarded" have consumers as names, kind "malformed" message types."""
         found: Counter[tuple[str, str, str]] = Counter()
         async with httpx.AsyncClient(timeout=10) as client:
             for page in await asyncio.gather(*(client.get(f"{url}/metrics") for url in self._urls)):
@@ -79,14 +80,18 @@ class Counters:
                         match sample.name:
                             case "earshot_message_parked_total":
                                 found["parked", sample.labels["consumer"], sample.labels["code"]] += int(sample.value)
+                            case "earshot_message_discarded_total":
+                                found["discarded", sample.labels["consumer"], sample.labels["code"]] += int(
+                                    sample.value
+                                )
                             case "earshot_message_malformed_total":
                                 found["malformed", sample.labels["type"], ""] += int(sample.value)
         return found
 
 
 def unreadable_parked(counted: Counter[tuple[str, str, str]], consumer: str) -> int:
-    """Return how many messages a consumer parked because they can't be read."""
-    return sum(counted["parked", consumer, code] for code in _MOST_UNREADABLE_CODES)
+    """Return how many messages a consumer gave up because they can't be read: parked, or counted in a flood."""
+    return sum(counted[kind, consumer, code] for kind in ("parked", "discarded") for code in _MOST_UNREADABLE_CODES)
 
 
 def parked(counted: Counter[tuple[str, str, str]]) -> Counter[str]:

@@ -242,7 +242,7 @@ class Flood:
         other = DeviceAddress("other-home", "other-device")
         subjects = (
             other.event(), other.started("en-US", "stable"), other.outcome("t"), "turn.transcribed",
-            f"turn.outcome.{other.turn_key('t')}", "$JS.API.STREAM.DELETE.OUTCOMES", "$KV.SESSIONS.a.b", "parked.asr",
+            f"turn.outcome.{other.turn_key('t')}", "$JS.API.STREAM.DELETE.OUTCOMES", "$KV.SESSIONS.a.b", "parked.asr._",
         )  # fmt: skip
         for number in range(count):
             await self._device.publish(subjects[number % len(subjects)], self._rng.randbytes(30))

@@ -125,7 +125,7 @@ async def test_a_device_speaks_as_itself_alone(connect):
         "turn.transcribed",
         A.deadline_arm(TURN),
         "$KV.SKILLS.clock.1",
-        "parked.asr",
+        "parked.asr.h1",
     ]
     for subject in [*allowed, *forbidden]:
         await a.client.publish(subject, b"x")
@@ -183,7 +183,7 @@ REPLIES = [
     "$KV.SESSIONS.h2.a",
     "turn.transcribed",
     "turn.interpreted",
-    "parked.asr",
+    "parked.asr.h1",
     SAME_SERIAL.turn_outcome(TURN),
     SAME_SERIAL.outcome(TURN),
     SAME_SERIAL.directive(),
@@ -241,7 +241,7 @@ async def test_a_device_is_told_that_its_event_is_stored(connect):
         ("nlu", ["turn.transcribed", "turn.outcome.h1.a.t", "device.h1.a.down.outcome.t", "$KV.SESSIONS.h1.a"]),
         ("tracestore", ["turn.transcribed", "device.h1.a.down.directive", "$JS.API.STREAM.DELETE.AUDIO"]),
         ("tts", ["turn.outcome.h1.a.t", "$KV.SESSIONS.h1.a", "device.h1.a.up.event"]),
-        ("asr", ["turn.interpreted", "turn.outcome.h1.a.t", "$JS.API.STREAM.DELETE.OUTCOMES"]),
+        ("asr", ["turn.interpreted", "$KV.SESSIONS.h1.a", "$JS.API.STREAM.DELETE.OUTCOMES"]),
     ],
 )
 async def test_a_service_says_only_what_is_its_own(connect, role, forbidden):

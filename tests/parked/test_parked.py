@@ -162,7 +162,7 @@ async def test_a_replay_is_stored_once(stack: Stack, admin: Any) -> None:
         "Earshot-Parked-Code": "bus_unavailable",
         CONTENT_TYPE: content_type(upstream_pb2.DeviceEvent),
     }
-    stored = await admin.publish("parked.dialogue", event.SerializeToString(), headers=headers)
+    stored = await admin.publish("parked.dialogue.once", event.SerializeToString(), headers=headers)
     parked = ParkedMessages(admin)
     record = await parked.one(stored.seq)
     await parked.replay(record)

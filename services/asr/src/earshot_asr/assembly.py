@@ -19,6 +19,7 @@ class Assembler:
     """Puts the frames of one utterance in order.
 
     Attributes:
+        accepted_bytes: Bytes of all frames that were accepted.
         next_sequence: The first frame that is still missing.
         last_sequence: The device's last frame, once it is known.
         refused: How many frames broke a limit and were dropped.
@@ -30,6 +31,7 @@ class Assembler:
         "_ready",
         "_waiting",
         "_waiting_bytes",
+        "accepted_bytes",
         "concealed",
         "last_sequence",
         "next_sequence",
@@ -41,6 +43,7 @@ class Assembler:
         self._ready: list[Frame] = []
         self._waiting: dict[int, bytes] = {}
         self._waiting_bytes = 0
+        self.accepted_bytes = 0
         self.next_sequence = 0
         self.last_sequence: int | None = None
         self.refused = 0
@@ -50,6 +53,11 @@ class Assembler:
     def has_gap(self) -> bool:
         """Whether frames wait for one that is missing."""
         return bool(self._waiting)
+
+    @property
+    def is_too_large(self) -> bool:
+        """Whether more bytes were accepted than one utterance may have."""
+        return self.accepted_bytes > self._limits.bytes
 
     @property
     def is_ready(self) -> bool:
@@ -70,7 +78,7 @@ class Assembler:
             last: Whether the device says that none follows.
 
         Returns:
-            Whether there is more to take than before.
+            Whether there is more to take than before, or there is too much.
         """
         if sequence < self.next_sequence or sequence in self._waiting:
             return False
@@ -89,8 +97,10 @@ class Assembler:
                 return False
             self._waiting[sequence] = payload
             self._waiting_bytes += size
-            return False
+            self.accepted_bytes += size
+            return self.is_too_large
         self._waiting_bytes += size
+        self.accepted_bytes += size
         self._ready.append(payload)
         self.next_sequence = sequence + 1
         if self._waiting:

@@ -9,11 +9,15 @@ from typing import Protocol
 from earshot.asr.v1 import recognizer_pb2_grpc
 from earshot.device.v1 import upstream_pb2
 from earshot_asr import wire
+from earshot_asr.admission import Admission
 from earshot_asr.capture import Capture
+from earshot_asr.counting import SharedCounter
 from earshot_asr.engines.base import Engine
 from earshot_asr.engines.factory import create_engine
 from earshot_asr.engines.settings import EngineSettings
+from earshot_asr.guarding import CaptureGuard
 from earshot_asr.handlers import Handlers
+from earshot_asr.ids import uuid7
 from earshot_asr.pronouncing import Pronouncer
 from earshot_asr.receiving import Receivers
 from earshot_asr.recognition import Recognizer
@@ -25,6 +29,7 @@ from earshot_chassis.rpc_client import connect
 from earshot_chassis.service import Service
 from earshot_registry import RegistrySnapshot, SkillRegistry
 from earshot_topology.streams import ASR_STARTED
+from earshot_topology.tenancy import household_of
 
 _WARM_DETECTORS = 2
 
@@ -61,6 +66,7 @@ def composition(
         )
         capture = await listen(service.bus, recognizer, settings)
         service.on_stop(capture.stop)
+        service.add_task("capture-guard", CaptureGuard(service.bus.jetstream).keep)
         service.grpc.add(
             recognizer_pb2_grpc.add_RecognizerServicer_to_server,
             RecognizerServicer(recognizer, calls=settings.calls),
@@ -74,10 +80,21 @@ def composition(
 
 async def listen(bus: Bus, recognizer: Recognizer, settings: AsrSettings) -> Capture:
     """Register what arrives on the bus; the capture that is returned is to be stopped at the end."""
+    bus.park_for(household_of)
     capture = Capture(bus.client)
     await capture.start()
-    receivers = Receivers(bus.client, capture, wire.read_frame, rules=settings.upload())
-    handlers = Handlers(bus, recognizer, receivers, capture, deadline_s=settings.deadline_s, attempts=settings.attempts)
+    receivers = Receivers(bus.client, capture, wire.read_frame, rules=settings.upload(), limits=settings.limits())
+    admission = Admission(bus, SharedCounter(bus.client), settings.quota(), owner=uuid7())
+    await admission.start()
+    handlers = Handlers(
+        bus,
+        recognizer,
+        receivers,
+        capture,
+        admission,
+        deadline_s=settings.deadline_s,
+        attempts=settings.attempts,
+    )
     bus.worker(
         ASR_STARTED,
         upstream_pb2.UtteranceStarted,

@@ -4,7 +4,8 @@
                                        └─ endpoint: the turn's deadline is armed anew, meanwhile
 
 Whatever is wrong with an utterance, its turn goes on: TurnTranscribed says so, and dialogue decides what the user hears.
-An error that another worker, or this one in a moment, may not have, is left to the next delivery, which rebuilds the
+One that is beyond its household's quota ends here: with a refusal that dialogue speaks, or, in a flood, by an outcome that
+nobody hears. An error that another worker, or this one in a moment, may not have, is left to the next delivery, which rebuilds the
 utterance from the capture; after some deliveries it becomes the answer, too.
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -19,15 +21,18 @@ from earshot.asr.v1 import events_pb2
 from earshot.common.v1 import turn_pb2
 from earshot.device.v1 import upstream_pb2
 from earshot_asr import wire
+from earshot_asr.admission import Admission, Admitted, Refusal, Repeated
 from earshot_asr.capture import Capture
 from earshot_asr.endpointing import Endpoint
+from earshot_asr.errors import QuotaExceededError, UtteranceTooLargeError
+from earshot_asr.ids import uuid7
 from earshot_asr.receiving import Receivers
 from earshot_asr.recognition import Recognizer, Request, Result
 from earshot_asr.reporting import DeviceReporter
 from earshot_asr.utterance import Epoch, Utterance
 from earshot_chassis import telemetry
 from earshot_chassis.bus import Bus, Delivery
-from earshot_chassis.errors import EarshotError, InvalidInputError, RetryableError
+from earshot_chassis.errors import ConflictError, EarshotError, InvalidInputError, RetryableError
 from earshot_topology import attributes
 from earshot_topology.subjects import (
     TURN_DEADLINE_DUE,
@@ -54,6 +59,7 @@ class Handlers:
         recognizer: Recognizer,
         receivers: Receivers,
         capture: Capture,
+        admission: Admission,
         *,
         deadline_s: float,
         attempts: int,
@@ -62,6 +68,7 @@ class Handlers:
         self._recognizer = recognizer
         self._receivers = receivers
         self._capture = capture
+        self._admission = admission
         self._deadline = timedelta(seconds=deadline_s)
         self._attempts = attempts
 
@@ -82,6 +89,12 @@ class Handlers:
             bus=self._bus,
         )
         reporter = DeviceReporter(self._bus.client, address, turn_id, turn.epoch, turn.ended)
+        admitted = await self._admission.enter(address, turn_id, delivery)
+        if isinstance(admitted, Repeated):
+            return
+        if isinstance(admitted, Refusal):
+            await self._refuse(turn, reporter, admitted, delivery)
+            return
         labels: dict[str, str | int] = {
             attributes.TURN_ID: turn_id,
             attributes.LOCALE: turn.context.locale,
@@ -92,7 +105,7 @@ class Handlers:
             with telemetry.span("asr.recognize", attributes=labels) as current:
                 try:
                     utterance = wire.utterance_of(started, delivery.subject, delivery.num_delivered)
-                    result = await self._recognize(utterance, address, reporter)
+                    result = await self._recognize(utterance, admitted, reporter)
                 except EarshotError as error:
                     delivery.check_owned()
                     if error.retryable and delivery.num_delivered < self._attempts:
@@ -100,6 +113,8 @@ class Handlers:
                     telemetry.fail(current, error.code)
                     _log.warning("utterance_refused", code=error.code, reason=str(error))
                     await reporter.failed(error)
+                    if isinstance(error, UtteranceTooLargeError):
+                        await reporter.refused(error)
                     await turn.publish(wire.refused(turn.context, turn.epoch, error.code))
                     _UTTERANCES.add(1, {"result": error.code})
                 else:
@@ -110,6 +125,7 @@ class Handlers:
                     _note(result, reporter.interims)
         finally:
             _ACTIVE.add(-1)
+            await self._admission.leave(admitted)
             await turn.settle()
         self._capture.purge_later(address.audio(turn_id))
 
@@ -144,14 +160,28 @@ class Handlers:
         """Tell a device that a start event of it was given up before its turn could be read."""
         await self._bus.send(DeviceAddress.of(delivery.subject).error(), wire.device_error(error))
 
-    async def _recognize(self, utterance: Utterance, address: DeviceAddress, reporter: DeviceReporter) -> Result:
+    async def _refuse(self, turn: _Turn, reporter: DeviceReporter, refusal: Refusal, delivery: Delivery) -> None:
+        error = refusal.error
+        telemetry.annotate({"error.type": error.code})
+        await reporter.refused(error)
+        delivery.check_owned()
+        if refusal.spoken:
+            _log.warning("quota_exceeded", reason=str(error))
+            await reporter.failed(error)
+            await turn.publish(wire.refused(turn.context, turn.epoch, error.code))
+            await turn.settle()
+        else:
+            await turn.reject(error)
+
+    async def _recognize(self, utterance: Utterance, admitted: Admitted, reporter: DeviceReporter) -> Result:
         receiver = await self._receivers.open(
-            utterance.turn_id, address.audio(utterance.turn_id), reporter.acknowledged
+            utterance.turn_id, admitted.address.audio(utterance.turn_id), reporter.acknowledged
         )
         try:
             request = Request(locale=utterance.locale, audio_format=utterance.audio_format, skip_s=utterance.skip_s)
             return await self._recognizer.recognize(request, receiver, reporter)
         finally:
+            admitted.audio_bytes = receiver.assembler.accepted_bytes
             await self._receivers.close(receiver)
             telemetry.annotate({attributes.BACKFILLED_FRAMES: receiver.backfilled})
 
@@ -187,6 +217,18 @@ class _Turn:
         key = self._address.turn_key(self.context.turn_id)
         await self._bus.publish(TURN_TRANSCRIBED, event, msg_id=f"{key}.transcribed")
         _LATENCY.record((time.monotonic_ns() - self._ended_ns) / 1e9)
+
+    async def reject(self, error: QuotaExceededError) -> None:
+        """End the turn in silence, unless it has ended: nobody is asked to say anything.
+
+        Raises:
+            RetryableError: No stream acknowledged.
+        """
+        outcome = wire.rejected(self.context, uuid7(), error)
+        with suppress(ConflictError):
+            await self._bus.publish(
+                self._address.turn_outcome(self.context.turn_id), outcome, expected_last_subject_sequence=0
+            )
 
     async def settle(self) -> None:
         """Wait until the deadline is armed. A failure is logged: the one that was armed at the start still holds."""

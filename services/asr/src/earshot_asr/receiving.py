@@ -86,14 +86,14 @@ class Receiver:
     async def next(self) -> list[Frame] | Ending:
         """Return the frames that have come since the last call, in order, or why none will come any more."""
         assembler = self.assembler
-        while not assembler.is_ready:
+        while not (assembler.is_ready or assembler.is_too_large):
             if assembler.is_complete:
                 return Ending.DEVICE
             if self._lost:
                 return Ending.LOST
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
-        return assembler.take()
+        return Ending.TOO_LARGE if assembler.is_too_large else assembler.take()
 
     def on_message(self, message: Msg) -> None:
         """Take a live frame."""

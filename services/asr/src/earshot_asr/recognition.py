@@ -25,7 +25,12 @@ from earshot_asr.endpointing import (
     SpeechStarted,
 )
 from earshot_asr.engines.base import Alternative, Engine, Locale, Recognition, RecognitionStream, Rejection
-from earshot_asr.errors import AudioLostError, RecognitionTimeoutError, UtteranceRefusedError
+from earshot_asr.errors import (
+    AudioLostError,
+    RecognitionTimeoutError,
+    UtteranceRefusedError,
+    UtteranceTooLargeError,
+)
 from earshot_asr.frontend import FrontEnd, Heard
 from earshot_asr.source import Ending, FrameSource
 from earshot_asr.stability import Stability
@@ -120,6 +125,7 @@ class Recognizer:
 
         Raises:
             AudioLostError: Frames stopped coming before the utterance was over.
+            UtteranceTooLargeError: There are more bytes than one utterance may have.
             UtteranceRefusedError: A frame is not what the format says; with the code of earshot_audio.
             RecognitionTimeoutError: The engine took too long.
             EarshotError: What the engine raises; retryable where the same frames may succeed later.
@@ -196,6 +202,8 @@ async def _listen(source: FrameSource, front_end: FrontEnd, stream: RecognitionS
     while True:
         frames = await source.next()
         if isinstance(frames, Ending):
+            if frames is Ending.TOO_LARGE:
+                raise UtteranceTooLargeError(f"too many bytes after {front_end.audio_seconds:.1f} s of audio")
             endpointer = front_end.endpointer
             return endpointer.device_ended() if frames is Ending.DEVICE else endpointer.audio_lost()
         for number, frame in enumerate(frames, 1):

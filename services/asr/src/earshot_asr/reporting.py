@@ -37,6 +37,7 @@ class DeviceReporter:
     ) -> None:
         self._client = client
         self._subject = address.recognition()
+        self._errors = address.error()
         self._turn_id = turn_id
         self._epoch = epoch
         self._on_end = on_end
@@ -68,8 +69,12 @@ class DeviceReporter:
         """The utterance can't be recognised."""
         await self._send(wire.error_update(self._turn_id, self._epoch, error))
 
-    async def _send(self, message: Message) -> None:
+    async def refused(self, error: EarshotError) -> None:
+        """The device sent more than it may: on the subject for errors, where whoever runs it looks for them."""
+        await self._send(wire.device_error(error, self._turn_id), self._errors)
+
+    async def _send(self, message: Message, subject: str = "") -> None:
         try:
-            await self._client.publish(self._subject, encode(message))
+            await self._client.publish(subject or self._subject, encode(message))
         except NatsError as error:
             _log.info("update_lost", error=type(error).__name__)

@@ -106,6 +106,7 @@ class _CallSource:
 
     def __init__(self, requests: Requests) -> None:
         self._requests = requests
+        self._bytes = 0
 
     async def next(self) -> list[Frame] | Ending:
         """Return the next frame, or why there is none."""
@@ -120,4 +121,5 @@ class _CallSource:
             raise UtteranceRefusedError("only audio may follow the config", code="unexpected_config")
         if len(request.audio) > DEFAULT_LIMITS.frame_bytes:
             raise UtteranceRefusedError(f"a frame of {len(request.audio)} bytes", code="frame_too_large")
-        return [request.audio]
+        self._bytes += len(request.audio)
+        return Ending.TOO_LARGE if self._bytes > DEFAULT_LIMITS.bytes else [request.audio]

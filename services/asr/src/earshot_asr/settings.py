@@ -8,10 +8,13 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from earshot_asr.endpointing import EndpointingRules
+from earshot_asr.limits import DEFAULT_LIMITS, Limits
+from earshot_asr.quota import QuotaRules
 from earshot_asr.upload import UploadRules
 
 _RULES = EndpointingRules()
 _UPLOAD = UploadRules()
+_QUOTA = QuotaRules()
 
 
 class AsrSettings(BaseSettings):
@@ -48,6 +51,35 @@ class AsrSettings(BaseSettings):
     repair_after_s: float = Field(_UPLOAD.repair_after_s, gt=0, description="Wait before the capture is asked.")
     give_up_s: float = Field(_UPLOAD.give_up_s, gt=0, description="Wait before a missing frame is given up.")
     lost_s: float = Field(_UPLOAD.lost_s, gt=0, description="Wait before an upload counts as lost.")
+
+    utterance_bytes: int = Field(DEFAULT_LIMITS.bytes, gt=0, description="Most bytes of one utterance.")
+    quota_window_s: float = Field(_QUOTA.window_s, gt=0, le=120, description="Time in which a household is counted.")
+    quota_utterances: int = Field(
+        _QUOTA.utterances, ge=0, description="Utterances of a household in that time; 0: any number."
+    )
+    quota_concurrent: int = Field(
+        _QUOTA.concurrent, ge=0, description="Utterances of a household at once; 0: any number."
+    )
+    quota_bytes: int = Field(
+        _QUOTA.bytes, ge=0, description="Bytes of audio of a household in that time; 0: any number."
+    )
+    quota_spoken: int = Field(
+        _QUOTA.spoken, ge=0, description="Refusals in that time that a household hears; others end in silence."
+    )
+
+    def quota(self) -> QuotaRules:
+        """Return what one household may use."""
+        return QuotaRules(
+            utterances=self.quota_utterances,
+            concurrent=self.quota_concurrent,
+            bytes=self.quota_bytes,
+            spoken=self.quota_spoken,
+            window_s=self.quota_window_s,
+        )
+
+    def limits(self) -> Limits:
+        """Return the bounds of one utterance."""
+        return Limits(bytes=self.utterance_bytes)
 
     def endpointing(self) -> EndpointingRules:
         """Return the endpointer's rules.

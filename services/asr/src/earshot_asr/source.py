@@ -15,6 +15,8 @@ class Ending(Enum):
     """The device or the client has ended the utterance."""
     LOST = auto()
     """Frames stopped coming."""
+    TOO_LARGE = auto()
+    """There are more bytes than one utterance may have."""
 
 
 class FrameSource(Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Final, cast
+from typing import Final, Protocol, cast
 
 from google.protobuf import duration_pb2, timestamp_pb2
 from google.protobuf.message import DecodeError
@@ -42,6 +42,30 @@ _REJECTIONS = {
     Rejection.NO_SPEECH: events_pb2.REJECTION_NO_SPEECH,
     Rejection.NOT_FOR_US: events_pb2.REJECTION_NOT_FOR_US,
 }
+
+
+class Taken(Protocol):
+    """An utterance that a worker took."""
+
+    @property
+    def address(self) -> DeviceAddress:
+        """Whose it is."""
+
+    @property
+    def turn_id(self) -> TurnId:
+        """Its id."""
+
+    @property
+    def epoch(self) -> int:
+        """The delivery by which it was taken."""
+
+    @property
+    def began_at(self) -> float:
+        """When, in seconds since 1970."""
+
+    @property
+    def audio_bytes(self) -> int:
+        """Bytes that were accepted of it."""
 
 
 # What comes in.
@@ -267,9 +291,37 @@ def error_update(turn_id: TurnId, epoch: Epoch, error: EarshotError) -> downstre
     return downstream_pb2.RecognitionUpdate(turn_id=turn_id, owner_epoch=epoch, error=_error(error))
 
 
-def device_error(error: EarshotError) -> downstream_pb2.DeviceError:
-    """Return what tells a device that something of it could not even be read."""
-    return downstream_pb2.DeviceError(error=_error(error))
+def device_error(error: EarshotError, turn_id: str = "") -> downstream_pb2.DeviceError:
+    """Return what tells a device that something of it is refused, or could not even be read."""
+    return downstream_pb2.DeviceError(turn_id=turn_id, error=_error(error))
+
+
+def rejected(context: turn_pb2.TurnContext, outcome_id: str, error: EarshotError) -> outcome_pb2.Outcome:
+    """Return the outcome of a turn that ends in silence because nobody may take it."""
+    outcome = outcome_pb2.Outcome(
+        outcome_id=outcome_id,
+        turn=context,
+        kind=outcome_pb2.OUTCOME_KIND_REJECTED,
+        final=True,
+        error=_error(error),
+    )
+    outcome.decide_time.GetCurrentTime()
+    return outcome
+
+
+def utterance_owned(taken: Taken, owner: str, *, ended: bool) -> events_pb2.UtteranceOwned:
+    """Return what tells other workers of an utterance."""
+    news = events_pb2.UtteranceOwned(
+        household_id=taken.address.household,
+        device_id=taken.address.device,
+        turn_id=taken.turn_id,
+        owner=owner,
+        owner_epoch=taken.epoch,
+        ended=ended,
+        audio_bytes=taken.audio_bytes if ended else 0,
+    )
+    news.begin_time.FromNanoseconds(int(taken.began_at * 1e9))
+    return news
 
 
 def final_result(result: Result) -> recognizer_pb2.FinalResult:

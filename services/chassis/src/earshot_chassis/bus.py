@@ -13,7 +13,6 @@ Lifecycle: `connect`, register, `start`, `stop_consuming` (work in progress is f
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -31,10 +30,11 @@ from nats.js.errors import APIError
 from earshot_chassis import telemetry
 from earshot_chassis.codec import CONTENT_TYPE, content_type, decode, encode
 from earshot_chassis.consuming import Consuming, Delivery, DurableConsumer, Handler, Obsolete, ParkedHook
-from earshot_chassis.errors import EarshotError, MalformedPayloadError, RetryableError
-from earshot_chassis.parking import Parking
+from earshot_chassis.errors import EarshotError, MalformedPayloadError, OverloadedError, RetryableError
+from earshot_chassis.parking import Parking, Tenant
 from earshot_chassis.publishing import Publisher
 from earshot_chassis.pulling import PullWorker
+from earshot_chassis.sampling import Seldom
 from earshot_chassis.settings import PING_INTERVAL_S, ServiceSettings
 
 M = TypeVar("M", bound=Message)
@@ -43,10 +43,13 @@ Listener = Callable[[M, str], Awaitable[None]]
 
 # A fetch waits this long on the server; it is also how long a stop may wait for an idle loop.
 _FETCH_S = 1.0
+# Requests that one responder answers at once, and how long a stop waits for the last of them.
+_ANSWERS = 64
+_LAST_ANSWERS_S = 2.0
+_OVERLOADED = {"error-code": OverloadedError.code, "error-message": "too many requests at once"}
 _log = telemetry.logger("bus")
-# A subscription that is not read fast enough loses thousands of messages: one line a second tells it.
-_TELL_EVERY_S = 1.0
 _MALFORMED = telemetry.counter("earshot.message.malformed", "Core messages that could not be read.")
+_REFUSED = telemetry.counter("earshot.message.requests_refused", "Requests that came while too many were answered.")
 _DROPPED = telemetry.counter("earshot.message.dropped", "Core messages that came faster than they were read.")
 
 
@@ -60,10 +63,14 @@ class Bus(Publisher):
         self._handlers: list[tuple[Consuming, DurableConsumer, int]] = []
         self._workers: list[PullWorker] = []
         self._subscriptions: list[Subscription] = []
+        self._answering: list[set[asyncio.Task[None]]] = []
         self._broker: Any = None
         self._closing = False
         self._lost = asyncio.Event()
-        self._told_dropping = 0.0
+        # A subscription that is not read fast enough loses thousands of messages: one line a second tells it. The same goes
+        # for messages that can't be read.
+        self._dropping = Seldom()
+        self._malformed = Seldom()
         self._parking: Parking
         self.client: Client
         self.jetstream: JetStreamContext
@@ -95,6 +102,10 @@ class Bus(Publisher):
         self.jetstream = self.client.jetstream()
         Publisher.__init__(self, self.client, self.jetstream)
         self._parking = Parking(self.name, self.store)
+
+    def park_for(self, tenant: Tenant) -> None:
+        """Tell whose a message is that is given up; without it, all are kept as nobody's."""
+        self._parking.tenant = tenant
 
     def handler(
         self, consumer: DurableConsumer, message_type: type[M], function: Handler[M], *, concurrency: int = 1
@@ -135,7 +146,8 @@ class Bus(Publisher):
                 message = decode(raw.data, raw.headers, message_type)
             except MalformedPayloadError as error:
                 _MALFORMED.add(1, {"type": message_type.DESCRIPTOR.name})
-                _log.warning("malformed_message", code=error.code, reason=str(error))
+                if times := self._malformed.happened():
+                    _log.warning("malformed_message", code=error.code, reason=str(error), times=times)
                 return
             try:
                 await function(message, raw.subject)
@@ -149,7 +161,10 @@ class Bus(Publisher):
     async def responder(
         self, subject: str, request_type: type[M], function: Responder[M], *, queue: str
     ) -> Subscription:
-        """Answer requests on a core subject; an error is answered with the headers error-code and error-message."""
+        """Answer requests on a core subject; an error is answered with the headers error-code and error-message.
+
+        So many are answered at once; one more is `overloaded`, which tells who asks to ask again, or another replica.
+        """
 
         async def answer(raw: Msg) -> None:
             try:
@@ -163,8 +178,22 @@ class Bus(Publisher):
             if raw.reply:
                 await self.client.publish(raw.reply, payload, headers=headers)
 
-        subscription = await self.client.subscribe(subject, queue=queue, cb=answer)
+        answering: set[asyncio.Task[None]] = set()
+
+        async def begin(raw: Msg) -> None:
+            if len(answering) >= _ANSWERS:
+                _REFUSED.add(1, {"type": request_type.DESCRIPTOR.name})
+                if raw.reply:
+                    await self.client.publish(raw.reply, headers=_OVERLOADED)
+                return
+            task = asyncio.get_running_loop().create_task(answer(raw))
+            answering.add(task)
+            task.add_done_callback(answering.discard)
+            task.add_done_callback(_told)
+
+        subscription = await self.client.subscribe(subject, queue=queue, cb=begin)
         self._subscriptions.append(subscription)
+        self._answering.append(answering)
         return subscription
 
     async def start(self) -> None:
@@ -214,6 +243,9 @@ class Bus(Publisher):
         for subscription in self._subscriptions:
             with suppress(NatsError):
                 await subscription.unsubscribe()
+        answers = [task for answering in self._answering for task in answering]
+        if answers:
+            await asyncio.wait(answers, timeout=_LAST_ANSWERS_S)
 
     async def close(self) -> None:
         """Flush and disconnect."""
@@ -224,10 +256,9 @@ class Bus(Publisher):
     async def _on_error(self, error: Exception) -> None:
         if isinstance(error, SlowConsumerError):
             _DROPPED.add(1)
-            if time.monotonic() - self._told_dropping < _TELL_EVERY_S:
-                return
-            self._told_dropping = time.monotonic()
-            _log.warning("messages_dropped", subscription=error.sub.subject, reason="not read fast enough")
+            if times := self._dropping.happened():
+                subject = error.sub.subject
+                _log.warning("messages_dropped", subscription=subject, reason="not read fast enough", times=times)
             return
         _log.warning("bus_error", error=type(error).__name__, reason=str(error)[:200])
 
@@ -241,6 +272,11 @@ class Bus(Publisher):
 
     async def _on_reconnect(self) -> None:
         _log.info("bus_reconnected")
+
+
+def _told(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.warning("answer_lost", error=type(error).__name__)
 
 
 __all__ = ["Bus", "Delivery"]

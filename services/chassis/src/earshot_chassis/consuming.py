@@ -1,6 +1,6 @@
 """One message, from delivery to acknowledgement. Both consumer paths, FastStream's and the raw one, end here.
 
-    decode ── malformed ──► parked, terminated
+    decode ── malformed ──► parked, terminated; in a flood of them: terminated and counted
       │
     handler, while "in progress" is said every third of the ack wait
       │
@@ -32,7 +32,8 @@ from opentelemetry.trace import SpanKind, get_current_span
 
 from earshot_chassis import telemetry
 from earshot_chassis.codec import decode
-from earshot_chassis.errors import EarshotError, LeaseLostError, PermanentError, code_of
+from earshot_chassis.errors import EarshotError, LeaseLostError, MalformedPayloadError, PermanentError, code_of
+from earshot_chassis.sampling import Seldom, TokenBucket
 
 M = TypeVar("M", bound=Message)
 
@@ -42,8 +43,14 @@ _LEASES_LOST = telemetry.counter(
     "earshot.message.leases_lost", "Messages left to others after this process was frozen."
 )
 _PARKED = telemetry.counter("earshot.message.parked", "Messages that were given up.")
+_DISCARDED = telemetry.counter(
+    "earshot.message.discarded", "Messages that can't be read and were not parked, because there were too many."
+)
 _log = telemetry.logger("bus")
 
+# Of messages that can't be read, what people may want to look at: each consumer parks so many at once, and a second.
+_UNREADABLE_BURST = 50
+_UNREADABLE_RATE = 1.0
 _BACKOFF_BASE_S = 0.1
 _BACKOFF_CAP_S = 5.0
 # Shorter than the ack wait, which the server counts from when it sends: there must be no moment with two owners.
@@ -142,8 +149,10 @@ Obsolete = Callable[[M], Awaitable[bool]]
 class ParkFunction(Protocol):
     """Stores a message that was given up; returns when it is stored."""
 
-    async def __call__(self, raw: Msg, consumer: DurableConsumer, error: EarshotError, delivery: Delivery) -> None:
-        """Park one message."""
+    async def __call__(
+        self, raw: Msg, consumer: DurableConsumer, error: EarshotError, delivery: Delivery, message: Message | None
+    ) -> None:
+        """Park one message; None stands for one that can't be read."""
 
 
 class ParkedHook(Protocol):
@@ -199,6 +208,8 @@ class Consuming:
             "messaging.destination.name": consumer.event,
             "messaging.consumer.group.name": consumer.durable,
         }
+        self._parkable = TokenBucket(_UNREADABLE_RATE, _UNREADABLE_BURST)
+        self._unreadable = Seldom()
         self._heartbeats = _Heartbeats(consumer.ack_wait_s / 3)
         self._in_progress = 0
         self._idle = asyncio.Event()
@@ -258,6 +269,7 @@ class Consuming:
             parent=parent,
             links=telemetry.link_of(parent),
         ) as current:
+            message: Message | None = None
             try:
                 message = decode(raw.data, delivery.headers, self._type)
                 await self._handler(message, delivery)
@@ -271,11 +283,11 @@ class Consuming:
             except Exception as error:  # noqa: BLE001 - whatever it is, the message is settled
                 telemetry.fail(current, code_of(error))
                 # Inside the span, so that the log line and the parked message carry the trace id.
-                await self._settle_failure(raw, delivery, error)
+                await self._settle_failure(raw, delivery, error, message)
             else:
                 await raw.ack()
 
-    async def _settle_failure(self, raw: Msg, delivery: Delivery, error: Exception) -> None:
+    async def _settle_failure(self, raw: Msg, delivery: Delivery, error: Exception, message: Message | None) -> None:
         permanent = isinstance(error, PermanentError)
         exhausted = delivery.num_delivered >= self._consumer.max_deliver
         fields = {
@@ -284,7 +296,10 @@ class Consuming:
             "code": code_of(error),
             "delivery": delivery.num_delivered,
         }
-        if isinstance(error, EarshotError):
+        if isinstance(error, MalformedPayloadError):
+            if times := self._unreadable.happened():
+                _log.warning("malformed_message", **fields, reason=str(error), times=times)
+        elif isinstance(error, EarshotError):
             _log.warning("handler_failed", **fields, reason=str(error))
         else:
             _log.error("handler_crashed", **fields, exc_info=error)
@@ -296,9 +311,12 @@ class Consuming:
             await raw.nak(delay=backoff_s(delivery.num_delivered))
             return
         reason = error if isinstance(error, EarshotError) else PermanentError(type(error).__name__, code="internal")
-        await self._park(raw, self._consumer, reason, delivery)
-        get_current_span().add_event("message.parked", {"error.type": reason.code})
-        _PARKED.add(1, self._labels | {"code": reason.code})
+        if isinstance(error, MalformedPayloadError) and not self._parkable.take():
+            _DISCARDED.add(1, self._labels | {"code": reason.code})
+        else:
+            await self._park(raw, self._consumer, reason, delivery, message)
+            get_current_span().add_event("message.parked", {"error.type": reason.code})
+            _PARKED.add(1, self._labels | {"code": reason.code})
         await raw.term()
         if self._on_parked is not None:
             try:

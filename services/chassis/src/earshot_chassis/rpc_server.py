@@ -1,5 +1,6 @@
 """The gRPC server of a service: health, reflection, one span a call, errors as google.rpc.Status, graceful drain.
 
+It serves so many calls at once and refuses others as `overloaded`, which is retryable: what waits behind would be late.
 `max_connection_age` makes clients reconnect now and then, so that replicas that came later get their share.
 """
 
@@ -7,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import grpc
@@ -18,8 +20,9 @@ from grpc_status import rpc_status
 from opentelemetry.trace import SpanKind
 
 from earshot_chassis import telemetry
-from earshot_chassis.errors import EarshotError, MalformedPayloadError, code_of
+from earshot_chassis.errors import EarshotError, MalformedPayloadError, OverloadedError, code_of
 from earshot_chassis.rpc_errors import to_status
+from earshot_chassis.sampling import Seldom
 
 _OPTIONS = (
     ("grpc.max_connection_age_ms", 300_000),
@@ -30,14 +33,22 @@ _OPTIONS = (
     ("grpc.so_reuseport", 0),
 )
 _DURATION = telemetry.histogram("earshot.rpc.server.duration", "Time that gRPC calls took.")
+_OVERLOADED = telemetry.counter("earshot.rpc.server.overloaded", "gRPC calls that were refused: too many at once.")
 _log = telemetry.logger("grpc")
+_busy = Seldom()
+
+DEFAULT_CALLS = 256
 
 
 class GrpcServer:
-    """A gRPC server to which servicers are added before it starts."""
+    """A gRPC server to which servicers are added before it starts.
 
-    def __init__(self) -> None:
-        self._server = grpc.aio.server(interceptors=[_Interceptor()], options=_OPTIONS)
+    Args:
+        calls: How many calls it serves at once.
+    """
+
+    def __init__(self, calls: int = DEFAULT_CALLS) -> None:
+        self._server = grpc.aio.server(interceptors=[_Interceptor(_Places(calls))], options=_OPTIONS)
         self._health = health.aio.HealthServicer()
         self._names: list[str] = []
         self.port = 0
@@ -78,8 +89,33 @@ class GrpcServer:
         await self._server.stop(grace_s)
 
 
+class _Places:
+    """How many calls there is room for."""
+
+    def __init__(self, free: int) -> None:
+        self._free = free
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Hold a place.
+
+        Raises:
+            OverloadedError: There is none.
+        """
+        if self._free <= 0:
+            raise OverloadedError("every place for a call is taken")
+        self._free -= 1
+        try:
+            yield
+        finally:
+            self._free += 1
+
+
 class _Interceptor(grpc.aio.ServerInterceptor):
-    """Wraps every method of ours in a span and in error mapping; health and reflection are left alone."""
+    """Wraps every method of ours in a place, a span and error mapping; health and reflection are left alone."""
+
+    def __init__(self, places: _Places) -> None:
+        self._places = places
 
     async def intercept_service(
         self, continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]], details: grpc.HandlerCallDetails
@@ -91,7 +127,8 @@ class _Interceptor(grpc.aio.ServerInterceptor):
             {name: str(value) for name, value in details.invocation_metadata if name == "traceparent"}
         )
         method = details.method[1:]
-        wrap = _stream(handler, method, parent) if handler.response_streaming else _unary(handler, method, parent)
+        kind = _stream if handler.response_streaming else _unary
+        wrap = kind(handler, method, parent, self._places)
         factory = {
             (False, False): grpc.unary_unary_rpc_method_handler,
             (False, True): grpc.unary_stream_rpc_method_handler,
@@ -118,14 +155,15 @@ def _requests(handler: Any, received: Any) -> Any:
     return _read_all(handler, received) if handler.request_streaming else _read(handler, received)
 
 
-def _unary(handler: Any, method: str, parent: Any) -> Any:
+def _unary(handler: Any, method: str, parent: Any, places: _Places) -> Any:
     behavior = handler.stream_unary if handler.request_streaming else handler.unary_unary
 
     async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
         started = time.monotonic()
         with telemetry.span(method, kind=SpanKind.SERVER, attributes=_attributes(method), parent=parent) as current:
             try:
-                return await behavior(_requests(handler, request), context)
+                with places.taken():
+                    return await behavior(_requests(handler, request), context)
             except Exception as error:  # noqa: BLE001 - every error becomes a status
                 await _abort(context, current, method, error)
             finally:
@@ -134,15 +172,16 @@ def _unary(handler: Any, method: str, parent: Any) -> Any:
     return call
 
 
-def _stream(handler: Any, method: str, parent: Any) -> Any:
+def _stream(handler: Any, method: str, parent: Any, places: _Places) -> Any:
     behavior = handler.stream_stream if handler.request_streaming else handler.unary_stream
 
     async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
         started = time.monotonic()
         with telemetry.span(method, kind=SpanKind.SERVER, attributes=_attributes(method), parent=parent) as current:
             try:
-                async for response in behavior(_requests(handler, request), context):
-                    yield response
+                with places.taken():
+                    async for response in behavior(_requests(handler, request), context):
+                        yield response
             except Exception as error:  # noqa: BLE001 - every error becomes a status
                 await _abort(context, current, method, error)
             finally:
@@ -155,7 +194,12 @@ async def _abort(context: grpc.aio.ServicerContext[Any, Any], current: Any, meth
     if isinstance(error, grpc.aio.AbortError):
         raise error
     telemetry.fail(current, code_of(error))
-    if isinstance(error, EarshotError):
+    if isinstance(error, OverloadedError):
+        _OVERLOADED.add(1, {"method": method, "code": error.code})
+        if times := _busy.happened():
+            _log.warning("overloaded", method=method, code=error.code, reason=str(error), times=times)
+        ours: EarshotError = error
+    elif isinstance(error, EarshotError):
         _log.warning("call_failed", method=method, code=error.code, reason=str(error))
         ours = error
     else:

@@ -85,7 +85,7 @@ class Service:
             http_port = self.health.start(self.settings.http_host, self.settings.http_port)
             if not await self._unless_stopped(self.bus.connect()):
                 return
-            self.grpc = GrpcServer()
+            self.grpc = GrpcServer(self.settings.grpc_calls)
             await compose(self)
             for hook in self._start_hooks:
                 await hook()

@@ -25,7 +25,8 @@ from earshot_chassis.parking import PREFIX
 from earshot_cli.errors import CliError
 from earshot_cli.errors import NotFoundError as NothingFoundError
 from earshot_topology.catalog import CHANNELS
-from earshot_topology.subjects import DeviceAddress, InvalidTokenError
+from earshot_topology.subjects import InvalidTokenError, parked
+from earshot_topology.tenancy import household_of
 
 STREAM = "PARKED"
 REPLAYED = "Earshot-Replayed"
@@ -93,14 +94,7 @@ class Record:
     @property
     def household(self) -> str:
         """Whose it is: by its subject, or by what a service wrote into it; empty where nobody can tell."""
-        parts = self.subject.split(".")
-        if self.subject.startswith("turn.outcome.") and len(parts) == 5:
-            return parts[2]
-        try:
-            return DeviceAddress.of(self.subject).household
-        except InvalidTokenError:
-            turn = getattr(self.message, "turn", None)
-            return str(getattr(turn, "household_id", ""))
+        return household_of(self.subject, self.message)
 
     def content(self, *, private: bool) -> dict[str, Any] | None:
         """Return the payload as JSON; what users said only where that is wanted. None where it can't be read."""
@@ -151,6 +145,15 @@ class Wanted:
     code: str = ""
     since: datetime | None = None
 
+    @property
+    def subject(self) -> str:
+        """Where they are kept."""
+        try:
+            return parked(self.service, self.household or "*") if self.service else f"parked.*.{self.household or '*'}"
+        except InvalidTokenError:
+            # No service and no household has such a name: nothing matches.
+            return "parked.*.*"
+
     def matches(self, record: Record) -> bool:
         """Whether a record is wanted."""
         return (
@@ -173,7 +176,7 @@ class ParkedMessages:
         while True:
             try:
                 message = await self._jetstream.get_msg(
-                    STREAM, seq=sequence, subject="parked.>", next=True, direct=True
+                    STREAM, seq=sequence, subject=wanted.subject, next=True, direct=True
                 )
             except NotFoundError:
                 return

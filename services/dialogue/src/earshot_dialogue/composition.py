@@ -32,6 +32,7 @@ from earshot_dialogue.starts import UtteranceStarts
 from earshot_dialogue.turns import TurnDecider
 from earshot_registry import RegistrySnapshot, SkillRegistry
 from earshot_topology.streams import DIALOGUE_DEADLINE, DIALOGUE_EVENTS, DIALOGUE_INTERPRETED, DIALOGUE_STARTED
+from earshot_topology.tenancy import household_of
 
 
 class Dialogue:
@@ -76,6 +77,7 @@ class Dialogue:
 
     async def start(self) -> None:
         """Register everything that is consumed, before the bus starts."""
+        self._bus.park_for(household_of)
         turns, events = self._settings.turns, self._settings.events
         self._bus.handler(
             DIALOGUE_INTERPRETED, interpreter_pb2.TurnInterpreted, self._decider.interpreted, concurrency=turns

@@ -17,6 +17,7 @@ from earshot_nlu.understanding.language import Languages
 from earshot_nlu.understanding.mandarin import Mandarin
 from earshot_registry import SkillRegistry
 from earshot_topology.streams import NLU_TRANSCRIBED
+from earshot_topology.tenancy import household_of
 
 
 def composition(settings: NluSettings) -> Callable[[Service], Awaitable[None]]:
@@ -28,6 +29,7 @@ def composition(settings: NluSettings) -> Callable[[Service], Awaitable[None]]:
         learner = Learner(interpreter, languages)
         registry = SkillRegistry(service.bus)
         registry.on_change(learner.follow)
+        service.bus.park_for(household_of)
         reader = TurnReader(service.bus, interpreter)
         service.bus.handler(NLU_TRANSCRIBED, events_pb2.TurnTranscribed, reader.transcribed, concurrency=settings.turns)
         service.grpc.add(

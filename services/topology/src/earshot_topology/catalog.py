@@ -189,7 +189,7 @@ CHANNELS: tuple[Channel, ...] = (
         address="turn.outcome.{household}.{device}.{turn}",
         message=outcome_pb2.Outcome,
         stream="OUTCOMES",
-        senders=("dialogue",),
+        senders=("dialogue", "asr"),
         receivers=("tts",),
         summary="The one outcome of a turn, claimed by compare-and-set.",
     ),
@@ -244,6 +244,14 @@ CHANNELS: tuple[Channel, ...] = (
         senders=("dialogue",),
         receivers=("tts",),
         summary="Stop speaking; losable, the device has stopped by itself.",
+    ),
+    Channel(
+        name="utteranceOwned",
+        address="turn.owned",
+        message=events_pb2.UtteranceOwned,
+        senders=("asr",),
+        receivers=("asr",),
+        summary="A worker took an utterance, or is done with it; losable.",
     ),
     Channel(
         name="session",

@@ -29,6 +29,12 @@ MIB = 1 << 20
 ACK_WAIT_S = 1.5
 MAX_DELIVER = 8
 
+# Longer than a window that is counted in and the deliveries of a message.
+QUOTAS_KEPT_S = 300
+
+# Messages that one service parks of one household; older ones give way.
+PARKED_OF_HOUSEHOLD = 200
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consumer:
@@ -67,6 +73,8 @@ STREAMS: tuple[StreamConfig, ...] = (
         storage=StorageType.MEMORY,
         max_age=90,
         max_bytes=512 * MIB,
+        # Half a minute of frames of 10 ms: a device that goes on for ever pushes out its own.
+        max_msgs_per_subject=3_000,
         max_msg_size=64 * 1024,
         discard=DiscardPolicy.OLD,
         allow_direct=True,
@@ -79,6 +87,9 @@ STREAMS: tuple[StreamConfig, ...] = (
         storage=StorageType.FILE,
         max_age=300,
         max_bytes=256 * MIB,
+        # What a device may have waiting: beyond it the stream refuses its starts, and takes those of others.
+        max_msgs_per_subject=64,
+        discard_new_per_subject=True,
         max_msg_size=64 * 1024,
         discard=DiscardPolicy.NEW,
         duplicate_window=120,
@@ -91,6 +102,9 @@ STREAMS: tuple[StreamConfig, ...] = (
         storage=StorageType.FILE,
         max_age=3600,
         max_bytes=256 * MIB,
+        # As many as a device itself keeps while it is offline.
+        max_msgs_per_subject=1_000,
+        discard_new_per_subject=True,
         max_msg_size=64 * 1024,
         discard=DiscardPolicy.NEW,
         duplicate_window=120,
@@ -167,10 +181,25 @@ STREAMS: tuple[StreamConfig, ...] = (
     StreamConfig(
         name="PARKED",
         description="Messages that could not be processed, for people to look at and replay.",
-        subjects=["parked.*"],
+        subjects=["parked.*.*"],
         storage=StorageType.FILE,
         max_age=14 * 86400,
+        # Of each household, by each service: the latest.
+        max_msgs_per_subject=PARKED_OF_HOUSEHOLD,
         max_bytes=256 * MIB,
+        allow_direct=True,
+    ),
+    StreamConfig(
+        name="QUOTAS",
+        description="What households used of their quotas, in windows of time.",
+        # Counters: the acknowledgement tells the new value, and a repetition is known by its id, not counted.
+        subjects=["quota.*.*.*"],
+        storage=StorageType.MEMORY,
+        allow_msg_counter=True,
+        max_age=QUOTAS_KEPT_S,
+        max_bytes=64 * MIB,
+        discard=DiscardPolicy.OLD,
+        duplicate_window=QUOTAS_KEPT_S,
         allow_direct=True,
     ),
 )

@@ -144,6 +144,7 @@ TURN_DEADLINE_DUE = "turn.deadline.due"
 SCHEDULE_DUE = "schedule.due"
 TURN_FILLER = "turn.filler"
 TURN_SPEECH_CANCELLED = "turn.speech_cancelled"
+TURN_OWNED = "turn.owned"
 
 
 def schedule_arm(household: str, schedule: str, revision: int) -> str:
@@ -151,6 +152,11 @@ def schedule_arm(household: str, schedule: str, revision: int) -> str:
     return f"schedule.arm.{token(household)}.{token(schedule)}.{revision}"
 
 
-def parked(service: str) -> str:
-    """Where a service parks what it can't process."""
-    return f"parked.{token(service)}"
+def quota(household: str, window: int, counted: str) -> str:
+    """Where something of a household is counted, in one window of time."""
+    return f"quota.{token(household)}.{window}.{token(counted)}"
+
+
+def parked(service: str, household: str = "*") -> str:
+    """Where a service parks what it can't process; of all households unless one is given."""
+    return f"parked.{token(service)}.{household if household == '*' else token(household)}"

@@ -11,6 +11,7 @@ from earshot_chassis.bus import Bus
 from earshot_chassis.service import Service
 from earshot_topology.streams import TTS_CACHE, TTS_OUTCOMES
 from earshot_topology.subjects import TURN_FILLER, TURN_SPEECH_CANCELLED
+from earshot_topology.tenancy import household_of
 from earshot_tts import backfill
 from earshot_tts.active import ActiveSpeech
 from earshot_tts.beginning import SegmentBeginnings
@@ -91,6 +92,7 @@ async def listen(bus: Bus, synthesis: Synthesis, settings: TtsSettings) -> Handl
         lead_s=settings.lead_s,
         burst_s=settings.burst_s,
     )
+    bus.park_for(household_of)
     handlers = Handlers(bus, speaker, active, stale_s=settings.stale_s)
     bus.worker(
         TTS_OUTCOMES,

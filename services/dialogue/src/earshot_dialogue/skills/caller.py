@@ -167,7 +167,8 @@ def _skill_error(error: grpc.aio.AioRpcError) -> SkillError:
             grpc.StatusCode.UNAVAILABLE: "skill_unavailable",
             grpc.StatusCode.DEADLINE_EXCEEDED: "skill_timeout",
         }.get(status, "skill_failed")
-    unavailable = status is grpc.StatusCode.UNAVAILABLE
+    # One that has too much to do may have a replica that has not.
+    unavailable = status in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED}
     # A replica that hangs is as gone as one that refuses: the next turns ask the others first.
     gone = silent and status in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
     # The status's own words may hold what the user said: they stay in the skill's log.

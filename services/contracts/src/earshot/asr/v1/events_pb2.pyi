@@ -9,6 +9,7 @@ from earshot.device.v1 import downstream_pb2 as downstream_pb2
 from google.protobuf import descriptor as descriptor
 from google.protobuf import duration_pb2 as duration_pb2
 from google.protobuf import message as message
+from google.protobuf import timestamp_pb2 as timestamp_pb2
 from google.protobuf.internal import containers as containers
 from google.protobuf.internal import enum_type_wrapper as enum_type_wrapper
 import builtins as builtins
@@ -172,5 +173,57 @@ class WordInfo(message.Message):
     _HasFieldArgType: _TypeAlias = typing.Literal["end_offset", b"end_offset", "start_offset", b"start_offset"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = typing.Literal["confidence", b"confidence", "end_offset", b"end_offset", "start_offset", b"start_offset", "word", b"word"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class UtteranceOwned(message.Message):
+    """A worker took an utterance, or is done with it. Every worker tells all others, so that a household's quotas hold across
+    them. Core NATS on turn.owned; losable: what is not heard of again is forgotten after a while.
+    """
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    HOUSEHOLD_ID_FIELD_NUMBER: builtins.int
+    DEVICE_ID_FIELD_NUMBER: builtins.int
+    TURN_ID_FIELD_NUMBER: builtins.int
+    OWNER_FIELD_NUMBER: builtins.int
+    OWNER_EPOCH_FIELD_NUMBER: builtins.int
+    BEGIN_TIME_FIELD_NUMBER: builtins.int
+    ENDED_FIELD_NUMBER: builtins.int
+    AUDIO_BYTES_FIELD_NUMBER: builtins.int
+    household_id: builtins.str
+    """The tenant."""
+    device_id: builtins.str
+    """The device."""
+    turn_id: builtins.str
+    """The utterance."""
+    owner: builtins.str
+    """Who took it; made anew by each process."""
+    owner_epoch: builtins.int
+    """By which delivery of UtteranceStarted; an owner with a higher one has taken it over."""
+    ended: builtins.bool
+    """Whether the owner is done with it."""
+    audio_bytes: builtins.int
+    """Bytes of audio that were accepted until then."""
+    @builtins.property
+    def begin_time(self) -> timestamp_pb2.Timestamp:
+        """When, by its clock. Of two at the same moment the one whose owner sorts first came first."""
+
+    def __init__(
+        self,
+        *,
+        household_id: builtins.str = ...,
+        device_id: builtins.str = ...,
+        turn_id: builtins.str = ...,
+        owner: builtins.str = ...,
+        owner_epoch: builtins.int = ...,
+        begin_time: timestamp_pb2.Timestamp | None = ...,
+        ended: builtins.bool = ...,
+        audio_bytes: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["begin_time", b"begin_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["audio_bytes", b"audio_bytes", "begin_time", b"begin_time", "device_id", b"device_id", "ended", b"ended", "household_id", b"household_id", "owner", b"owner", "owner_epoch", b"owner_epoch", "turn_id", b"turn_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

@@ -39,7 +39,7 @@ class _OutcomeKindEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_OutcomeKin
     OUTCOME_KIND_CANCELLED: _OutcomeKind.ValueType  # 3
     """Barge-in, "stop", or another device answers."""
     OUTCOME_KIND_REJECTED: _OutcomeKind.ValueType  # 4
-    """No speech, or not for us."""
+    """No speech, not for us, or far beyond what the household may use."""
 
 class OutcomeKind(_OutcomeKind, metaclass=_OutcomeKindEnumTypeWrapper):
     """How a turn ended. Exactly one for each turn; only the first two are heard."""
@@ -53,7 +53,7 @@ OUTCOME_KIND_APOLOGISED: OutcomeKind.ValueType  # 2
 OUTCOME_KIND_CANCELLED: OutcomeKind.ValueType  # 3
 """Barge-in, "stop", or another device answers."""
 OUTCOME_KIND_REJECTED: OutcomeKind.ValueType  # 4
-"""No speech, or not for us."""
+"""No speech, not for us, or far beyond what the household may use."""
 
 @typing.final
 class Outcome(message.Message):
