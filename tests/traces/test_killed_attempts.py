@@ -11,7 +11,8 @@ from earshot_local.stack import Stack
 from earshot_topology import attributes
 from traces.ambushes import AMBUSHES, Traced
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+# The first of them starts the stack and lets every owner die.
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(150)]
 
 Ambushed = tuple[Stack, dict[str, Traced]]
 SKILL_CALL = "earshot.skill.v1.Skill/Handle"
@@ -112,7 +113,7 @@ async def test_a_process_that_wakes_is_shown_as_fenced(ambushed: Ambushed) -> No
     assert woken["end_ns"] > after["end_ns"]
     assert after["attributes"][attributes.TAKEOVER] is True
     assert after["status"] != "error"
-    assert traced.kinds(woken["name"])[0] == "lease_lost"
+    assert "lease_lost" in traced.kinds(woken["name"])
     (understood,) = traced.named("turn.transcribed process")
     assert understood["parent_span_id"] == after["span_id"]
 

@@ -24,6 +24,8 @@ _STATES = {
 }
 _SERVICES = ("cyan", "magenta", "green", "yellow", "blue", "red")
 _BAR = (12, 60)
+# The reason stands there; and where an attempt was lost, somebody took over.
+_SAID_ALREADY = frozenset({"abandoned", "takeover"})
 
 
 def turn(document: Mapping[str, Any]) -> RenderableType:
@@ -110,13 +112,17 @@ def turns(found: Sequence[Mapping[str, Any]]) -> RenderableType:
             Text(one["state"], style=_STATES.get(one["state"], "")),
             one["intent"],
             "" if one["duration_s"] is None else f"{one['duration_s']:.2f}",
-            _note(one),
+            note(one),
         )
     return table
 
 
-def _note(turn: Mapping[str, Any]) -> str:
-    """Tell why a turn was not answered, and which faults it went through."""
+def note(turn: Mapping[str, Any]) -> str:
+    """Tell why a turn was not answered, and which faults it went through: at which stage, not each span."""
     reasons = [turn["abandoned"] or turn["error_code"]]
-    reasons += [f"{mark['name']}: {mark['text']}" for mark in turn.get("marks", ()) if mark["kind"] != "abandoned"]
+    reasons += [
+        f"{mark['service'].removeprefix('earshot-')}: {mark['text']}"
+        for mark in turn.get("marks", ())
+        if mark["kind"] not in _SAID_ALREADY
+    ]
     return "\n".join(dict.fromkeys(filter(None, reasons)))
