@@ -98,7 +98,7 @@ _REGISTRY = (*_read_bucket(streams.SKILLS), *_read_bucket(streams.SKILL_ENDPOINT
 # Writes to the two buckets as they are made, so that a reader lists them when there is something new.
 _REGISTRY_NEWS = (f"$KV.{streams.SKILLS.bucket}.>", f"$KV.{streams.SKILL_ENDPOINTS.bucket}.>")
 # The server's word on which deliveries were handed back: those that were not, and come again, were lost. One subject for
-# all consumers, which tells numbers only: a user's permissions have to fit into the one line with which it connects.
+# all consumers: it tells numbers only, and what a user may do has to fit into the one line with which it connects.
 _HANDED_BACK = "$JS.EVENT.ADVISORY.CONSUMER.MSG_NAKED.>"
 
 ROLES: dict[str, Permissions] = {
