@@ -57,7 +57,9 @@ def store(tmp_path):
 @pytest.fixture
 def traces_url(store):
     """Where its API is served."""
-    config = uvicorn.Config(application(store, lost_after_s=60, max_body_bytes=1 << 20), port=0, log_level="error")
+    config = uvicorn.Config(
+        application(store, lost_after_s=60, settled_after_s=10, max_body_bytes=1 << 20), port=0, log_level="error"
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
@@ -11,12 +12,15 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from earshot_chassis.spanids import SpanIds
+
 
 def provider() -> TracerProvider:
     """Return this process's provider: OpenTelemetry allows one, so tests share it."""
     installed = trace.get_tracer_provider()
     if not isinstance(installed, TracerProvider):
-        installed = TracerProvider(resource=Resource.create({"service.name": "earshot-test"}))
+        ids: Any = SpanIds()
+        installed = TracerProvider(resource=Resource.create({"service.name": "earshot-test"}), id_generator=ids)
         trace.set_tracer_provider(installed)
     return installed
 

@@ -30,7 +30,7 @@ EDGES: set[tuple[Node, Node]] = {
     (HEARD, RECOGNISED),
     (RECOGNISED, ("earshot-asr", "asr.silence", "internal")),
     (RECOGNISED, ("earshot-asr", "asr.decode", "internal")),
-    (RECOGNISED, UNDERSTOOD),
+    (HEARD, UNDERSTOOD),
     (UNDERSTOOD, ("earshot-nlu", "nlu.interpret", "internal")),
     (UNDERSTOOD, DECIDED),
     (DECIDED, ("earshot-dialogue", "dialogue.decide", "internal")),

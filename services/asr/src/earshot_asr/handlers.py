@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -87,6 +88,7 @@ class Handlers:
             epoch=Epoch(delivery.num_delivered),
             deadline=self._deadline,
             bus=self._bus,
+            root=telemetry.trace_headers(delivery.headers),
         )
         reporter = DeviceReporter(self._bus.client, address, turn_id, turn.epoch, turn.ended)
         admitted = await self._admission.enter(address, turn_id, delivery)
@@ -190,13 +192,21 @@ class _Turn:
     """What the owner of an utterance writes into streams: the turn's deadline and its transcript."""
 
     def __init__(
-        self, *, address: DeviceAddress, context: turn_pb2.TurnContext, epoch: Epoch, deadline: timedelta, bus: Bus
+        self,
+        *,
+        address: DeviceAddress,
+        context: turn_pb2.TurnContext,
+        epoch: Epoch,
+        deadline: timedelta,
+        bus: Bus,
+        root: Mapping[str, str],
     ) -> None:
         self._address = address
         self.context = context
         self.epoch = epoch
         self._deadline = deadline
         self._bus = bus
+        self._root = root
         self._ended_ns = 0
         self._arming: asyncio.Task[None] | None = None
 
@@ -248,7 +258,11 @@ class _Turn:
 
     async def _arm(self, deadline: datetime) -> None:
         at = deadline.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        headers = {"Nats-Schedule": f"@at {at}", "Nats-Schedule-Target": TURN_DEADLINE_DUE}
+        headers = {**self._root, "Nats-Schedule": f"@at {at}", "Nats-Schedule-Target": TURN_DEADLINE_DUE}
+        telemetry.note(
+            "deadline.armed",
+            {attributes.DEADLINE_FOR: "answer", attributes.DEADLINE_IN: self._deadline.total_seconds()},
+        )
         await self._bus.publish(
             self._address.deadline_arm(self.context.turn_id),
             wire.turn_deadline(self.context),

@@ -28,6 +28,7 @@ from nats.js import JetStreamContext
 from nats.js.errors import APIError
 
 from earshot_chassis import telemetry
+from earshot_chassis.attempts import HandedBack
 from earshot_chassis.codec import CONTENT_TYPE, content_type, decode, encode
 from earshot_chassis.consuming import Consuming, Delivery, DurableConsumer, Handler, Obsolete, ParkedHook
 from earshot_chassis.errors import EarshotError, MalformedPayloadError, OverloadedError, RetryableError
@@ -71,6 +72,7 @@ class Bus(Publisher):
         # for messages that can't be read.
         self._dropping = Seldom()
         self._malformed = Seldom()
+        self._handed_back = HandedBack()
         self._parking: Parking
         self.client: Client
         self.jetstream: JetStreamContext
@@ -111,7 +113,8 @@ class Bus(Publisher):
         self, consumer: DurableConsumer, message_type: type[M], function: Handler[M], *, concurrency: int = 1
     ) -> None:
         """Consume through FastStream; the subject holds no id."""
-        self._handlers.append((Consuming(consumer, message_type, function, self._parking.park), consumer, concurrency))
+        consuming = Consuming(consumer, message_type, function, self._parking.park, handed_back=self._handed_back)
+        self._handlers.append((consuming, consumer, concurrency))
 
     def worker(
         self,
@@ -133,7 +136,9 @@ class Bus(Publisher):
             on_parked: Is told of messages that are given up.
             obsolete: Tells whether a message has nothing to say any more: it is acknowledged and leaves no span.
         """
-        consuming = Consuming(consumer, message_type, function, self._parking.park, on_parked, obsolete)
+        consuming = Consuming(
+            consumer, message_type, function, self._parking.park, on_parked, obsolete, self._handed_back
+        )
         self._workers.append(PullWorker(self.client, consumer, consuming, concurrency))
 
     async def subscribe(
@@ -198,6 +203,8 @@ class Bus(Publisher):
 
     async def start(self) -> None:
         """Begin to consume."""
+        for consumer in self._consumers:
+            await self._handed_back.follow(self.client, consumer)
         if self._handlers:
             from earshot_chassis.faststream import Broker  # noqa: PLC0415 - only services with handlers pay for it
 
@@ -212,8 +219,7 @@ class Bus(Publisher):
             return "not connected to NATS"
         if self.storage_full:
             return "the bus has no room to store anything"
-        consumers = [consumer for _, consumer, _ in self._handlers] + [worker.consumer for worker in self._workers]
-        for consumer in consumers:
+        for consumer in self._consumers:
             try:
                 await self.jetstream.consumer_info(consumer.stream, consumer.durable, timeout=1.0)
             except (NatsError, APIError) as error:
@@ -252,6 +258,10 @@ class Bus(Publisher):
         self._closing = True
         with suppress(NatsError, OSError, asyncio.TimeoutError):
             await asyncio.wait_for(self.client.drain(), 3.0)
+
+    @property
+    def _consumers(self) -> list[DurableConsumer]:
+        return [consumer for _, consumer, _ in self._handlers] + [worker.consumer for worker in self._workers]
 
     async def _on_error(self, error: Exception) -> None:
         if isinstance(error, SlowConsumerError):

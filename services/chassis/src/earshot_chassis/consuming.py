@@ -8,7 +8,7 @@
       ├── RetryableError, or an unexpected one     ► nak with growing, jittered delay
       │     └── on the last delivery               ► parked, terminated
       ├── PermanentError                           ► parked, terminated
-      └── frozen for longer than the ack wait      ► nothing: the message is another process's
+      └── frozen for longer than the ack wait      ► nothing: the message is another process's; marked in the trace
 
 A handler publishes what follows and waits for the stream's acknowledgement before it returns: at least once, so every
 handler is idempotent. Parking is a publish like any other; a message is terminated only when it is parked.
@@ -28,9 +28,10 @@ from typing import Any, Protocol, TypeVar
 from google.protobuf.message import Message
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
-from opentelemetry.trace import SpanKind, get_current_span
+from opentelemetry.trace import Span
 
 from earshot_chassis import telemetry
+from earshot_chassis.attempts import FENCED, Attempt, HandedBack
 from earshot_chassis.codec import decode
 from earshot_chassis.errors import EarshotError, LeaseLostError, MalformedPayloadError, PermanentError, code_of
 from earshot_chassis.sampling import Seldom, TokenBucket
@@ -193,7 +194,9 @@ class Consuming:
         park: ParkFunction,
         on_parked: ParkedHook | None = None,
         obsolete: Obsolete[M] | None = None,
+        handed_back: HandedBack | None = None,
     ) -> None:
+        self._handed_back = handed_back or HandedBack()
         self._on_parked = on_parked
         self._obsolete: Obsolete[Any] | None = obsolete
         self._consumer = consumer
@@ -253,41 +256,47 @@ class Consuming:
             await asyncio.wait_for(self._idle.wait(), max(0.0, timeout_s))
 
     async def _handle(self, raw: Msg, delivery: Delivery) -> None:
-        parent = telemetry.extract(delivery.headers)
-        attributes: dict[str, str | float] = {
-            **self._attributes,
-            "messaging.message.id": str(delivery.stream_sequence),
-        }
-        if delivery.num_delivered > 1:
-            # With its age, whoever reads the trace can draw an attempt whose process could send no span.
-            attributes["messaging.nats.delivery_count"] = str(delivery.num_delivered)
-            attributes["messaging.nats.message_age_s"] = max(0.0, time.time() - delivery.timestamp.timestamp())
-        with telemetry.span(
-            self._name,
-            kind=SpanKind.CONSUMER,
-            attributes=attributes,
-            parent=parent,
-            links=telemetry.link_of(parent),
-        ) as current:
-            message: Message | None = None
-            try:
-                message = decode(raw.data, delivery.headers, self._type)
-                await self._handler(message, delivery)
-                delivery.check_owned()
-            except asyncio.CancelledError:
-                # The process is leaving: let somebody else have it at once.
-                if not delivery.lease.lost:
-                    with suppress(NatsError):
-                        await raw.nak()
-                raise
-            except Exception as error:  # noqa: BLE001 - whatever it is, the message is settled
-                telemetry.fail(current, code_of(error))
-                # Inside the span, so that the log line and the parked message carry the trace id.
-                await self._settle_failure(raw, delivery, error, message)
-            else:
-                await raw.ack()
+        attempt = Attempt(
+            parent=telemetry.extract(delivery.headers),
+            stream=self._consumer.stream,
+            durable=self._consumer.durable,
+            sequence=delivery.stream_sequence,
+            number=delivery.num_delivered,
+            stored_at=delivery.timestamp,
+            ack_wait_s=self._consumer.ack_wait_s,
+        )
+        known = self._attributes | {"messaging.message.id": str(delivery.stream_sequence)}
+        began_ns = time.time_ns()
+        with attempt.span(self._name, {**known}) as current:
+            await self._attempt(raw, delivery, current)
+            if delivery.lease.lost:
+                telemetry.fail(current, FENCED)
+            elif attempt.number > 1:
+                attempt.draw_lost(current, began_ns, self._name, self._handed_back, **known)
 
-    async def _settle_failure(self, raw: Msg, delivery: Delivery, error: Exception, message: Message | None) -> None:
+    async def _attempt(self, raw: Msg, delivery: Delivery, current: Span) -> None:
+        message: Message | None = None
+        try:
+            message = decode(raw.data, delivery.headers, self._type)
+            await self._handler(message, delivery)
+            delivery.check_owned()
+        except asyncio.CancelledError:
+            # The process is leaving: let somebody else have it at once.
+            current.add_event("message.handed_over")
+            if not delivery.lease.lost:
+                with suppress(NatsError):
+                    await raw.nak()
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the message is settled
+            telemetry.fail(current, code_of(error))
+            # Inside the span, so that the log line and the parked message carry the trace id.
+            await self._settle_failure(raw, delivery, error, message, current)
+        else:
+            await raw.ack()
+
+    async def _settle_failure(
+        self, raw: Msg, delivery: Delivery, error: Exception, message: Message | None, current: Span
+    ) -> None:
         permanent = isinstance(error, PermanentError)
         exhausted = delivery.num_delivered >= self._consumer.max_deliver
         fields = {
@@ -315,7 +324,7 @@ class Consuming:
             _DISCARDED.add(1, self._labels | {"code": reason.code})
         else:
             await self._park(raw, self._consumer, reason, delivery, message)
-            get_current_span().add_event("message.parked", {"error.type": reason.code})
+            current.add_event("message.parked", {"error.type": reason.code})
             _PARKED.add(1, self._labels | {"code": reason.code})
         await raw.term()
         if self._on_parked is not None:

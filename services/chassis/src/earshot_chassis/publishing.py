@@ -141,7 +141,7 @@ class Publisher:
     def _headers(message: Message, headers: Mapping[str, str] | None) -> dict[str, str]:
         lines = dict(headers) if headers else {}
         lines[CONTENT_TYPE] = content_type(type(message))
-        telemetry.inject(lines)
+        telemetry.inject_message(lines)
         return lines
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ import grpc
 from grpc.aio import ClientCallDetails, Metadata
 from opentelemetry.trace import SpanKind
 
-from earshot_chassis import telemetry
+from earshot_chassis import attempts, telemetry
 
 _SERVICE_CONFIG = json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})
 _OPTIONS = (
@@ -26,25 +27,39 @@ _OPTIONS = (
     ("grpc.enable_retries", 0),
 )
 
+_STATUS_DETAILS = "grpc-status-details-bin"
 
-def connect(target: str, *, default_timeout_s: float = 5.0) -> grpc.aio.Channel:
+
+def connect(target: str, *, default_timeout_s: float = 5.0, service: str = "") -> grpc.aio.Channel:
     """Return a channel.
 
     Args:
         target: gRPC name: "127.0.0.1:50051", "ipv4:10.0.0.1:50051,10.0.0.2:50051", "dns:///skill-clock:50051".
         default_timeout_s: Deadline of calls that set none: a call without a deadline can wait for ever.
+        service: Who is there, "skill-clock": whose span it is that is drawn when a call is cut off.
     """
-    interceptors: list[grpc.aio.ClientInterceptor] = [
-        _Unary(default_timeout_s),
-        _UnaryStream(default_timeout_s),
-        _StreamStream(default_timeout_s),
+    interceptors = [
+        _Unary(default_timeout_s, target, service),
+        _UnaryStream(default_timeout_s, target, service),
+        _StreamStream(default_timeout_s, target, service),
     ]
-    return grpc.aio.insecure_channel(target, options=_OPTIONS, interceptors=interceptors)
+    channel = grpc.aio.insecure_channel(target, options=_OPTIONS, interceptors=interceptors)
+    for interceptor in interceptors:
+        interceptor.channel = channel
+    return channel
 
 
-class _Base:
-    def __init__(self, default_timeout_s: float) -> None:
+class _Base(grpc.aio.ClientInterceptor):
+    channel: grpc.aio.Channel
+
+    def __init__(self, default_timeout_s: float, target: str, service: str) -> None:
         self._default_timeout_s = default_timeout_s
+        self._target = target
+        self._service = service
+
+    def _start(self, details: ClientCallDetails) -> _Calling:
+        connected = self.channel.get_state() is grpc.ChannelConnectivity.READY
+        return _Calling(_method(details), self._target, self._service, may_arrive=connected)
 
     def _details(self, details: ClientCallDetails, current: Any) -> ClientCallDetails:
         headers: dict[str, str] = {}
@@ -60,25 +75,67 @@ class _Base:
         )
 
 
-def _start(details: ClientCallDetails) -> Any:
+def _method(details: ClientCallDetails) -> str:
     # A str for some kinds of call and bytes for others, whatever the annotation says.
     raw: Any = details.method
-    method = (raw.decode() if isinstance(raw, bytes) else str(raw)).lstrip("/")
-    attributes = {"rpc.system": "grpc", "rpc.method": method}
-    return telemetry.start_span(method, kind=SpanKind.CLIENT, attributes=attributes)
+    return (raw.decode() if isinstance(raw, bytes) else str(raw)).lstrip("/")
 
 
-def _watch(call: Any, current: Any) -> Any:
-    """End the span when the call is done, whoever waits for it or not."""
+class _Calling:
+    """One call's span, and that of a server that died while it worked for it.
 
-    def done(_call: Any) -> None:
-        status = _finished(call.code())
-        if status is not grpc.StatusCode.OK:
-            telemetry.fail(current, f"rpc_{status.name.lower()}" if status is not None else "rpc_unknown")
-        current.end()
+    Args:
+        method: What is called.
+        target: Where.
+        service: Whose method it is.
+        may_arrive: Whether there was a connection when the call began.
+    """
 
-    call.add_done_callback(done)
-    return call
+    def __init__(self, method: str, target: str, service: str, *, may_arrive: bool) -> None:
+        self._method = method
+        self._target = target
+        self._service = service
+        self._may_arrive = may_arrive
+        self._began_ns = time.time_ns()
+        self._attributes = {"rpc.system": "grpc", "rpc.method": method}
+        self.span = telemetry.start_span(method, kind=SpanKind.CLIENT, attributes=self._attributes)
+
+    def watch(self, call: Any) -> Any:
+        """End the span when the call is done, whoever waits for it or not."""
+
+        def done(_call: Any) -> None:
+            status = _finished(call.code())
+            if status is not grpc.StatusCode.OK:
+                telemetry.fail(self.span, f"rpc_{status.name.lower()}" if status is not None else "rpc_unknown")
+            if status is grpc.StatusCode.UNAVAILABLE and self._may_arrive and not _told(call):
+                self._draw_server()
+            self.span.end()
+
+        call.add_done_callback(done)
+        return call
+
+    def _draw_server(self) -> None:
+        """The connection broke, or nobody was heard on it any more: the server will hardly have sent its span."""
+        mine = self.span.get_span_context()
+        if not mine.is_valid:
+            return
+        span_id = attempts.derived(mine.trace_id, f"{mine.span_id:016x}")
+        telemetry.draw(
+            self._method,
+            kind=SpanKind.SERVER,
+            parent=attempts.carrying(telemetry.context_of(self.span), span_id),
+            span_id=span_id,
+            start_ns=self._began_ns,
+            end_ns=time.time_ns(),
+            code=attempts.LOST,
+            attributes={**self._attributes, "server.address": self._target, attempts.RECONSTRUCTED: True},
+            service=self._service,
+        )
+
+
+def _told(call: Any) -> bool:
+    """Tell whether the server itself said why: then it lives."""
+    return any(name == _STATUS_DETAILS for name, _ in _finished(call.trailing_metadata()) or ())
 
 
 def _finished(coroutine: Any) -> Any:
@@ -93,17 +150,17 @@ def _finished(coroutine: Any) -> Any:
 
 class _Unary(_Base, grpc.aio.UnaryUnaryClientInterceptor):
     async def intercept_unary_unary(self, continuation: Callable[..., Any], details: Any, request: Any) -> Any:
-        current = _start(details)
-        return _watch(await continuation(self._details(details, current), request), current)
+        calling = self._start(details)
+        return calling.watch(await continuation(self._details(details, calling.span), request))
 
 
 class _UnaryStream(_Base, grpc.aio.UnaryStreamClientInterceptor):
     async def intercept_unary_stream(self, continuation: Callable[..., Any], details: Any, request: Any) -> Any:
-        current = _start(details)
-        return _watch(await continuation(self._details(details, current), request), current)
+        calling = self._start(details)
+        return calling.watch(await continuation(self._details(details, calling.span), request))
 
 
 class _StreamStream(_Base, grpc.aio.StreamStreamClientInterceptor):
     async def intercept_stream_stream(self, continuation: Callable[..., Any], details: Any, requests: Any) -> Any:
-        current = _start(details)
-        return _watch(await continuation(self._details(details, current), requests), current)
+        calling = self._start(details)
+        return calling.watch(await continuation(self._details(details, calling.span), requests))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import grpc
@@ -17,9 +17,9 @@ from google.protobuf.message import DecodeError
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import Span, SpanKind, get_current_span
 
-from earshot_chassis import telemetry
+from earshot_chassis import attempts, telemetry
 from earshot_chassis.errors import EarshotError, MalformedPayloadError, OverloadedError, code_of
 from earshot_chassis.rpc_errors import to_status
 from earshot_chassis.sampling import Seldom
@@ -124,7 +124,7 @@ class _Interceptor(grpc.aio.ServerInterceptor):
         if handler is None or not details.method.startswith("/earshot."):
             return handler
         parent = telemetry.extract(
-            {name: str(value) for name, value in details.invocation_metadata if name == "traceparent"}
+            {name: str(value) for name, value in details.invocation_metadata if name in ("traceparent", "tracestate")}
         )
         method = details.method[1:]
         kind = _stream if handler.response_streaming else _unary
@@ -160,10 +160,14 @@ def _unary(handler: Any, method: str, parent: Any, places: _Places) -> Any:
 
     async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
         started = time.monotonic()
-        with telemetry.span(method, kind=SpanKind.SERVER, attributes=_attributes(method), parent=parent) as current:
+        with _span(method, parent) as current:
             try:
                 with places.taken():
                     return await behavior(_requests(handler, request), context)
+            except asyncio.CancelledError:
+                # The caller has gone: it hung up, died, or took this process for dead while it was frozen.
+                telemetry.fail(current, "rpc_cancelled")
+                raise
             except Exception as error:  # noqa: BLE001 - every error becomes a status
                 await _abort(context, current, method, error)
             finally:
@@ -177,17 +181,29 @@ def _stream(handler: Any, method: str, parent: Any, places: _Places) -> Any:
 
     async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
         started = time.monotonic()
-        with telemetry.span(method, kind=SpanKind.SERVER, attributes=_attributes(method), parent=parent) as current:
+        with _span(method, parent) as current:
             try:
                 with places.taken():
                     async for response in behavior(_requests(handler, request), context):
                         yield response
+            except asyncio.CancelledError:
+                # The caller has gone: it hung up, died, or took this process for dead while it was frozen.
+                telemetry.fail(current, "rpc_cancelled")
+                raise
             except Exception as error:  # noqa: BLE001 - every error becomes a status
                 await _abort(context, current, method, error)
             finally:
                 _DURATION.record(time.monotonic() - started, {"method": method})
 
     return call
+
+
+def _span(method: str, parent: Any) -> AbstractContextManager[Span]:
+    """Open the span of a call, under an id that the caller can tell as well: it draws it if this process dies."""
+    caller = get_current_span(parent).get_span_context()
+    span_id = attempts.derived(caller.trace_id, f"{caller.span_id:016x}") if caller.is_valid else None
+    below = parent if span_id is None else attempts.carrying(parent, span_id)
+    return telemetry.span(method, kind=SpanKind.SERVER, attributes=_attributes(method), parent=below, span_id=span_id)
 
 
 async def _abort(context: grpc.aio.ServicerContext[Any, Any], current: Any, method: str, error: Exception) -> None:

@@ -11,6 +11,7 @@ import logging
 import os
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import structlog
@@ -23,12 +24,15 @@ from opentelemetry.util.types import AttributeValue
 from earshot_chassis.errors import code_of
 from earshot_chassis.failures import Formatter, without_messages
 from earshot_chassis.settings import ServiceSettings
+from earshot_chassis.spanids import SpanIds, wanted
 
 _PROPAGATOR = TraceContextTextMapPropagator()
 _TRACER = trace.get_tracer("earshot")
 _METER = metrics.get_meter("earshot")
 
 Attributes = Mapping[str, AttributeValue]
+# The span that messages hang on when they are published, where it is not the current one.
+_CARRIED: ContextVar[Span | None] = ContextVar("carried", default=None)
 
 
 class _Pii:
@@ -45,6 +49,7 @@ def span(
     attributes: Attributes | None = None,
     parent: otel_context.Context | None = None,
     links: list[trace.Link] | None = None,
+    span_id: int | None = None,
 ) -> Iterator[Span]:
     """Open a span around a block; an exception marks it with its code and goes on.
 
@@ -54,16 +59,17 @@ def span(
         attributes: Declared names only; those with a pii segment are dropped unless they are wanted.
         parent: Context from `extract`; default: the current one.
         links: Spans of other traces, or of the sender.
+        span_id: Its id, where others have to know it.
     """
-    with _TRACER.start_as_current_span(
-        name,
-        context=parent,
-        kind=kind,
-        attributes=allowed(attributes) if attributes else None,
-        links=links,
-        record_exception=False,
-        set_status_on_exception=False,
-    ) as current:
+    with wanted(span_id):
+        current = _TRACER.start_span(
+            name,
+            context=parent,
+            kind=kind,
+            attributes=allowed(attributes) if attributes else None,
+            links=links,
+        )
+    with trace.use_span(current, end_on_exit=True, record_exception=False, set_status_on_exception=False):
         try:
             yield current
         except Exception as error:
@@ -96,6 +102,49 @@ def use(current: Span) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def carried(current: Span) -> Iterator[None]:
+    """Hang the messages that a block publishes on a span: one that can be drawn if this process dies."""
+    token = _CARRIED.set(current)
+    try:
+        yield
+    finally:
+        _CARRIED.reset(token)
+
+
+def draw(
+    name: str,
+    *,
+    kind: SpanKind,
+    parent: otel_context.Context,
+    span_id: int,
+    start_ns: int,
+    end_ns: int,
+    code: str,
+    attributes: Attributes,
+    service: str = "",
+) -> None:
+    """Send the span of a failed attempt in place of the process that made it and could not.
+
+    Args:
+        name: As that process would have named it.
+        kind: OpenTelemetry's kind.
+        parent: Its parent.
+        span_id: The id that it had.
+        start_ns: When it began, as Unix time.
+        end_ns: When it was over.
+        code: Its error.
+        attributes: Declared names only.
+        service: Whose it was, without "earshot-"; empty: this service's.
+    """
+    with wanted(span_id):
+        drawn = _Drawing.tracer(service).start_span(
+            name, context=parent, kind=kind, attributes=allowed(attributes), start_time=start_ns
+        )
+    fail(drawn, code)
+    drawn.end(end_ns)
+
+
 def allowed(attributes: Attributes) -> dict[str, AttributeValue]:
     """Return the attributes that may be recorded here."""
     if _Pii.recorded:
@@ -110,6 +159,11 @@ def annotate(attributes: Attributes) -> None:
         current.set_attributes(allowed(attributes))
 
 
+def note(event: str, attributes: Attributes) -> None:
+    """Mark a moment of the current span."""
+    trace.get_current_span().add_event(event, dict(allowed(attributes)))
+
+
 def fail(failed: Span, code: str) -> None:
     """Mark a span as failed with an error code."""
     failed.set_attribute("error.type", code)
@@ -121,9 +175,25 @@ def inject(headers: MutableMapping[str, str]) -> None:
     _PROPAGATOR.inject(headers)
 
 
+def inject_message(headers: MutableMapping[str, str]) -> None:
+    """Write the context that a message hangs on into its headers; see `carried`. A context that is there stays."""
+    if "traceparent" in headers:
+        return
+    attempt = _CARRIED.get()
+    if attempt is None or attempt.get_span_context().trace_id != trace.get_current_span().get_span_context().trace_id:
+        _PROPAGATOR.inject(headers)
+    else:
+        _PROPAGATOR.inject(headers, context=context_of(attempt))
+
+
 def extract(headers: Mapping[str, str] | None) -> otel_context.Context:
     """Read a trace context from message headers; an empty one where there is none."""
     return _PROPAGATOR.extract(headers or {}, context=otel_context.Context())
+
+
+def trace_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return those of a message's headers that hold its trace context, to hang another message on the same span."""
+    return {name: value for name, value in headers.items() if name in _PROPAGATOR.fields}
 
 
 def context_of(parent: Span) -> otel_context.Context:
@@ -192,12 +262,15 @@ class Telemetry:
             }
         )
         _Pii.recorded = self._settings.trace_pii
-        self._tracing = TracerProvider(resource=resource)
+        ids: Any = SpanIds()
+        self._tracing = TracerProvider(resource=resource, id_generator=ids)
         exporter = _exporter()
         if exporter is not None:
             from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
 
-            self._tracing.add_span_processor(BatchSpanProcessor(exporter))
+            processor = BatchSpanProcessor(exporter)
+            self._tracing.add_span_processor(processor)
+            _Drawing.processor = processor
         trace.set_tracer_provider(self._tracing)
         self._metering = MeterProvider(resource=resource, metric_readers=[PrometheusMetricReader()])
         metrics.set_meter_provider(self._metering)
@@ -209,6 +282,26 @@ class Telemetry:
             self._tracing.shutdown()
         if self._metering is not None:
             self._metering.shutdown()
+
+
+class _Drawing:
+    """How spans of other processes are sent: through this one's exporter, under the other's name."""
+
+    processor: Any = None
+
+    @classmethod
+    def tracer(cls, service: str) -> trace.Tracer:
+        """Return a tracer for a service; this process's own where nothing is exported, or no name is given."""
+        if cls.processor is None or not service:
+            return _TRACER
+        from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
+        from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
+
+        named = Resource({"service.name": f"earshot-{service}", "service.namespace": "earshot"})
+        ids: Any = SpanIds()
+        provider = TracerProvider(resource=named, id_generator=ids, shutdown_on_exit=False)
+        provider.add_span_processor(cls.processor)
+        return provider.get_tracer("earshot")
 
 
 def _exporter() -> Any:

@@ -24,6 +24,8 @@ _STATES = {
 }
 _SERVICES = ("cyan", "magenta", "green", "yellow", "blue", "red")
 _BAR = (12, 60)
+# The reason stands there; and where an attempt was lost, somebody took over.
+_SAID_ALREADY = frozenset({"abandoned", "takeover"})
 
 
 def turn(document: Mapping[str, Any]) -> RenderableType:
@@ -35,7 +37,7 @@ def turn(document: Mapping[str, Any]) -> RenderableType:
         lines.add_row(name, value)
     parts: list[RenderableType] = [lines]
     if document.get("spans"):
-        parts += [Text(""), trace(document["spans"])]
+        parts += [Text(""), trace(document["spans"], document.get("marks", ()))]
     return Group(*parts)
 
 
@@ -58,9 +60,9 @@ def _facts(document: Mapping[str, Any]) -> Iterator[tuple[str, RenderableType]]:
     yield "turn", document["turn_id"]
 
 
-def trace(spans: Sequence[Mapping[str, Any]]) -> RenderableType:
-    """Show a trace as a waterfall."""
-    rows = waterfall.rows(spans)
+def trace(spans: Sequence[Mapping[str, Any]], marks: Sequence[Mapping[str, Any]] = ()) -> RenderableType:
+    """Show a trace as a waterfall; what is out of the ordinary stands below its span."""
+    rows = waterfall.rows(spans, marks)
     total = waterfall.length_ms(rows)
     colours: dict[str, str] = {}
     table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="dim")
@@ -71,8 +73,10 @@ def trace(spans: Sequence[Mapping[str, Any]]) -> RenderableType:
     for row in rows:
         colour = colours.setdefault(row.service, _SERVICES[len(colours) % len(_SERVICES)])
         name = Text("  " * row.depth + row.name)
-        if row.failed:
+        if row.failed and not any(mark.startswith("✗") for mark in row.marks):
             name.append(f"  {row.failed}", style="bold red")
+        for mark in row.marks:
+            name.append(f"\n{'  ' * row.depth}  {mark}", style="red" if mark.startswith("✗") else "yellow")
         bar = _Bar(row, total, "red" if row.failed else colour)
         table.add_row(name, Text(row.service, style=colour), f"{row.duration_ms:.1f}", bar)
     return table
@@ -108,6 +112,17 @@ def turns(found: Sequence[Mapping[str, Any]]) -> RenderableType:
             Text(one["state"], style=_STATES.get(one["state"], "")),
             one["intent"],
             "" if one["duration_s"] is None else f"{one['duration_s']:.2f}",
-            one["error_code"] or one["abandoned"],
+            note(one),
         )
     return table
+
+
+def note(turn: Mapping[str, Any]) -> str:
+    """Tell why a turn was not answered, and which faults it went through: at which stage, not each span."""
+    reasons = [turn["abandoned"] or turn["error_code"]]
+    reasons += [
+        f"{mark['service'].removeprefix('earshot-')}: {mark['text']}"
+        for mark in turn.get("marks", ())
+        if mark["kind"] not in _SAID_ALREADY
+    ]
+    return "\n".join(dict.fromkeys(filter(None, reasons)))

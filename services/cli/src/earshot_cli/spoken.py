@@ -20,7 +20,7 @@ from earshot_cli.services import synthesize
 from earshot_cli.stackfinder import Target
 from earshot_cli.telemetry import flush
 from earshot_cli.timezone import local_time_zone
-from earshot_cli.traces import TraceClient
+from earshot_cli.traces import TraceClient, Traced
 from earshot_cli.turn_document import describe
 from earshot_device.core.events import Happening
 from earshot_device.core.recognition import Interim, RecognitionUpdate
@@ -91,12 +91,11 @@ class Spoken:
         wav = self._speaker.out or self._target.home.answers / f"{result.turn_id}.wav"
         if len(result.answer):
             await asyncio.to_thread(_write, result.answer, result.answer_rate, wav)
-        spans: list[Any] = []
+        traced: Traced | None = None
         if self._traces is not None:
             await asyncio.to_thread(flush)
             traced = await self._traces.whole(result.turn_id)
-            spans = list(traced.spans) if traced else []
-        return describe(said, self._speaker, result, str(wav) if len(result.answer) else "", spans)
+        return describe(said, self._speaker, result, str(wav) if len(result.answer) else "", traced)
 
 
 @asynccontextmanager

@@ -20,10 +20,11 @@ _POLL_S = 0.1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traced:
-    """A turn as the ledger knows it, and the spans of its trace."""
+    """A turn as the ledger knows it, the spans of its trace, and what is out of the ordinary about them."""
 
     turn: Mapping[str, Any]
     spans: Sequence[Mapping[str, Any]]
+    marks: Sequence[Mapping[str, Any]] = ()
 
 
 class TraceClient:
@@ -59,7 +60,7 @@ class TraceClient:
             UnreachableError: The trace store does not answer.
         """
         found = await self._get(f"/api/turns/{quote(turn_id or ' ', safe='')}", {})
-        return Traced(turn=found["turn"], spans=found["spans"])
+        return Traced(turn=found["turn"], spans=found["spans"], marks=found["marks"])
 
     async def whole(self, turn_id: str, patience_s: float = 5.0) -> Traced | None:
         """Wait until a turn's trace has its root and has stopped growing; None if it is not known in time."""
@@ -76,7 +77,8 @@ class TraceClient:
             if latest is None or len(found.spans) != len(latest.spans):
                 grew = loop.time()
             latest = found
-            rooted = any(not span["parent_span_id"] for span in found.spans)
+            drawn = {mark["span_id"] for mark in found.marks if mark["kind"] == "root_reconstructed"}
+            rooted = any(not span["parent_span_id"] and span["span_id"] not in drawn for span in found.spans)
             if rooted and loop.time() - grew > _QUIET_S:
                 break
             await asyncio.sleep(_POLL_S)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from earshot_device.turns.result import TurnResult
 
 if TYPE_CHECKING:
     from earshot_cli.spoken import Speaker
+    from earshot_cli.traces import Traced
 
 
-def describe(said: str, speaker: Speaker, result: TurnResult, wav: str, spans: Sequence[Any]) -> dict[str, Any]:
+def describe(said: str, speaker: Speaker, result: TurnResult, wav: str, traced: Traced | None) -> dict[str, Any]:
     """Put a turn together. Times are in seconds after the end of speech."""
     understood = next((segment.understanding for segment in result.segments if segment.understanding), None)
     intent = next((segment.intent for segment in result.segments if segment.intent), "")
@@ -35,5 +35,6 @@ def describe(said: str, speaker: Speaker, result: TurnResult, wav: str, spans: S
         "expects_reply": result.expects_reply,
         "abandoned": result.abandoned.value if result.abandoned else None,
         "errors": [{"code": error.code, "message": error.message, "stage": error.stage} for error in result.errors],
-        "spans": list(spans),
+        "spans": list(traced.spans) if traced else [],
+        "marks": list(traced.marks) if traced else [],
     }

@@ -20,6 +20,7 @@ class Row:
         offset_ms: From the start of the trace.
         duration_ms: How long it took.
         failed: Its error, if it failed.
+        marks: What is out of the ordinary about it, in words.
     """
 
     depth: int
@@ -28,9 +29,10 @@ class Row:
     offset_ms: float
     duration_ms: float
     failed: str
+    marks: tuple[str, ...] = ()
 
 
-def rows(spans: Sequence[Mapping[str, Any]]) -> list[Row]:
+def rows(spans: Sequence[Mapping[str, Any]], marks: Sequence[Mapping[str, Any]] = ()) -> list[Row]:
     """Order spans as a tree, siblings by their starts. A span whose parent is missing stands at the top."""
     if not spans:
         return []
@@ -39,6 +41,9 @@ def rows(spans: Sequence[Mapping[str, Any]]) -> list[Row]:
     for span in sorted(spans, key=lambda one: (one["start_ns"], -one["end_ns"])):
         parent = span["parent_span_id"] if span["parent_span_id"] in known else ""
         children.setdefault(parent, []).append(span)
+    told: dict[str, list[str]] = {}
+    for mark in marks:
+        told.setdefault(mark["span_id"], []).append(mark["text"])
     zero = min(span["start_ns"] for span in spans)
 
     def walk(parent: str, depth: int) -> Iterator[Row]:
@@ -50,6 +55,7 @@ def rows(spans: Sequence[Mapping[str, Any]]) -> list[Row]:
                 offset_ms=(span["start_ns"] - zero) / 1e6,
                 duration_ms=(span["end_ns"] - span["start_ns"]) / 1e6,
                 failed=(span["status_message"] or "error") if span["status"] == "error" else "",
+                marks=tuple(told.get(span["span_id"], ())),
             )
             yield from walk(span["span_id"], depth + 1)
 

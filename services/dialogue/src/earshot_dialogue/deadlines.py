@@ -8,6 +8,7 @@ here, behind the reader: the stream has no maximum age, which would delete deadl
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from nats.errors import Error as NatsError
@@ -23,7 +24,9 @@ from earshot_dialogue.claims.decided import DecidedTurns
 from earshot_dialogue.claims.ledger import OutcomeLedger
 from earshot_dialogue.core.outcome import Segment, apology, broken_off, for_device
 from earshot_dialogue.core.values import Fault, SessionId
+from earshot_dialogue.describing import outcome_attributes
 from earshot_dialogue.languages import Languages
+from earshot_topology import attributes
 from earshot_topology.streams import DIALOGUE_DEADLINE
 from earshot_topology.subjects import TURN_DEADLINE_DUE, DeviceAddress
 
@@ -32,7 +35,13 @@ _log = telemetry.logger("deadlines")
 
 
 async def arm(
-    bus: Bus, context: turn_pb2.TurnContext, at: datetime, waiting_for: str, *, only_first: bool = False
+    bus: Bus,
+    context: turn_pb2.TurnContext,
+    at: datetime,
+    waiting_for: str,
+    *,
+    only_first: bool = False,
+    root: Mapping[str, str] | None = None,
 ) -> None:
     """Arm a turn's deadline, or move it.
 
@@ -42,6 +51,7 @@ async def arm(
         at: When it becomes due.
         waiting_for: "speech" or "answer".
         only_first: Leave a deadline that is armed already as it is.
+        root: Trace context of what the deadline's own span lies under; default: the current one.
 
     Raises:
         ConflictError: It is armed already.
@@ -50,10 +60,12 @@ async def arm(
     deadline = outcome_pb2.TurnDeadline(turn=context, waiting_for=waiting_for)
     deadline.turn.deadline_time.FromDatetime(at)
     stamp = at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    headers = {"Nats-Schedule": f"@at {stamp}", "Nats-Schedule-Target": TURN_DEADLINE_DUE}
+    headers = {**(root or {}), "Nats-Schedule": f"@at {stamp}", "Nats-Schedule-Target": TURN_DEADLINE_DUE}
     expected = 0 if only_first else None
     subject = DeviceAddress(context.household_id, context.device_id).deadline_arm(context.turn_id)
     await bus.publish(subject, deadline, headers=headers, expected_last_subject_sequence=expected)
+    in_s = round((at - datetime.now(UTC)).total_seconds(), 3)
+    telemetry.note("deadline.armed", {attributes.DEADLINE_FOR: waiting_for, attributes.DEADLINE_IN: in_s})
 
 
 class DeadlineReader:
@@ -105,6 +117,8 @@ class DeadlineReader:
         except UnfinishedAnswerError:
             claimed = await chain.append(played(broken_off(fault, language)))
         result = "claimed" if claimed.ours else "obsolete"
+        telemetry.annotate({attributes.DEADLINE_RESULT: result, attributes.DEADLINE_FOR: event.waiting_for})
+        telemetry.annotate(outcome_attributes(claimed.outcome))
         metrics.DEADLINES.add(1, {"result": result})
         if claimed.ours:
             kind = "apologised" if not chain.took_over else "answered"

@@ -32,8 +32,9 @@ def described(context: turn_pb2.TurnContext, session: Session, decision: Decisio
 
 def outcome_attributes(outcome: outcome_pb2.Outcome) -> dict[str, str]:
     """Return what a span tells of an outcome; the words only where words may be recorded."""
-    return {
+    told = {
         names.OUTCOME_ID: outcome.outcome_id,
         names.TURN_KIND: outcome_pb2.OutcomeKind.Name(outcome.kind).removeprefix("OUTCOME_KIND_").lower(),
         names.PII_ANSWER: " ".join(prompt.text for prompt in outcome.prompts),
     }
+    return told | {names.ERROR_CODE: outcome.error.code} if outcome.error.code else told

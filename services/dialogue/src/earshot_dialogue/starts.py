@@ -8,6 +8,7 @@ from datetime import timedelta
 from earshot.common.v1 import turn_pb2
 from earshot.device.v1 import upstream_pb2
 from earshot.dialogue.v1 import outcome_pb2
+from earshot_chassis import telemetry
 from earshot_chassis.bus import Bus, Delivery
 from earshot_chassis.errors import ConflictError
 from earshot_dialogue import deadlines
@@ -75,4 +76,6 @@ class UtteranceStarts:
         # A redelivery, or one that was slow, must not move back what the recogniser has moved to the end of speech.
         with suppress(ConflictError):
             at = delivery.timestamp + self._deadline
-            await deadlines.arm(self._bus, context, at, "speech", only_first=True)
+            await deadlines.arm(
+                self._bus, context, at, "speech", only_first=True, root=telemetry.trace_headers(delivery.headers)
+            )

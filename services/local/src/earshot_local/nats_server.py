@@ -19,6 +19,8 @@ from earshot_local.jwt import Trust
 
 GIB = 1 << 30
 MAX_PAYLOAD = 1 << 20
+# A client connects with one line that holds its JWT, and that its permissions: dialogue's are longer than the default of 4 KiB.
+MAX_CONTROL_LINE = 32 * 1024
 
 
 def program() -> Path:
@@ -69,6 +71,7 @@ listen: "127.0.0.1:{node.port}"
 http: "127.0.0.1:{node.monitor_port}"
 http_base_path: "/{secret}"
 max_payload: {MAX_PAYLOAD}
+max_control_line: {MAX_CONTROL_LINE}
 jetstream {{
   store_dir: {json.dumps(str(node.storage))}
   max_memory_store: {2 * GIB}

@@ -44,7 +44,16 @@ CANCELLED: Final = "voice.tts.cancelled"
 TIME_TO_FIRST_AUDIO: Final = "voice.first_audio_s"
 CONCEALED_FRAMES: Final = "voice.device.concealed_frames"
 ERROR_CODE: Final = "error.type"
-RECONSTRUCTED: Final = "voice.reconstructed"
+
+# A span that another process drew, for one that could not send its own.
+RECONSTRUCTED: Final = "earshot.reconstructed"
+# The attempt that a span belongs to, from its trace state: what it hangs on where its own parent was never sent.
+ATTEMPT: Final = "earshot.attempt.id"
+TAKEOVER: Final = "earshot.attempt.takeover"
+SILENT_SECONDS: Final = "earshot.attempt.silent_s"
+DEADLINE_RESULT: Final = "voice.deadline.result"
+DEADLINE_FOR: Final = "voice.deadline.waiting_for"
+DEADLINE_IN: Final = "voice.deadline.in_s"
 
 PII_TRANSCRIPT: Final = "voice.pii.transcript"
 PII_SLOTS: Final = "voice.pii.slots"
@@ -59,6 +68,7 @@ MESSAGING_DELIVERY_COUNT: Final = "messaging.nats.delivery_count"
 MESSAGING_AGE: Final = "messaging.nats.message_age_s"
 RPC_SYSTEM: Final = "rpc.system"
 RPC_METHOD: Final = "rpc.method"
+SERVER_ADDRESS: Final = "server.address"
 RPC_STATUS: Final = "rpc.grpc.status_code"
 
 DECLARED: Final[frozenset[str]] = frozenset(

@@ -97,6 +97,9 @@ def _object_store(store: ObjectStoreConfig) -> tuple[str, ...]:
 _REGISTRY = (*_read_bucket(streams.SKILLS), *_read_bucket(streams.SKILL_ENDPOINTS))
 # Writes to the two buckets as they are made, so that a reader lists them when there is something new.
 _REGISTRY_NEWS = (f"$KV.{streams.SKILLS.bucket}.>", f"$KV.{streams.SKILL_ENDPOINTS.bucket}.>")
+# The server's word on which deliveries were handed back: those that were not, and come again, were lost. One subject for
+# all consumers: it tells numbers only, and what a user may do has to fit into the one line with which it connects.
+_HANDED_BACK = "$JS.EVENT.ADVISORY.CONSUMER.MSG_NAKED.>"
 
 ROLES: dict[str, Permissions] = {
     "asr": Permissions(
@@ -123,6 +126,7 @@ ROLES: dict[str, Permissions] = {
             subjects.TURN_OWNED,
             f"{inbox('asr')}.>",
             *_REGISTRY_NEWS,
+            _HANDED_BACK,
         ),
         answers_requests=True,
     ),
@@ -133,7 +137,7 @@ ROLES: dict[str, Permissions] = {
             subjects.TURN_INTERPRETED,
             subjects.parked("nlu"),
         ),
-        subscribe=(f"{inbox('nlu')}.>", *_REGISTRY_NEWS),
+        subscribe=(f"{inbox('nlu')}.>", *_REGISTRY_NEWS, _HANDED_BACK),
     ),
     "dialogue": Permissions(
         publish=(
@@ -168,6 +172,7 @@ ROLES: dict[str, Permissions] = {
             f"$KV.{streams.DEVICE_STATES.bucket}.>",
             f"{inbox('dialogue')}.>",
             *_REGISTRY_NEWS,
+            _HANDED_BACK,
         ),
         answers_requests=True,
     ),
@@ -186,6 +191,7 @@ ROLES: dict[str, Permissions] = {
             subjects.TURN_SPEECH_CANCELLED,
             "device.*.*.up.backfill",
             f"{inbox('tts')}.>",
+            _HANDED_BACK,
         ),
         answers_requests=True,
     ),

@@ -1,14 +1,14 @@
 """The query API: JSON over HTTP on the loopback address.
 
-GET /api/turns?household=&device=&at=<RFC 3339>&window_s=&limit=    turns, newest first
-GET /api/turns/<turn>            one turn and the spans of its trace; the beginning or end of an id will do
-GET /api/traces/<trace id>       the spans of a trace
+GET /api/turns?household=&device=&at=<RFC 3339>&window_s=&limit=    turns, newest first, each with its marks
+GET /api/turns/<turn>            one turn, the spans of its trace and their marks; the beginning or end of an id will do
+GET /api/traces/<trace id>       the spans of a trace and their marks
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -18,8 +18,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from earshot_tracestore.attempts import with_lost_attempts
-from earshot_tracestore.model import Turn, TurnQuery
+from earshot_tracestore.marks import marks, notable
+from earshot_tracestore.mending import whole
+from earshot_tracestore.model import Span, Turn, TurnQuery
 from earshot_tracestore.otlp_http import TracesEndpoint
 from earshot_tracestore.store import Store
 
@@ -29,8 +30,9 @@ _MAX_LIMIT = 1000
 class QueryApi:
     """Answers questions about turns and traces."""
 
-    def __init__(self, store: Store, lost_after_s: float) -> None:
+    def __init__(self, store: Store, lost_after_s: float, settled_after_s: float) -> None:
         self._store = store
+        self._settled_after_s = settled_after_s
         self._lost_after_s = lost_after_s
 
     async def index(self, _request: Request) -> Response:
@@ -43,7 +45,10 @@ class QueryApi:
             query = _query(request.query_params)
         except ValueError as error:
             return JSONResponse({"code": "invalid_query", "message": str(error)}, status_code=400)
-        return JSONResponse({"turns": [self._turn(turn) for turn in await self._store.turns(query)]})
+        found = await self._store.turns(query)
+        spans = await self._store.spans_of_all([turn.fact.trace_id for turn in found if turn.fact.trace_id])
+        told = [self._turn(turn) | self._marks(spans.get(turn.fact.trace_id, []), turn) for turn in found]
+        return JSONResponse({"turns": told})
 
     async def turn(self, request: Request) -> Response:
         """Return one turn with its spans."""
@@ -51,23 +56,32 @@ class QueryApi:
         if found is None:
             return JSONResponse({"code": "unknown_turn", "message": "no such turn is known"}, status_code=404)
         spans = await self._store.spans(found.fact.trace_id) if found.fact.trace_id else []
-        return JSONResponse({"turn": self._turn(found), "spans": [asdict(span) for span in with_lost_attempts(spans)]})
+        return JSONResponse({"turn": self._turn(found)} | self._trace(spans, found))
 
     async def trace(self, request: Request) -> Response:
         """Return a trace's spans."""
-        spans = await self._store.spans(request.path_params["trace_id"].lower())
+        trace_id = request.path_params["trace_id"].lower()
+        spans = await self._store.spans(trace_id)
         if not spans:
             return JSONResponse({"code": "unknown_trace", "message": "no such trace is known"}, status_code=404)
-        return JSONResponse({"spans": [asdict(span) for span in with_lost_attempts(spans)]})
+        return JSONResponse(self._trace(spans, await self._store.turn_of_trace(trace_id)))
+
+    def _trace(self, spans: Sequence[Span], turn: Turn | None) -> dict[str, Any]:
+        mended = whole(spans, turn, time.time_ns(), self._settled_after_s)
+        return {"spans": [asdict(span) for span in mended], "marks": [asdict(mark) for mark in marks(mended)]}
+
+    def _marks(self, spans: Sequence[Span], turn: Turn) -> dict[str, Any]:
+        mended = whole(spans, turn, time.time_ns(), self._settled_after_s)
+        return {"marks": [asdict(mark) for mark in notable(marks(mended))]}
 
     def _turn(self, turn: Turn) -> dict[str, Any]:
         state = turn.state(time.time_ns(), self._lost_after_s)
         return {**asdict(turn.fact), "heard_ns": turn.heard_ns, "state": state, "duration_s": turn.duration_s}
 
 
-def application(store: Store, *, lost_after_s: float, max_body_bytes: int) -> Starlette:
+def application(store: Store, *, lost_after_s: float, settled_after_s: float, max_body_bytes: int) -> Starlette:
     """Return the whole HTTP side: OTLP and queries."""
-    api = QueryApi(store, lost_after_s)
+    api = QueryApi(store, lost_after_s, settled_after_s)
     return Starlette(
         routes=[
             Route("/", api.index),

@@ -33,6 +33,7 @@ def composition(settings: TracestoreSettings) -> Callable[[Service], Awaitable[N
         app = application(
             store,
             lost_after_s=settings.tracestore_lost_after_s,
+            settled_after_s=settings.tracestore_settled_after_s,
             max_body_bytes=settings.tracestore_max_body_bytes,
         )
         web = _Web(

@@ -9,6 +9,8 @@ from typing import Any
 
 KINDS = ("unspecified", "internal", "server", "client", "producer", "consumer")
 STATUSES = ("unset", "ok", "error")
+# Why a device gives a turn up that its user did not end: it apologised with its own clip, whatever came after that.
+ABANDONED_BY_ITSELF = frozenset({"cloud_timeout", "network_lost"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +88,12 @@ class Turn:
     heard_ns: int
 
     def state(self, now_ns: int, lost_after_s: float) -> TurnState:
-        """Tell where the turn is: one without an outcome is lost when it has had more than enough time for one."""
+        """Tell where the turn is: one without an outcome is lost when it has had more than enough time for one.
+
+        What the device decided by itself is what was heard: an outcome that was claimed after that was not.
+        """
+        if self.fact.abandoned in ABANDONED_BY_ITSELF:
+            return TurnState.ABANDONED
         if self.fact.outcome:
             return TurnState(self.fact.outcome)
         if self.fact.abandoned:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from pathlib import Path
 
+from earshot_topology import attributes
 from earshot_tracestore.model import Span, Turn, TurnFact, TurnQuery
 
 _SCHEMA = """
@@ -28,6 +29,7 @@ CREATE TABLE IF NOT EXISTS turn (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS turn_by_id ON turn (turn_id);
 CREATE INDEX IF NOT EXISTS turn_by_time ON turn (heard_ns);
+CREATE INDEX IF NOT EXISTS turn_by_trace ON turn (trace_id);
 """
 
 _FACT = tuple(field.name for field in fields(TurnFact))
@@ -47,7 +49,14 @@ _ADD_FACT = (
     + ", ".join(_kept(column) for column in _FACT if column not in {"turn_id", "household_id", "device_id"})
 )
 _SPAN = tuple(field.name for field in fields(Span))
-_ADD_SPAN = f"INSERT OR REPLACE INTO span ({', '.join(_SPAN)}) VALUES ({', '.join('?' * len(_SPAN))})"  # noqa: S608
+# A span that was drawn for a process gives way to what that process sends when it turns out to be alive, in either order.
+_DRAWN = f"""json_extract({{}}.attributes, '$."{attributes.RECONSTRUCTED}"')"""
+_ADD_SPAN = (
+    f"INSERT INTO span ({', '.join(_SPAN)}) VALUES ({', '.join('?' * len(_SPAN))}) "  # noqa: S608 - our own names
+    "ON CONFLICT (trace_id, span_id) DO UPDATE SET "
+    + ", ".join(f"{column} = excluded.{column}" for column in _SPAN if column not in {"trace_id", "span_id"})
+    + f" WHERE {_DRAWN.format('excluded')} IS NULL OR {_DRAWN.format('span')} IS NOT NULL"
+)
 _JSON = {"attributes", "events", "links"}
 
 
@@ -67,7 +76,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def add_spans(connection: sqlite3.Connection, spans: Iterable[Span]) -> None:
-    """Write spans; one that is exported again replaces itself."""
+    """Write spans; one that is exported again replaces itself, and what was drawn of it."""
     connection.executemany(
         _ADD_SPAN,
         (
@@ -108,6 +117,11 @@ def spans_of(connection: sqlite3.Connection, trace_id: str) -> list[Span]:
         Span(**{name: json.loads(value) if name in _JSON else value for name, value in zip(_SPAN, row, strict=True)})
         for row in rows
     ]
+
+
+def turn_of_trace(connection: sqlite3.Connection, trace_id: str) -> Turn | None:
+    """Return the turn whose trace this is."""
+    return next(iter(_turns(connection, "trace_id = ?", [trace_id], 1)), None)
 
 
 def turn(connection: sqlite3.Connection, turn_id: str) -> Turn | None:

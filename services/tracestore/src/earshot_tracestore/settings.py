@@ -19,3 +19,6 @@ class TracestoreSettings(ServiceSettings):
     tracestore_max_turns: int = Field(50_000, gt=0, description="Turns to keep; the oldest go first.")
     tracestore_max_body_bytes: int = Field(16 << 20, gt=0, description="Largest OTLP/HTTP body, unpacked.")
     tracestore_lost_after_s: float = Field(60.0, gt=0, description="A turn without an outcome is lost after this long.")
+    tracestore_settled_after_s: float = Field(
+        10.0, gt=0, description="What is missing of a trace is drawn when nothing was heard of it for so long."
+    )

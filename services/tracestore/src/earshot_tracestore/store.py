@@ -13,7 +13,7 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -77,6 +77,16 @@ class Store:
     async def spans(self, trace_id: str) -> list[Span]:
         """Return a trace's spans in the order of their starts; empty where there is none."""
         return await self._read(lambda connection: schema.spans_of(connection, trace_id))
+
+    async def turn_of_trace(self, trace_id: str) -> Turn | None:
+        """Return the turn whose trace this is."""
+        return await self._read(lambda connection: schema.turn_of_trace(connection, trace_id))
+
+    async def spans_of_all(self, trace_ids: Sequence[str]) -> dict[str, list[Span]]:
+        """Return the spans of several traces."""
+        return await self._read(
+            lambda connection: {trace_id: schema.spans_of(connection, trace_id) for trace_id in trace_ids}
+        )
 
     async def turn(self, turn_id: str) -> Turn | None:
         """Return a turn by its id or the beginning or end of it."""

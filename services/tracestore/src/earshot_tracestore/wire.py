@@ -13,6 +13,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span as WireSpan
 
 from earshot.device.v1.upstream_pb2 import DeviceEvent, UtteranceStarted
 from earshot.dialogue.v1.outcome_pb2 import Outcome, OutcomeKind
+from earshot_chassis.attempts import TRACE_STATE
 from earshot_chassis.codec import decode
 from earshot_topology import attributes
 from earshot_topology.subjects import DeviceAddress, locale_and_lane, token, turn_of
@@ -118,6 +119,7 @@ def _valid(identifier: bytes, length: int) -> bool:
 
 def _span(wire: WireSpan, resource: Mapping[str, Any]) -> Span:
     kind, status = int(wire.kind), int(wire.status.code)
+    drawn = any(pair.key == attributes.RECONSTRUCTED for pair in wire.attributes)
     return Span(
         trace_id=wire.trace_id.hex(),
         span_id=wire.span_id.hex(),
@@ -125,18 +127,28 @@ def _span(wire: WireSpan, resource: Mapping[str, Any]) -> Span:
         name=wire.name,
         kind=KINDS[kind] if kind < len(KINDS) else KINDS[0],
         service=str(resource.get("service.name", "")),
-        instance=str(resource.get("service.instance.id", "")),
+        # A span that another process drew is not that process's.
+        instance="" if drawn else str(resource.get("service.instance.id", "")),
         start_ns=wire.start_time_unix_nano,
         end_ns=wire.end_time_unix_nano,
         status=STATUSES[status] if status < len(STATUSES) else STATUSES[0],
         status_message=wire.status.message,
-        attributes=_attributes(wire.attributes),
+        attributes=_attributes(wire.attributes) | _attempt(wire.trace_state),
         events=[
             {"name": event.name, "time_ns": event.time_unix_nano, "attributes": _attributes(event.attributes)}
             for event in wire.events
         ],
         links=[{"trace_id": link.trace_id.hex(), "span_id": link.span_id.hex()} for link in wire.links],
     )
+
+
+def _attempt(trace_state: str) -> dict[str, str]:
+    """Return which attempt a span belongs to, and which one caused that, by the entry of ours in its trace state."""
+    for entry in trace_state.split(","):
+        key, _, value = entry.strip().partition("=")
+        if key == TRACE_STATE:
+            return {attributes.ATTEMPT: value}
+    return {}
 
 
 def _fact_of_span(span: Span) -> TurnFact | None:

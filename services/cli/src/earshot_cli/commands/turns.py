@@ -41,8 +41,10 @@ def trace(
     """Show one turn's trace as a waterfall."""
     found = lifetime.run(_one(turn))
     output = Output(as_json=as_json)
-    output.show(report.turns([found.turn]), report.trace(found.spans) if found.spans else "no spans were recorded")
-    output.document({"turn": found.turn, "spans": found.spans})
+    output.show(
+        report.turns([found.turn]), report.trace(found.spans, found.marks) if found.spans else "no spans were recorded"
+    )
+    output.document({"turn": found.turn, "spans": found.spans, "marks": found.marks})
 
 
 def moment(text: str, now: datetime) -> datetime:

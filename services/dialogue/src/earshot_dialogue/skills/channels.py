@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from contextlib import suppress
+from typing import Protocol
 
 import grpc
 
@@ -17,7 +17,12 @@ _GRACE_S = 30.0
 _GIVE_UP_S = 2.0
 _AWAY = frozenset({grpc.ChannelConnectivity.CONNECTING, grpc.ChannelConnectivity.TRANSIENT_FAILURE})
 
-Connect = Callable[[str], grpc.aio.Channel]
+
+class Connect(Protocol):
+    """Opens a channel to a replica of a service."""
+
+    def __call__(self, target: str, *, service: str) -> grpc.aio.Channel:
+        """Return it; it connects by itself."""
 
 
 class SkillChannels:
@@ -45,15 +50,18 @@ class SkillChannels:
         Calls in progress on a channel that is closed may end first.
         """
         wanted = {
-            target for versions in catalogue.skills.values() for version in versions for target in version.targets
+            target: version.skill_id
+            for versions in catalogue.skills.values()
+            for version in versions
+            for target in version.targets
         }
-        for target in wanted - self._channels.keys():
-            channel = self._connect(target)
+        for target in wanted.keys() - self._channels.keys():
+            channel = self._connect(target, service=f"skill-{wanted[target]}")
             channel.get_state(try_to_connect=True)
             self._channels[target] = channel
             # The stub is typed as the asynchronous one; grpc generates a single class for both.
             self._stubs[target] = skill_pb2_grpc.SkillStub(channel)
-        for target in self._channels.keys() - wanted:
+        for target in self._channels.keys() - wanted.keys():
             del self._stubs[target]
             self._avoided.pop(target, None)
             self._close(self._channels.pop(target))

@@ -1,0 +1,46 @@
+"""The run that the tests of this folder look at."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+import pytest_asyncio
+
+from chaos.gate import VARIABLE
+from chaos.gatekeeping import Gatekeeper
+from chaos.system import ENVIRONMENT, REPLICAS, SERVICES
+from earshot_local.stack import Stack
+from support.spans import exported_to
+from traces.ambushes import PATIENT, Traced, traces_of
+
+_CAST: Final = ("asr", "nlu", "dialogue", "tts", "echo")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Keep these tests in one process: they share a stack."""
+    item.add_marker(pytest.mark.xdist_group("traces"))
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def ambushed(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Stack, dict[str, Traced]]]:
+    """Let one device for each ambush speak one turn, all at once; return the traces by what happened."""
+    keeper = Gatekeeper()
+    services = [service for service in SERVICES if service.name in _CAST]
+    with tempfile.TemporaryDirectory() as short:
+        socket = Path(short) / "gate"
+        async with (
+            keeper.open(socket),
+            Stack(
+                home=tmp_path_factory.mktemp("traces"),
+                services=services,
+                scale={service.name: REPLICAS for service in services},
+                env=ENVIRONMENT | PATIENT | {VARIABLE: str(socket)},
+            ) as system,
+        ):
+            await system.ready(60)
+            for _ in exported_to(system.otlp_endpoint):
+                yield system, await traces_of(system, keeper)
