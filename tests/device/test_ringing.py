@@ -265,6 +265,9 @@ async def test_a_turn_is_heard_between_the_words_and_they_go_on(cloud, open_devi
     await until(lambda: ear.heard == ["speech"])
     saying = asyncio.create_task(device.say(SPEECH))
     turn = await cloud.turn_started()
+    before = ear.sample_count
+    await asyncio.sleep(0.3)  # Eight frames' time: the words wait, but for the frame that was being played.
+    assert ear.sample_count - before <= RATE // 25
     await cloud.outcome(turn, outcome_id="o2", text="Noon.")
     await cloud.speak(cloud.speech(turn, 3, outcome_id="o2"))
     result = await saying
