@@ -23,6 +23,8 @@ from earshot_topology.catalog import CHANNELS, Channel
 from earshot_topology.subjects import DeviceAddress
 
 _FRAMES = {"audioFrame", "speechFrame"}
+# Asked for by the clock, after a connection: how often within a turn depends on how long that takes.
+_OF_CONNECTIONS = {"missedDirectives"}
 _RUN = "frames"
 _INTERIMS = "interim transcripts"
 _CHANGING = {
@@ -53,6 +55,8 @@ def snapshot(messages: Iterable[Msg], address: DeviceAddress) -> dict[str, list[
     heard_of: set[str] = set()
     for message in messages:
         channel = channel_of(message.subject)
+        if channel.name in _OF_CONNECTIONS:
+            continue
         content = MessageToDict(channel.message.FromString(message.data), preserving_proto_field_name=True)
         if not _is_of(message.subject, content, address):
             continue
