@@ -1,7 +1,7 @@
 """Asking, after each new connection, for directives that came while there was none.
 
 It asks twice. What is directed in the moment of connecting may be stored too late for the first answer and yet not reach
-the subscription: measured, one directive in 140 that were sent right behind the subscription's acknowledgement.
+the subscription: measured on a loaded machine, 4 of 213 that were sent right behind the subscription's acknowledgement.
 """
 
 from __future__ import annotations
