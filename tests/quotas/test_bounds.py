@@ -181,15 +181,15 @@ async def test_frames_of_one_turn_push_out_their_own(server: NatsServer) -> None
     before = (await jetstream.stream_info("AUDIO")).state.last_seq
     mad, sane = DeviceAddress("mad", "d"), DeviceAddress("sane", "d")
     await client.publish(sane.audio("t"), b"frame")
-    for number in range(3_500):
+    for number in range(16_500):
         await client.publish(mad.audio("t"), str(number).encode())
     await client.flush()
     async with asyncio.timeout(10):
         while (
             info := await jetstream.stream_info("AUDIO", subjects_filter="device.>")
-        ).state.last_seq < before + 3_501:
+        ).state.last_seq < before + 16_501:
             await asyncio.sleep(0.02)
-    assert info.state.subjects == {sane.audio("t"): 1, mad.audio("t"): 3_000}
+    assert info.state.subjects == {sane.audio("t"): 1, mad.audio("t"): 16_000}
     await client.close()
 
 

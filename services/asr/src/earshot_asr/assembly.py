@@ -20,6 +20,8 @@ class Assembler:
 
     Attributes:
         accepted_bytes: Bytes of all frames that were accepted.
+        taken_bytes: Bytes of those that were taken. Who sends faster than real time has others waiting, which may be
+            behind the utterance's end.
         next_sequence: The first frame that is still missing.
         last_sequence: The device's last frame, once it is known.
         refused: How many frames broke a limit and were dropped.
@@ -36,6 +38,7 @@ class Assembler:
         "last_sequence",
         "next_sequence",
         "refused",
+        "taken_bytes",
     )
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
@@ -44,6 +47,7 @@ class Assembler:
         self._waiting: dict[int, bytes] = {}
         self._waiting_bytes = 0
         self.accepted_bytes = 0
+        self.taken_bytes = 0
         self.next_sequence = 0
         self.last_sequence: int | None = None
         self.refused = 0
@@ -56,8 +60,8 @@ class Assembler:
 
     @property
     def is_too_large(self) -> bool:
-        """Whether more bytes were accepted than one utterance may have."""
-        return self.accepted_bytes > self._limits.bytes
+        """Whether more bytes were taken than one utterance may have."""
+        return self.taken_bytes > self._limits.bytes
 
     @property
     def is_ready(self) -> bool:
@@ -78,7 +82,7 @@ class Assembler:
             last: Whether the device says that none follows.
 
         Returns:
-            Whether there is more to take than before, or there is too much.
+            Whether there is more to take than before.
         """
         if sequence < self.next_sequence or sequence in self._waiting:
             return False
@@ -98,7 +102,7 @@ class Assembler:
             self._waiting[sequence] = payload
             self._waiting_bytes += size
             self.accepted_bytes += size
-            return self.is_too_large
+            return False
         self._waiting_bytes += size
         self.accepted_bytes += size
         self._ready.append(payload)
@@ -113,6 +117,7 @@ class Assembler:
         for frame in taken:
             if frame is not None:
                 self._waiting_bytes -= len(frame)
+                self.taken_bytes += len(frame)
         return taken
 
     def give_up_gap(self) -> int:

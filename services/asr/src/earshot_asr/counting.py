@@ -18,7 +18,7 @@ from nats.errors import Error as NatsError
 from earshot_chassis import telemetry
 
 _STREAM: Final = "QUOTAS"
-_PATIENCE_S: Final = 0.25
+_PATIENCE_S: Final = 0.5
 _AWAY_S: Final = 2.0
 _AWAY = telemetry.counter("earshot.asr.quota_counter_away", "Times that the counter of quotas did not answer.")
 _log = telemetry.logger("counting")

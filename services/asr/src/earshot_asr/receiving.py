@@ -86,14 +86,15 @@ class Receiver:
     async def next(self) -> list[Frame] | Ending:
         """Return the frames that have come since the last call, in order, or why none will come any more."""
         assembler = self.assembler
-        while not (assembler.is_ready or assembler.is_too_large):
+        while not assembler.is_ready:
             if assembler.is_complete:
                 return Ending.DEVICE
             if self._lost:
                 return Ending.LOST
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
-        return Ending.TOO_LARGE if assembler.is_too_large else assembler.take()
+        frames = assembler.take()
+        return Ending.TOO_LARGE if assembler.is_too_large else frames
 
     def on_message(self, message: Msg) -> None:
         """Take a live frame."""

@@ -73,8 +73,8 @@ STREAMS: tuple[StreamConfig, ...] = (
         storage=StorageType.MEMORY,
         max_age=90,
         max_bytes=512 * MIB,
-        # Half a minute of frames of 10 ms: a device that goes on for ever pushes out its own.
-        max_msgs_per_subject=3_000,
+        # More than a recogniser accepts of one utterance: a device that goes on for ever pushes out its own.
+        max_msgs_per_subject=16_000,
         max_msg_size=64 * 1024,
         discard=DiscardPolicy.OLD,
         allow_direct=True,
