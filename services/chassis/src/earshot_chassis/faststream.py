@@ -16,10 +16,13 @@ from faststream.nats.message import NatsMessage
 from faststream.nats.security import NatsCredentials
 from nats.aio.msg import Msg
 
-from earshot_chassis.consuming import Consuming, DurableConsumer
+from earshot_chassis import tasks, telemetry
+from earshot_chassis.consuming import HAND_OVER_S, Consuming, DurableConsumer
 from earshot_chassis.settings import PING_INTERVAL_S, ServiceSettings
 
 _FETCH_S = 1.0
+_DISCONNECT_S = 0.5
+_log = telemetry.logger("bus")
 
 
 class DeliveryCodec:
@@ -80,15 +83,19 @@ class Broker:
         await self._broker.start()
 
     async def stop(self, timeout_s: float) -> None:
-        """Fetch no more, wait for what is in progress, disconnect."""
+        """Fetch no more, wait for what is in progress, hand over what still is then, disconnect."""
         # Lets fetch loops end by themselves; cancelling a fetch could strand a message on its way to us.
         self._fetch_no_more()
         loop = asyncio.get_running_loop()
         give_up = loop.time() + timeout_s
         await asyncio.sleep(_FETCH_S)
-        for consuming in self._consuming:
-            await consuming.idle(give_up - loop.time())
-        await self._broker.stop()
+        await asyncio.gather(*(consuming.idle(give_up - loop.time()) for consuming in self._consuming))
+        # Fails where the bus is away; then there is nothing to take leave of.
+        disconnecting = loop.create_task(self._broker.stop())
+        await asyncio.wait({disconnecting}, timeout=_DISCONNECT_S)
+        await tasks.end([disconnecting], HAND_OVER_S)
+        if not disconnecting.cancelled() and disconnecting.done() and (error := disconnecting.exception()) is not None:
+            _log.warning("disconnecting_failed", error=type(error).__name__)
 
     def _fetch_no_more(self) -> None:
         for subscriber in self._broker.subscribers:

@@ -263,7 +263,8 @@ class Telemetry:
         )
         _Pii.recorded = self._settings.trace_pii
         ids: Any = SpanIds()
-        self._tracing = TracerProvider(resource=resource, id_generator=ids)
+        # The service ends them itself, within its time; at the interpreter's exit they would be waited for without end.
+        self._tracing = TracerProvider(resource=resource, id_generator=ids, shutdown_on_exit=False)
         exporter = _exporter()
         if exporter is not None:
             from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
@@ -272,7 +273,9 @@ class Telemetry:
             self._tracing.add_span_processor(processor)
             _Drawing.processor = processor
         trace.set_tracer_provider(self._tracing)
-        self._metering = MeterProvider(resource=resource, metric_readers=[PrometheusMetricReader()])
+        self._metering = MeterProvider(
+            resource=resource, metric_readers=[PrometheusMetricReader()], shutdown_on_exit=False
+        )
         metrics.set_meter_provider(self._metering)
         _configure_logs(self._name, self._settings)
 

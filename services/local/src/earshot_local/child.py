@@ -49,12 +49,21 @@ class Program:
 
 
 class Child:
-    """A program and the process that runs it at the moment."""
+    """A program and the process that runs it at the moment.
+
+    Attributes:
+        program: What is run.
+        state: Where it is in its life.
+        restarts: How often it ended by itself.
+        exit_status: How the last process that ended did: its exit code, or a signal's number below zero; -9 if it did not end
+            within its grace time.
+    """
 
     def __init__(self, program: Program, listener: Listener) -> None:
         self.program = program
         self.state = State.WAITING
         self.restarts = 0
+        self.exit_status: int | None = None
         self._listener = listener
         self._backoff = Backoff()
         self._process: asyncio.subprocess.Process | None = None
@@ -99,7 +108,7 @@ class Child:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(process.wait(), self.program.grace_s)
             end_group(process.pid)
-            await process.wait()
+            self.exit_status = await process.wait()
         await self._enter(State.STOPPED, "stopped")
 
     def kill(self) -> None:
@@ -177,6 +186,7 @@ class Child:
         finally:
             watching.cancel()
         end_group(self._process.pid)
+        self.exit_status = status
         return _ending(status)
 
     async def _watch(self) -> None:
