@@ -37,6 +37,56 @@ async def test_sigterm_finishes_the_turn_in_progress(server: NatsServer) -> None
         assert await interpreted(server) == 1
 
 
+async def test_a_draining_service_is_unready_before_it_takes_no_more_work(server: NatsServer) -> None:
+    """Its leave hooks run while it already says so and still handles what comes; one that never ends costs its time."""
+    with running(server, SMALL_SERVICE_HANGS="leave", EARSHOT_DRAIN_TIMEOUT_S="2") as service:
+        await service.until("/readyz", 200)
+        service.process.send_signal(signal.SIGTERM)
+        assert "draining" in await service.until("/readyz", 503, 1)
+        await publish(server, "t1")
+        async with asyncio.timeout(1.9):
+            while not await interpreted(server):
+                await asyncio.sleep(0.05)
+        assert "draining" in await service.until("/readyz", 503, 1)
+        service.process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(service.process.wait, 10) == 0
+
+
+@pytest.mark.parametrize("hanging", ["start", "stop"])
+async def test_sigterm_is_obeyed_whatever_hangs(server: NatsServer, hanging: str) -> None:
+    """A start that waits for something for ever is broken off, a stop hook that never ends is left: the exit is in time."""
+    with running(server, SMALL_SERVICE_HANGS=hanging, EARSHOT_DRAIN_TIMEOUT_S="1") as service:
+        await service.until("/readyz", 503 if hanging == "start" else 200)
+        service.process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(service.process.wait, 10) == 0
+        assert service.process.stdout is not None
+        last = [json.loads(line) for line in service.process.stdout if line.startswith("{")]
+    assert last[-1]["event"] == "stopped"
+    assert [line["event"] for line in last if line["event"] == "hook_failed"] == ["hook_failed"] * (hanging == "stop")
+
+
+async def test_a_turn_longer_than_the_drain_is_handed_over_at_once(server: NatsServer) -> None:
+    """It is given back when its time is over, not left for its ack wait to run out, and nothing is logged as an error."""
+    client = await server.connect()
+    given_back = await client.subscribe("$JS.ACK.TURNS.nlu.>")
+    with running(server, EARSHOT_DRAIN_TIMEOUT_S="1.5") as service:
+        await service.until("/readyz", 200)
+        await publish(server, "t1", delay="30")
+        async with asyncio.timeout(10):
+            while not (await client.jetstream().consumer_info("TURNS", "nlu")).num_ack_pending:
+                await asyncio.sleep(0.05)
+        service.process.send_signal(signal.SIGTERM)
+        output, _ = await asyncio.to_thread(service.process.communicate, timeout=10)
+        assert service.process.returncode == 0
+    said = [await given_back.next_msg(1) for _ in range(given_back.pending_msgs)]
+    assert [message.data for message in said if not message.data.startswith(b"+WPI")] == [b"-NAK"]
+    assert "error" not in {json.loads(line)["level"] for line in output.splitlines() if line.startswith("{")}
+    subscription = await client.jetstream().pull_subscribe_bind("nlu", "TURNS")
+    [given] = await subscription.fetch(1, timeout=2)
+    assert given.metadata.num_delivered == 2
+    await client.close()
+
+
 async def test_metrics_and_logs_tell_what_happened(server: NatsServer) -> None:
     """/metrics counts handled and parked messages; a log line of a turn carries its trace id and no payload."""
     with running(server) as service:

@@ -28,7 +28,7 @@ from earshot_local.stack import Stack
 from rolling.dialogues import TURNS, dialogues
 from rolling.restarting import GRACE_S, Restart, metric, restart
 
-DEVICES = 6
+DEVICES = 4
 PROCESSES = (*(each for each in SERVICES if each.name in {"asr", "nlu", "dialogue", "tts"}), NOTE)
 # What turns are doing when a service is asked to end. Two services at a time, of each one replica.
 LANES = (
@@ -175,9 +175,13 @@ async def test_all_services_end_in_time_while_the_bus_is_away(system: Stack) -> 
     assert {child.name: child.exit_status for child in services} == {child.name: 0 for child in services}
     # What nobody could be told is told in the log, and nothing failed on the way out.
     for child in services:
-        logged = [json.loads(text) for text in Path(child.program.log).read_text().splitlines() if text.startswith("{")]
+        logged = _logged(child.program.log)
         assert logged[-1]["event"] == "stopped", child.name
         assert [text for text in logged if text["event"] in ("hook_failed", "task_ended")] == []
+
+
+def _logged(log: Path) -> list[dict[str, Any]]:
+    return [json.loads(text) for text in log.read_text().splitlines() if text.startswith("{")]
 
 
 def _services(spans: list[dict[str, Any]]) -> set[str]:

@@ -48,12 +48,12 @@ class Running:
 
 
 @contextlib.contextmanager
-def running(server: NatsServer) -> Iterator[Running]:
-    """Run the small service."""
+def running(server: NatsServer, **environment: str) -> Iterator[Running]:
+    """Run the small service, with more variables."""
     port = free_port()
     process = subprocess.Popen(
         [sys.executable, str(_PROGRAM)],
-        env={"EARSHOT_NATS_URL": server.url, "EARSHOT_HTTP_PORT": str(port)},
+        env={"EARSHOT_NATS_URL": server.url, "EARSHOT_HTTP_PORT": str(port)} | environment,
         stdout=subprocess.PIPE,
         text=True,
     )

@@ -217,6 +217,7 @@ class Consuming:
         self._unreadable = Seldom()
         self._heartbeats = _Heartbeats(consumer.ack_wait_s / 3)
         self._in_progress: set[asyncio.Task[Any]] = set()
+        self._handing_over = False
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -234,6 +235,10 @@ class Consuming:
         self._heartbeats.add(raw, delivery.lease)
         try:
             await self._handle(raw, delivery)
+        except asyncio.CancelledError:
+            # Handed over on purpose; whoever called would tell it as an error.
+            if not self._handing_over:
+                raise
         except (NatsError, OSError) as error:
             _log.warning("settling_failed", consumer=self._consumer.durable, error=type(error).__name__)
         finally:
@@ -259,6 +264,7 @@ class Consuming:
         with suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, timeout_s)):
                 await self._idle.wait()
+        self._handing_over = True
         await tasks.end(self._in_progress, HAND_OVER_S)
 
     async def _handle(self, raw: Msg, delivery: Delivery) -> None:

@@ -101,6 +101,7 @@ class Child:
                 await self._task
             self._task = None
         process, self._process = self._process, None
+        ending = "stopped"
         if process is not None and process.returncode is None:
             await self._enter(State.STOPPING, "stopping")
             with contextlib.suppress(ProcessLookupError):
@@ -109,7 +110,9 @@ class Child:
                 await asyncio.wait_for(process.wait(), self.program.grace_s)
             end_group(process.pid)
             self.exit_status = await process.wait()
-        await self._enter(State.STOPPED, "stopped")
+            if self.exit_status == -signal.SIGKILL:
+                ending = f"did not end within {self.program.grace_s:g} s and was killed"
+        await self._enter(State.STOPPED, ending)
 
     def kill(self) -> None:
         """SIGKILL the process that runs at the moment; its supervisor starts another one."""
