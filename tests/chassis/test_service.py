@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import signal
 import time
 from collections.abc import AsyncIterator
@@ -99,6 +100,8 @@ async def test_metrics_and_logs_tell_what_happened(server: NatsServer) -> None:
             while "earshot_message_redeliveries_total" not in (metrics := (await service.until("/metrics", 200))):
                 await asyncio.sleep(0.1)
         assert 'earshot_message_duration_seconds_count{consumer="nlu"' in metrics
+        assert re.search(r"^earshot_process_tasks(\{.*\})? [1-9]", metrics, re.MULTILINE)
+        assert re.search(r"^process_open_fds [1-9]", metrics, re.MULTILINE)
         service.process.send_signal(signal.SIGTERM)
         output, _ = await asyncio.to_thread(service.process.communicate, timeout=15)
     lines = [json.loads(line) for line in output.splitlines() if line.startswith("{")]

@@ -101,6 +101,9 @@ class Service:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
         self.telemetry.start()
+        telemetry.observed(
+            "earshot.process.tasks", "Tasks of the event loop.", lambda: float(len(asyncio.all_tasks(loop)))
+        )
         loop.set_exception_handler(log_unhandled)
         try:
             http_port = self.health.start(self.settings.http_host, self.settings.http_port)

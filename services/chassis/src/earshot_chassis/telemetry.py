@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -221,6 +221,15 @@ def counter(name: str, description: str, unit: str = "1") -> metrics.Counter:
 def gauge(name: str, description: str, unit: str = "1") -> metrics.UpDownCounter:
     """Declare a value that goes up and down by steps."""
     return _METER.create_up_down_counter(name, unit=unit, description=description)
+
+
+def observed(name: str, description: str, read: Callable[[], float], unit: str = "1") -> None:
+    """Declare a value that is read whenever metrics are; in another thread than the event loop's."""
+
+    def observe(_options: metrics.CallbackOptions) -> list[metrics.Observation]:
+        return [metrics.Observation(read())]
+
+    _METER.create_observable_gauge(name, callbacks=[observe], unit=unit, description=description)
 
 
 def histogram(
