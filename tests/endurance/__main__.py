@@ -16,6 +16,8 @@ import tempfile
 from pathlib import Path
 
 from bench.results import machine, table, write_document
+from earshot_chassis.settings import ServiceSettings
+from earshot_chassis.telemetry import Telemetry
 from endurance.judging import PER, Trend
 from endurance.living import WARM_UP, Life, live
 
@@ -31,6 +33,8 @@ def main() -> int:
     arguments = parser.parse_args()
     import uvloop  # noqa: PLC0415 - as the services do
 
+    # Devices in this process would tell of every connection that is lost.
+    Telemetry("endurance", "0", ServiceSettings(log_level="error")).start()
     print(f"endurance: {arguments.turns} turns, {arguments.reconnects} reconnects, {machine()}", file=sys.stderr)
     with contextlib.ExitStack() as resources:
         home = tempfile.mkdtemp(prefix="endurance-")
