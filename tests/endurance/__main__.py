@@ -65,7 +65,8 @@ def told(life: Life) -> str:
     return (
         f"{table(header, rows)}\n\n{life.turns} turns, {life.reconnects} reconnects in {life.seconds:.0f} s; the first "
         f"{WARM_UP:.0%} of the turns were warm-up\n"
-        f"growing {len(life.growing)}, turns not answered rightly {len(life.wrong)}{wrong}"
+        f"growing {len(life.growing)}, turns not answered rightly {len(life.wrong)}, with a concealed frame "
+        f"{life.concealed}{wrong}"
     )
 
 
@@ -91,6 +92,7 @@ def document(life: Life) -> dict[str, object]:
         "turns": life.turns,
         "reconnects": life.reconnects,
         "wrong": len(life.wrong),
+        "concealed": life.concealed,
         "growing": [f"{trend.series.of} {trend.series.name}" for trend in life.growing],
         "passed": life.passed,
         "seconds": round(life.seconds, 1),

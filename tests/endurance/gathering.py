@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -22,6 +23,7 @@ SERVER: Final = "nats-server"
 PASSING: Final = ("AUDIO", "SPEECH", "DEADLINES", "TURNS", "UTTERANCES", "DEVICE_EVENTS", "PARKED")
 _MIB: Final = 1 << 20
 _SETTLED_S: Final = 20.0
+_KEPT_S: Final = 60.0
 
 Figures = dict[tuple[str, str, Kind], float]
 
@@ -39,6 +41,7 @@ class Gatherer:
     stack: Stack
     client: Client
     samples: list[tuple[int, Figures]] = field(default_factory=list)
+    _times: list[tuple[float, int]] = field(default_factory=list)
 
     @classmethod
     async def of(cls, stack: Stack) -> Gatherer:
@@ -62,6 +65,10 @@ class Gatherer:
         for service in self._services():
             found[service, "tasks", Kind.COUNT] = await metric(self.stack, service, "earshot_process_tasks")
         found |= await self._bus()
+        recent = self._recent(turns)
+        for stream in PASSING:
+            key = (stream, "messages/turn", Kind.MESSAGES)
+            found[key] /= recent
         self.samples.append((turns, found))
 
     async def kick(self, prefix: str) -> int:
@@ -85,8 +92,14 @@ class Gatherer:
         ]
 
     def _services(self) -> list[str]:
-        # The trace store is one process, without a number: it has the same metrics, elsewhere.
-        return [name for name in self.stack.processes if name not in (SERVER, "tracestore")]
+        return [name for name in self.stack.processes if name != SERVER]
+
+    def _recent(self, turns: int) -> int:
+        """Return how many turns there were in the last minute; all of them, in the first one."""
+        now = time.monotonic()
+        before = [count for at, count in self._times if at < now - _KEPT_S]
+        self._times.append((now, turns))
+        return max(1, turns - (before[-1] if before else 0))
 
     async def _bus(self) -> Figures:
         general, _ = await self._ask("VARZ")
@@ -100,7 +113,7 @@ class Gatherer:
         }
         for stream in _streams(jetstream):
             if stream["name"] in PASSING:
-                found[stream["name"], "messages", Kind.MESSAGES] = stream["state"]["messages"]
+                found[stream["name"], "messages/turn", Kind.MESSAGES] = stream["state"]["messages"]
         waiting = sum(
             consumer["num_pending"] + consumer["num_ack_pending"]
             for stream in _streams(jetstream)

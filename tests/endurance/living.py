@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -38,8 +38,9 @@ _ENVIRONMENT: Final = {
     "EARSHOT_TTS_CACHE_BYTES": "2000000",
     "EARSHOT_LOG_LEVEL": "warning",
 }
-_DEVICE: Final[dict[str, Any]] = {"capture_speed": 8.0, "playback_speed": 16.0}
+_DEVICE: Final[dict[str, Any]] = {"capture_speed": 8.0, "playback_speed": 8.0}
 _CLIENT: Final = "earshot-device/"
+_CONCEALED: Final = "concealed="
 
 
 @dataclass(slots=True)
@@ -50,6 +51,8 @@ class Life:
         turns: How many there were.
         reconnects: Devices that connected anew, and connections that were taken up again after the server had hung up.
         wrong: Turns that were not answered rightly, as people read it.
+        concealed: Turns with a frame of silence. A device waits 0.4 s at a gap; at its own pace it has seconds of sound in
+            hand before it, at this one it has them played before it is connected again.
         trends: Every series, judged.
         seconds: How long it took.
     """
@@ -57,6 +60,7 @@ class Life:
     turns: int = 0
     reconnects: int = 0
     wrong: list[str] = field(default_factory=list)
+    concealed: int = 0
     trends: list[Trend] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -133,13 +137,10 @@ async def _round(
     turns = [turn for speaker in speakers for turn in speaker.turns]
     life.turns += len(turns)
     life.reconnects += kicked + (devices if number else 0)
-    life.wrong += _wrong(turns)
-
-
-def _wrong(turns: Sequence[Any]) -> list[str]:
     said = words()
-    return [
-        f"{turn.device} {turn.turn_id} {verdict_of(turn, said)}: {turn.said!r}: {turn.note}"
-        for turn in turns
-        if verdict_of(turn, said) is not Verdict.ANSWERED
-    ]
+    for turn in turns:
+        verdict = verdict_of(turn, said)
+        if verdict is Verdict.WRONG and _CONCEALED in turn.note:
+            life.concealed += 1
+        elif verdict is not Verdict.ANSWERED:
+            life.wrong.append(f"{turn.device} {turn.turn_id} {verdict}: {turn.said!r}: {turn.note}")

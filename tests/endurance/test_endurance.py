@@ -23,13 +23,9 @@ async def test_every_series_is_gathered(tmp_path: Path) -> None:
     every = [*SERVICES, "tracestore", SERVER]
     assert found == {
         *((name, figure) for name in every for figure in ("rss MiB", "fds")),
-        *((name, "tasks") for name in SERVICES),
+        *((name, "tasks") for name in (*SERVICES, "tracestore")),
         *((SERVER, figure) for figure in ("connections", "subscriptions", "consumers", "streams", "pending")),
-        *((stream, "messages") for stream in PASSING),
+        *((stream, "messages/turn") for stream in PASSING),
     }
-    assert all(
-        value > 0
-        for trend in life.trends
-        if trend.series.name in ("rss MiB", "fds", "tasks")
-        for value in trend.series.values
-    )
+    processes = [trend.series for trend in life.trends if trend.series.name in ("rss MiB", "fds", "tasks")]
+    assert min(value for series in processes for value in series.values) > 0

@@ -9,18 +9,18 @@ import pytest
 from endurance.judging import Kind, Series, judge
 
 TURNS = [40.0 * number for number in range(1, 51)]
-LEVELS = {Kind.MEMORY: 90.0, Kind.SERVER_MEMORY: 200.0, Kind.COUNT: 40.0, Kind.MESSAGES: 600.0}
+LEVELS = {Kind.MEMORY: 90.0, Kind.SERVER_MEMORY: 200.0, Kind.COUNT: 40.0, Kind.MESSAGES: 1.7}
 # In a thousand turns.
-LEAKS = {Kind.MEMORY: 6.0, Kind.SERVER_MEMORY: 40.0, Kind.COUNT: 2.0, Kind.MESSAGES: 1000.0}
-NOISE = {Kind.MEMORY: 3.0, Kind.SERVER_MEMORY: 20.0, Kind.COUNT: 2.0, Kind.MESSAGES: 100.0}
+LEAKS = {Kind.MEMORY: 6.0, Kind.SERVER_MEMORY: 40.0, Kind.COUNT: 2.0, Kind.MESSAGES: 2.0}
+NOISE = {Kind.MEMORY: 3.0, Kind.SERVER_MEMORY: 20.0, Kind.COUNT: 2.0, Kind.MESSAGES: 0.5}
 
 
 def series(kind: Kind, leak: float, noise: float, seed: int = 1) -> Series:
     """Return samples that grow by a leak in a thousand turns, below noise; counts are whole numbers."""
     chance = random.Random(seed)
     values = [LEVELS[kind] + leak * turn / 1000 + chance.uniform(-noise, noise) for turn in TURNS]
-    whole = kind in (Kind.COUNT, Kind.MESSAGES)
-    return Series(name="figure", of="asr-0", kind=kind, turns=TURNS, values=[int(v) if whole else v for v in values])
+    whole = [float(int(value)) for value in values] if kind is Kind.COUNT else values
+    return Series(name="figure", of="asr-0", kind=kind, turns=TURNS, values=whole)
 
 
 @pytest.mark.parametrize("kind", Kind)

@@ -37,12 +37,11 @@ class Restart:
 async def restart(stack: Stack, name: str) -> Restart:
     """Restart a process by SIGTERM; returns when its successor is ready."""
     child = stack.processes[name]
-    service, _, replica = name.rpartition("-")
     began = time.monotonic()
     child.exit_status = None
     async with contextlib.AsyncExitStack() as resources:
         client = await resources.enter_async_context(httpx.AsyncClient(trust_env=False, timeout=1.0))
-        watching = asyncio.create_task(_seen_draining(client, f"{stack.http(service, int(replica))}/readyz"))
+        watching = asyncio.create_task(_seen_draining(client, f"{_http(stack, name)}/readyz"))
         try:
             await child.restart()
         finally:
@@ -54,7 +53,12 @@ async def restart(stack: Stack, name: str) -> Restart:
         drained=watching.done() and not watching.cancelled(),
         seconds=ended - began,
         inflicted=Inflicted(
-            kind="restart", stage=service, target=name, multi=False, began_at=began, recovered_at=ended
+            kind="restart",
+            stage=name.rpartition("-")[0] or name,
+            target=name,
+            multi=False,
+            began_at=began,
+            recovered_at=ended,
         ),
     )
 
@@ -70,8 +74,12 @@ async def _seen_draining(client: httpx.AsyncClient, url: str) -> None:
 
 async def metric(stack: Stack, name: str, figure: str) -> float:
     """Return the sum of a figure over its labels, as a process tells it; 0 where it tells none."""
-    service, _, replica = name.rpartition("-")
     async with httpx.AsyncClient(trust_env=False, timeout=2.0) as client:
-        text = (await client.get(f"{stack.http(service, int(replica))}/metrics")).text
+        text = (await client.get(f"{_http(stack, name)}/metrics")).text
     lines = (line for line in text.splitlines() if line.startswith((f"{figure} ", f"{figure}{{")))
     return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
+
+
+def _http(stack: Stack, name: str) -> str:
+    service, _, replica = name.rpartition("-")
+    return stack.http(service, int(replica)) if service else stack.http(name)
