@@ -25,8 +25,10 @@ from chaos.records import Turn
 from chaos.speaking import Line, Speaker
 from chaos.system import NOTE, REPLICAS, SERVICES, device_settings, stack
 from earshot_local.stack import Stack
+from earshot_topology.subjects import DeviceAddress
 from rolling.dialogues import TURNS, dialogues
 from rolling.restarting import GRACE_S, Restart, metric, restart
+from support.stack import converse
 
 DEVICES = 4
 PROCESSES = (*(each for each in SERVICES if each.name in {"asr", "nlu", "dialogue", "tts"}), NOTE)
@@ -73,6 +75,16 @@ def whole_dialogues(stop: asyncio.Event, lines: Iterator[Line]) -> Iterator[Line
         yield from islice(lines, TURNS)
 
 
+async def typed(system: Stack, stop: asyncio.Event) -> list[str]:
+    """Type one turn after the other, through whichever replica of the dialogue takes it; return the answers."""
+    address, answers = DeviceAddress("home91", "typist91"), []
+    while not stop.is_set():
+        answer = await converse(system, "read my note", LOCALES[0], address)
+        answers.append(answer.answer)
+        await asyncio.sleep(0.2)
+    return answers
+
+
 async def spans_of(system: Stack, turn_ids: list[str], wanted: set[str]) -> dict[str, list[dict[str, Any]]]:
     """Return the spans of turns, as soon as the wanted services are in all of them or it has taken too long."""
     found: dict[str, list[dict[str, Any]]] = {turn: [] for turn in turn_ids}
@@ -107,6 +119,7 @@ async def test_a_rolling_restart_of_every_service_is_not_heard(system: Stack) ->
                 restarts.append(await restart(system, f"{service}-{replica}"))
 
     async with asyncio.TaskGroup() as group:
+        typing = group.create_task(typed(system, stop))
         for one in speakers:
             group.create_task(one.converse(asyncio.Event(), 1.0))
         await asyncio.gather(*map(roll, LANES))
@@ -120,6 +133,7 @@ async def test_a_rolling_restart_of_every_service_is_not_heard(system: Stack) ->
     names = [f"{service}-{replica}" for lane in LANES for service in lane for replica in range(REPLICAS)]
     assert {each.name: each.exit_status for each in restarts} == dict.fromkeys(names, 0)
     assert [each.name for each in restarts if not each.drained] == []
+    assert set(typing.result()) == {"There is no note."}
     spoken = [turn for turn in turns if DIGEST_PLACE in turn.said]
     traced = await spans_of(
         system,
