@@ -11,9 +11,12 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import grpc
 import pytest
 
-from support.nats import NatsServer, nats_server
+from earshot.nlu.v1 import interpreter_pb2, interpreter_pb2_grpc
+from earshot_chassis.rpc_client import connect
+from support.nats import NatsServer, free_port, nats_server
 from support.small_service import TRACE, interpreted, publish, running
 
 
@@ -40,17 +43,39 @@ async def test_sigterm_finishes_the_turn_in_progress(server: NatsServer) -> None
 
 async def test_a_draining_service_is_unready_before_it_takes_no_more_work(server: NatsServer) -> None:
     """Its leave hooks run while it already says so and still handles what comes; one that never ends costs its time."""
-    with running(server, SMALL_SERVICE_HANGS="leave", EARSHOT_DRAIN_TIMEOUT_S="2") as service:
+    with running(server, SMALL_SERVICE_HANGS="leave", EARSHOT_DRAIN_TIMEOUT_S="4") as service:
         await service.until("/readyz", 200)
         service.process.send_signal(signal.SIGTERM)
-        assert "draining" in await service.until("/readyz", 503, 1)
+        assert "draining" in await service.until("/readyz", 503, 3)
         await publish(server, "t1")
-        async with asyncio.timeout(1.9):
+        async with asyncio.timeout(3.8):
             while not await interpreted(server):
                 await asyncio.sleep(0.05)
-        assert "draining" in await service.until("/readyz", 503, 1)
+        assert "draining" in await service.until("/readyz", 503, 3)
         service.process.send_signal(signal.SIGTERM)
-        assert await asyncio.to_thread(service.process.wait, 10) == 0
+        assert await asyncio.to_thread(service.process.wait, 20) == 0
+
+
+async def test_a_call_in_progress_ends_before_what_it_needs_is_stopped(server: NatsServer) -> None:
+    """SIGTERM: a call that takes seconds is answered, new ones are refused at once, and stop hooks come after it."""
+    port = free_port()
+    with running(server, EARSHOT_GRPC_PORT=str(port)) as service:
+        await service.until("/readyz", 200)
+        async with connect(f"127.0.0.1:{port}", default_timeout_s=20) as first, connect(f"127.0.0.1:{port}") as second:
+            call = interpreter_pb2_grpc.InterpreterStub(first).Interpret(interpreter_pb2.InterpretRequest(locale="4"))
+            await call.wait_for_connection()
+            service.process.send_signal(signal.SIGTERM)
+            assert "draining" in await service.until("/readyz", 503, 4)
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                async with asyncio.timeout(3):
+                    while True:
+                        await interpreter_pb2_grpc.InterpreterStub(second).Interpret(
+                            interpreter_pb2.InterpretRequest(locale="0")
+                        )
+                        await asyncio.sleep(0.1)
+            assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+            assert (await call).registry_revision == 1
+        assert await asyncio.to_thread(service.process.wait, 20) == 0
 
 
 @pytest.mark.parametrize("hanging", ["start", "stop"])

@@ -38,7 +38,7 @@ class Kind(Enum):
     SERVER_MEMORY = Bound(amount=24.0, share=0.05)
     """MiB of nats-server, whose garbage collector decides when; it also keeps outcomes for an hour."""
     COUNT = Bound(amount=0.5, share=0.0)
-    MESSAGES = Bound(amount=0.5, share=0.25)
+    MESSAGES = Bound(amount=1.0, share=0.25)
     """Messages that are kept for about a minute, for each turn of the last minute: how many there are follows the load."""
 
 

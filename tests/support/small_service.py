@@ -37,7 +37,7 @@ class Running:
         except OSError:
             return 0, ""
 
-    async def until(self, path: str, status: int, timeout_s: float = 10) -> str:
+    async def until(self, path: str, status: int, timeout_s: float = 30) -> str:
         """Wait for a page's status; return its body."""
         async with asyncio.timeout(timeout_s):
             while True:

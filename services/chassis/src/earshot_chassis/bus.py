@@ -43,12 +43,12 @@ M = TypeVar("M", bound=Message)
 Responder = Callable[[M, str], Awaitable[Message]]
 Listener = Callable[[M, str], Awaitable[None]]
 
-# A fetch waits this long on the server; it is also how long a stop may wait for an idle loop.
-_FETCH_S = 1.0
 # Requests that one responder answers at once, and how long a stop waits for the last of them.
 _ANSWERS = 64
 _LAST_ANSWERS_S = 2.0
 _OVERLOADED = {"error-code": OverloadedError.code, "error-message": "too many requests at once"}
+# How long leaving a group may take, which is one round trip and the answers under way.
+_GROUP_S = 0.5
 # How long leaving a group may take, which is one round trip and the answers under way.
 _GROUP_S = 0.5
 _log = telemetry.logger("bus")
