@@ -37,6 +37,9 @@ _ENVIRONMENT: Final = {
     "EARSHOT_TTS_CACHE": "memory",
     "EARSHOT_TTS_CACHE_BYTES": "2000000",
     "EARSHOT_LOG_LEVEL": "warning",
+    # No household speaks as quickly as these.
+    "EARSHOT_ASR_QUOTA_UTTERANCES": "0",
+    "EARSHOT_ASR_QUOTA_BYTES": "0",
 }
 _DEVICE: Final[dict[str, Any]] = {"capture_speed": 8.0, "playback_speed": 8.0}
 _CLIENT: Final = "earshot-device/"
