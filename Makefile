@@ -105,6 +105,10 @@ licences-check: $(ENVIRONMENT) ## Check that every dependency's licence is liste
 chaos: $(ENVIRONMENT) ## Faults on three nodes while devices talk; what they hear is judged (CHAOS_SECONDS=400 CHAOS_SEED=word)
 	@PYTHONPATH=tests $(PY) -m chaos $(if $(CHAOS_SECONDS),--seconds $(CHAOS_SECONDS)) $(if $(CHAOS_SEED),--seed $(CHAOS_SEED)) $(ARGS)
 
+.PHONY: endurance
+endurance: $(ENVIRONMENT) ## 2,000 turns and 500 reconnects, after which nothing may have grown (ARGS="--turns N --reconnects N")
+	@PYTHONPATH=tests $(PY) -m endurance $(ARGS)
+
 ##@ Measure
 
 .PHONY: fuzz

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 RESULTS = Path(__file__).resolve().parents[2] / "build" / "results"
@@ -21,10 +21,14 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 def write(target: str, figures: dict[str, float | int | None]) -> Path:
     """Write build/results/<target>.json; what could not be measured is null."""
+    return write_document(target, {name: _rounded(value) for name, value in figures.items()})
+
+
+def write_document(target: str, document: Mapping[str, object]) -> Path:
+    """Write build/results/<target>.json of any JSON values."""
     RESULTS.mkdir(parents=True, exist_ok=True)
     path = RESULTS / f"{target}.json"
-    rounded = {name: _rounded(value) for name, value in figures.items()}
-    path.write_text(json.dumps(rounded, allow_nan=False) + "\n")
+    path.write_text(json.dumps(document, allow_nan=False) + "\n")
     return path
 
 

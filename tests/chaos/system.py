@@ -44,6 +44,8 @@ SERVICES: Final = (
     service("lamp", _SKILL, "lamp", role="skill-chaos_lamp"),
     service("counter", _SKILL, "counter", role="skill-chaos_counter"),
 )
+# Not among them: faults have enough to hit.
+NOTE: Final = service("note", _SKILL, "note", role="skill-chaos_note")
 
 
 def stack(
@@ -51,15 +53,17 @@ def stack(
     *,
     services: Sequence[Service] = SERVICES,
     environment: Mapping[str, str] | None = None,
+    tracestore: bool = False,
+    replicas: int = REPLICAS,
     **options: Any,
 ) -> Stack:
     """Return the system, not yet started."""
     return Stack(
         home=home,
         services=services,
-        scale={each.name: REPLICAS for each in services if each.scalable},
+        scale={each.name: replicas for each in services if each.scalable},
         env=ENVIRONMENT | dict(environment or {}),
-        tracestore=False,
+        tracestore=tracestore,
         **options,
     )
 

@@ -1,24 +1,55 @@
-"""A service of two lines for test_service: it echoes a turn's id and sleeps as long as the turn's lane says."""
+"""A service of a few lines for test_service: it echoes a turn's id and sleeps as long as the turn's lane says.
+
+A call takes as many seconds as its locale says, and answers with revision 1 if nothing that it needs was stopped meanwhile.
+
+SMALL_SERVICE_HANGS names a hook that never ends: start, leave or stop.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
 
 from earshot.asr.v1 import events_pb2
-from earshot.nlu.v1 import interpreter_pb2
+from earshot.nlu.v1 import interpreter_pb2, interpreter_pb2_grpc
 from earshot_chassis.consuming import Delivery
 from earshot_chassis.service import Service, run
 from earshot_chassis.settings import ServiceSettings
 from earshot_topology.streams import NLU_TRANSCRIBED
 
 
+class Interpreter(interpreter_pb2_grpc.InterpreterServicer):
+    """Needs something that a stop hook takes away."""
+
+    def __init__(self) -> None:
+        self.stopped = False
+
+    async def stop(self) -> None:
+        """Take it away."""
+        self.stopped = True
+
+    async def Interpret(self, request, _context):
+        """Take some time."""
+        await asyncio.sleep(float(request.locale))
+        return interpreter_pb2.InterpretResponse(registry_revision=0 if self.stopped else 1)
+
+
 async def compose(service: Service) -> None:
-    """Register the one handler."""
+    """Register one handler and one servicer."""
+    interpreter = Interpreter()
+    service.on_stop(interpreter.stop)
+    service.grpc.add(interpreter_pb2_grpc.add_InterpreterServicer_to_server, interpreter, "earshot.nlu.v1.Interpreter")
 
     async def handle(event: events_pb2.TurnTranscribed, _delivery: Delivery) -> None:
         await asyncio.sleep(float(event.turn.lane or 0))
         await service.bus.publish("turn.interpreted", interpreter_pb2.TurnInterpreted(turn=event.turn))
 
+    async def hang() -> None:
+        await asyncio.Event().wait()
+
+    hooks = {"start": service.on_start, "leave": service.on_leave, "stop": service.on_stop}
+    if hanging := os.environ.get("SMALL_SERVICE_HANGS"):
+        hooks[hanging](hang)
     service.bus.handler(NLU_TRANSCRIBED, events_pb2.TurnTranscribed, handle, concurrency=2)
 
 

@@ -187,6 +187,31 @@ async def test_drain_finishes_what_is_in_progress(server: NatsServer) -> None:
     await bus.close()
 
 
+@pytest.mark.parametrize("path", ["handler", "worker"])
+async def test_drain_handles_what_comes_for_a_request_that_stands(server: NatsServer, path: str) -> None:
+    """A message that an idle loop is given during a drain is handled there, not left for the ack wait to run out."""
+    bus, sender = await connected(server), await connected(server)
+    handled: list[tuple[str, int]] = []
+
+    async def handle(event: events_pb2.TurnTranscribed, delivery: Delivery) -> None:
+        handled.append((event.turn.turn_id, delivery.num_delivered))
+
+    getattr(bus, path)(NLU_TRANSCRIBED, events_pb2.TurnTranscribed, handle, concurrency=2)
+    await bus.start()
+    async with asyncio.timeout(5):
+        while not (await sender.jetstream.consumer_info("TURNS", "nlu")).num_waiting:
+            await asyncio.sleep(0.02)
+    stopping = asyncio.create_task(bus.stop_consuming(5))
+    await asyncio.sleep(0)
+    await sender.publish("turn.transcribed", transcribed("t1"))
+    await stopping
+    assert handled == [("t1", 1)]
+    info = await sender.jetstream.consumer_info("TURNS", "nlu")
+    assert (info.num_ack_pending, info.num_waiting) == (0, 0)
+    await bus.close()
+    await sender.close()
+
+
 async def test_readiness_sees_a_deleted_consumer(server: NatsServer) -> None:
     """A durable that disappears makes the service unready, though its connection is fine."""
     bus = await connected(server)

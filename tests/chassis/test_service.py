@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import signal
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import grpc
 import pytest
 
-from support.nats import NatsServer, nats_server
+from earshot.nlu.v1 import interpreter_pb2, interpreter_pb2_grpc
+from earshot_chassis.rpc_client import connect
+from support.nats import NatsServer, free_port, nats_server
 from support.small_service import TRACE, interpreted, publish, running
 
 
@@ -37,6 +41,78 @@ async def test_sigterm_finishes_the_turn_in_progress(server: NatsServer) -> None
         assert await interpreted(server) == 1
 
 
+async def test_a_draining_service_is_unready_before_it_takes_no_more_work(server: NatsServer) -> None:
+    """Its leave hooks run while it already says so and still handles what comes; one that never ends costs its time."""
+    with running(server, SMALL_SERVICE_HANGS="leave", EARSHOT_DRAIN_TIMEOUT_S="4") as service:
+        await service.until("/readyz", 200)
+        service.process.send_signal(signal.SIGTERM)
+        assert "draining" in await service.until("/readyz", 503, 3)
+        await publish(server, "t1")
+        async with asyncio.timeout(3.8):
+            while not await interpreted(server):
+                await asyncio.sleep(0.05)
+        assert "draining" in await service.until("/readyz", 503, 3)
+        service.process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(service.process.wait, 20) == 0
+
+
+async def test_a_call_in_progress_ends_before_what_it_needs_is_stopped(server: NatsServer) -> None:
+    """SIGTERM: a call that takes seconds is answered, new ones are refused at once, and stop hooks come after it."""
+    port = free_port()
+    with running(server, EARSHOT_GRPC_PORT=str(port)) as service:
+        await service.until("/readyz", 200)
+        async with connect(f"127.0.0.1:{port}", default_timeout_s=20) as first, connect(f"127.0.0.1:{port}") as second:
+            call = interpreter_pb2_grpc.InterpreterStub(first).Interpret(interpreter_pb2.InterpretRequest(locale="4"))
+            await call.wait_for_connection()
+            service.process.send_signal(signal.SIGTERM)
+            assert "draining" in await service.until("/readyz", 503, 4)
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                async with asyncio.timeout(3):
+                    while True:
+                        await interpreter_pb2_grpc.InterpreterStub(second).Interpret(
+                            interpreter_pb2.InterpretRequest(locale="0")
+                        )
+                        await asyncio.sleep(0.1)
+            assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+            assert (await call).registry_revision == 1
+        assert await asyncio.to_thread(service.process.wait, 20) == 0
+
+
+@pytest.mark.parametrize("hanging", ["start", "stop"])
+async def test_sigterm_is_obeyed_whatever_hangs(server: NatsServer, hanging: str) -> None:
+    """A start that waits for something for ever is broken off, a stop hook that never ends is left: the exit is in time."""
+    with running(server, SMALL_SERVICE_HANGS=hanging, EARSHOT_DRAIN_TIMEOUT_S="1") as service:
+        await service.until("/readyz", 503 if hanging == "start" else 200)
+        service.process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(service.process.wait, 10) == 0
+        assert service.process.stdout is not None
+        last = [json.loads(line) for line in service.process.stdout if line.startswith("{")]
+    assert last[-1]["event"] == "stopped"
+    assert [line["event"] for line in last if line["event"] == "hook_failed"] == ["hook_failed"] * (hanging == "stop")
+
+
+async def test_a_turn_longer_than_the_drain_is_handed_over_at_once(server: NatsServer) -> None:
+    """It is given back when its time is over, not left for its ack wait to run out, and nothing is logged as an error."""
+    client = await server.connect()
+    given_back = await client.subscribe("$JS.ACK.TURNS.nlu.>")
+    with running(server, EARSHOT_DRAIN_TIMEOUT_S="1.5") as service:
+        await service.until("/readyz", 200)
+        await publish(server, "t1", delay="30")
+        async with asyncio.timeout(10):
+            while not (await client.jetstream().consumer_info("TURNS", "nlu")).num_ack_pending:
+                await asyncio.sleep(0.05)
+        service.process.send_signal(signal.SIGTERM)
+        output, _ = await asyncio.to_thread(service.process.communicate, timeout=10)
+        assert service.process.returncode == 0
+    said = [await given_back.next_msg(1) for _ in range(given_back.pending_msgs)]
+    assert [message.data for message in said if not message.data.startswith(b"+WPI")] == [b"-NAK"]
+    assert "error" not in {json.loads(line)["level"] for line in output.splitlines() if line.startswith("{")}
+    subscription = await client.jetstream().pull_subscribe_bind("nlu", "TURNS")
+    [given] = await subscription.fetch(1, timeout=2)
+    assert given.metadata.num_delivered == 2
+    await client.close()
+
+
 async def test_metrics_and_logs_tell_what_happened(server: NatsServer) -> None:
     """/metrics counts handled and parked messages; a log line of a turn carries its trace id and no payload."""
     with running(server) as service:
@@ -49,6 +125,8 @@ async def test_metrics_and_logs_tell_what_happened(server: NatsServer) -> None:
             while "earshot_message_redeliveries_total" not in (metrics := (await service.until("/metrics", 200))):
                 await asyncio.sleep(0.1)
         assert 'earshot_message_duration_seconds_count{consumer="nlu"' in metrics
+        assert re.search(r"^earshot_process_tasks(\{.*\})? [1-9]", metrics, re.MULTILINE)
+        assert re.search(r"^process_open_fds [1-9]", metrics, re.MULTILINE)
         service.process.send_signal(signal.SIGTERM)
         output, _ = await asyncio.to_thread(service.process.communicate, timeout=15)
     lines = [json.loads(line) for line in output.splitlines() if line.startswith("{")]

@@ -44,6 +44,7 @@ def test_it_starts_is_found_refuses_a_second_one_and_ends(environment):
     assert up.returncode == 0
     assert said.index("nats-server starting") < said.index("nats-server ready")
     assert said.index("stopping") < said.index("no process is left")
+    assert "killed" not in said
     assert not [process for process in document["processes"] if psutil.pid_exists(process["pid"])]
 
 

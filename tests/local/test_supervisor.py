@@ -65,16 +65,24 @@ async def test_a_crash_loop_shows_the_last_log_lines(tmp_path):
 
 
 async def test_a_process_that_ignores_sigterm_is_ended_with_its_family(tmp_path):
-    """What does not stop in time is killed, and so is everything that it started."""
+    """What does not stop in time is killed, and so is everything that it started; the listener hears of it."""
     note = tmp_path / "child"
-    service = dummy("asr", "stubborn", "family")
+    watcher = Watcher()
     async with Stack(
-        home=tmp_path / "home", services=(service,), env={"DUMMY_CHILD": str(note)}, tracestore=False, grace_s=0.3
+        home=tmp_path / "home",
+        services=(dummy("asr", "stubborn", "family"),),
+        env={"DUMMY_CHILD": str(note)},
+        listener=watcher,
+        tracestore=False,
+        grace_s=0.3,
     ) as stack:
         await stack.ready(10)
-        leader, member = stack.processes["asr-0"].pid, int(note.read_text())
+        child = stack.processes["asr-0"]
+        leader, member = child.pid, int(note.read_text())
         assert alive(member)
     assert await gone(leader, member)
+    assert child.exit_status == -signal.SIGKILL
+    assert "killed" in (await watcher.until("asr-0", State.STOPPED)).text
 
 
 async def test_a_second_stack_of_the_same_folder_is_refused(tmp_path):

@@ -37,7 +37,7 @@ class Running:
         except OSError:
             return 0, ""
 
-    async def until(self, path: str, status: int, timeout_s: float = 10) -> str:
+    async def until(self, path: str, status: int, timeout_s: float = 30) -> str:
         """Wait for a page's status; return its body."""
         async with asyncio.timeout(timeout_s):
             while True:
@@ -48,12 +48,12 @@ class Running:
 
 
 @contextlib.contextmanager
-def running(server: NatsServer) -> Iterator[Running]:
-    """Run the small service."""
+def running(server: NatsServer, **environment: str) -> Iterator[Running]:
+    """Run the small service, with more variables."""
     port = free_port()
     process = subprocess.Popen(
         [sys.executable, str(_PROGRAM)],
-        env={"EARSHOT_NATS_URL": server.url, "EARSHOT_HTTP_PORT": str(port)},
+        env={"EARSHOT_NATS_URL": server.url, "EARSHOT_HTTP_PORT": str(port)} | environment,
         stdout=subprocess.PIPE,
         text=True,
     )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+from earshot.common.v1 import turn_pb2
 from earshot.dialogue.v1 import outcome_pb2
+from earshot_topology.subjects import TURN_FILLER
 from support.speaking import OPUS_24K, PCM_16K, listener, settled, speech_worker
 
 ANSWER = "This is the first sentence of an answer. The second one is a little longer than that. Here is the third."
@@ -48,6 +50,22 @@ async def test_worker_that_is_asked_to_stop_hands_over(server) -> None:
     assert [frame.sequence for frame in frames] == list(range(len(frames)))
     assert len(device.frames) == len(frames)
     assert frames[-1].owner_epoch == 2
+
+
+async def test_worker_that_is_asked_to_stop_ends_its_filler(server) -> None:
+    """A filler belongs to nobody else: what has begun is spoken to its last frame before the worker leaves."""
+    async with listener(server) as device:
+        async with speech_worker(server, lead_s=0.3, burst_s=0.1) as leaving:
+            await leaving.bus.client.flush()
+            turn = turn_pb2.TurnContext(
+                turn_id="t1", household_id="h1", device_id="d1", locale="en-US", modality=turn_pb2.MODALITY_VOICE
+            )
+            filler = outcome_pb2.FillerRequested(turn=turn, prompt=outcome_pb2.Prompt(text="One moment, let me see."))
+            await device.client.publish(TURN_FILLER, filler.SerializeToString())
+            await device.wait(lambda: device.frames)
+            assert not device.frames[-1].last
+        await device.wait(lambda: any(frame.last for frame in device.frames), 1.0)
+    assert [frame.sequence for frame in device.frames] == list(range(len(device.frames)))
 
 
 async def test_segments_are_one_sequence(server) -> None:

@@ -7,7 +7,7 @@ import sys
 
 from chaos.gate import GATE
 from chaos.outside import URL
-from chaos.skills import changing, saying
+from chaos.skills import changing, noting, saying
 from earshot_skillkit import Host, Request, Skill, run
 from earshot_skillkit.package import load_folder
 
@@ -23,9 +23,11 @@ async def _at(point: str, request: Request) -> None:
 def _skill(host: Host) -> Skill:
     if _NAME in changing.SKILLS:
         return changing.SKILLS[_NAME](host, f"{os.environ[URL]}/{_NAME}", _at)
-    return saying.Echo(host, _called)
+    return noting.Note(host) if _NAME == "note" else saying.Echo(host, _called)
 
+
+_FOLDERS = {**changing.FOLDERS, "note": noting.FOLDER}
 
 if __name__ == "__main__":
     _NAME = sys.argv[2]
-    run(load_folder(changing.FOLDERS.get(_NAME, saying.FOLDER), version="1.0.0"), _skill)
+    run(load_folder(_FOLDERS.get(_NAME, saying.FOLDER), version="1.0.0"), _skill)

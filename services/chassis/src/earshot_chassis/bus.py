@@ -13,6 +13,7 @@ Lifecycle: `connect`, register, `start`, `stop_consuming` (work in progress is f
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -27,7 +28,7 @@ from nats.errors import SlowConsumerError
 from nats.js import JetStreamContext
 from nats.js.errors import APIError
 
-from earshot_chassis import telemetry
+from earshot_chassis import tasks, telemetry
 from earshot_chassis.attempts import HandedBack
 from earshot_chassis.codec import CONTENT_TYPE, content_type, decode, encode
 from earshot_chassis.consuming import Consuming, Delivery, DurableConsumer, Handler, Obsolete, ParkedHook
@@ -42,12 +43,14 @@ M = TypeVar("M", bound=Message)
 Responder = Callable[[M, str], Awaitable[Message]]
 Listener = Callable[[M, str], Awaitable[None]]
 
-# A fetch waits this long on the server; it is also how long a stop may wait for an idle loop.
-_FETCH_S = 1.0
 # Requests that one responder answers at once, and how long a stop waits for the last of them.
 _ANSWERS = 64
 _LAST_ANSWERS_S = 2.0
 _OVERLOADED = {"error-code": OverloadedError.code, "error-message": "too many requests at once"}
+# How long leaving a group may take, which is one round trip and the answers under way.
+_GROUP_S = 0.5
+# How long leaving a group may take, which is one round trip and the answers under way.
+_GROUP_S = 0.5
 _log = telemetry.logger("bus")
 _MALFORMED = telemetry.counter("earshot.message.malformed", "Core messages that could not be read.")
 _REFUSED = telemetry.counter("earshot.message.requests_refused", "Requests that came while too many were answered.")
@@ -242,22 +245,33 @@ class Bus(Publisher):
     async def stop_consuming(self, timeout_s: float) -> None:
         """Take no more work; wait for what is in progress, at most timeout_s, then cancel it."""
         self._closing = True
+        give_up = time.monotonic() + timeout_s
+        # Another replica answers what is sent to a group; what is sent to all may be about work in progress.
+        shared = [subscription for subscription in self._subscriptions if subscription.queue]
         stopping = [worker.stop(timeout_s) for worker in self._workers]
         if self._broker is not None:
             stopping.append(self._broker.stop(timeout_s))
-        await asyncio.gather(*stopping)
+        await asyncio.gather(*stopping, *map(_leave, shared))
         for subscription in self._subscriptions:
             with suppress(NatsError):
                 await subscription.unsubscribe()
         answers = [task for answering in self._answering for task in answering]
         if answers:
-            await asyncio.wait(answers, timeout=_LAST_ANSWERS_S)
+            await asyncio.wait(answers, timeout=max(0.1, min(_LAST_ANSWERS_S, give_up - time.monotonic())))
 
-    async def close(self) -> None:
+    async def close(self, patience_s: float = 3.0) -> None:
         """Flush and disconnect."""
         self._closing = True
-        with suppress(NatsError, OSError, asyncio.TimeoutError):
-            await asyncio.wait_for(self.client.drain(), 3.0)
+        # Not nats-py's drain, which does nothing while the server is away, and waits for listeners that read no more.
+        closing = asyncio.get_running_loop().create_task(self._close())
+        await asyncio.wait({closing}, timeout=max(0.0, patience_s))
+        await tasks.end([closing], _GROUP_S)
+
+    async def _close(self) -> None:
+        with suppress(NatsError, OSError):
+            if self.client.is_connected:
+                await self.client.flush()
+        await self.client.close()
 
     @property
     def _consumers(self) -> list[DurableConsumer]:
@@ -287,6 +301,13 @@ class Bus(Publisher):
 def _told(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
         _log.warning("answer_lost", error=type(error).__name__)
+
+
+async def _leave(subscription: Subscription) -> None:
+    """Leave a group: what was sent here before is still answered."""
+    leaving = asyncio.get_running_loop().create_task(subscription.drain())  # type: ignore[no-untyped-call]
+    await asyncio.wait({leaving}, timeout=_GROUP_S)
+    await tasks.end([leaving], _GROUP_S)
 
 
 __all__ = ["Bus", "Delivery"]

@@ -30,7 +30,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from opentelemetry.trace import Span
 
-from earshot_chassis import telemetry
+from earshot_chassis import tasks, telemetry
 from earshot_chassis.attempts import FENCED, Attempt, HandedBack
 from earshot_chassis.codec import decode
 from earshot_chassis.errors import EarshotError, LeaseLostError, MalformedPayloadError, PermanentError, code_of
@@ -54,6 +54,8 @@ _UNREADABLE_BURST = 50
 _UNREADABLE_RATE = 1.0
 _BACKOFF_BASE_S = 0.1
 _BACKOFF_CAP_S = 5.0
+# How long a handler that is cancelled may take to let go.
+HAND_OVER_S = 0.5
 # Shorter than the ack wait, which the server counts from when it sends: there must be no moment with two owners.
 _LEASE = 0.8
 
@@ -214,7 +216,8 @@ class Consuming:
         self._parkable = TokenBucket(_UNREADABLE_RATE, _UNREADABLE_BURST)
         self._unreadable = Seldom()
         self._heartbeats = _Heartbeats(consumer.ack_wait_s / 3)
-        self._in_progress = 0
+        self._in_progress: set[asyncio.Task[Any]] = set()
+        self._handing_over = False
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -225,16 +228,22 @@ class Consuming:
         delivery = delivery_of(raw, self._consumer.ack_wait_s * _LEASE)
         if delivery.num_delivered > 1:
             _REDELIVERIES.add(1, self._labels)
-        self._in_progress += 1
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a coroutine that runs has one
+        self._in_progress.add(task)
         self._idle.clear()
         self._heartbeats.add(raw, delivery.lease)
         try:
             await self._handle(raw, delivery)
+        except asyncio.CancelledError:
+            # Handed over on purpose; whoever called would tell it as an error.
+            if not self._handing_over:
+                raise
         except (NatsError, OSError) as error:
             _log.warning("settling_failed", consumer=self._consumer.durable, error=type(error).__name__)
         finally:
             self._heartbeats.discard(raw)
-            self._in_progress -= 1
+            self._in_progress.discard(task)
             if not self._in_progress:
                 self._idle.set()
             _DURATION.record((time.monotonic_ns() - delivery.received_ns) / 1e9, self._labels)
@@ -251,9 +260,12 @@ class Consuming:
         return True
 
     async def idle(self, timeout_s: float) -> None:
-        """Wait until nothing is in progress, at most timeout_s."""
+        """Wait until nothing is in progress, at most timeout_s; what still is then is handed over."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._idle.wait(), max(0.0, timeout_s))
+            async with asyncio.timeout(max(0.0, timeout_s)):
+                await self._idle.wait()
+        self._handing_over = True
+        await tasks.end(self._in_progress, HAND_OVER_S)
 
     async def _handle(self, raw: Msg, delivery: Delivery) -> None:
         attempt = Attempt(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from faststream.middlewares import AckPolicy
@@ -15,11 +16,17 @@ from faststream.nats import JStream, NatsBroker, PullSub
 from faststream.nats.message import NatsMessage
 from faststream.nats.security import NatsCredentials
 from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
 
-from earshot_chassis.consuming import Consuming, DurableConsumer
+from earshot_chassis import tasks, telemetry
+from earshot_chassis.consuming import HAND_OVER_S, Consuming, DurableConsumer
 from earshot_chassis.settings import PING_INTERVAL_S, ServiceSettings
 
 _FETCH_S = 1.0
+_DISCONNECT_S = 0.5
+# Between a request's end here and at the server.
+_LATE_S = 0.1
+_log = telemetry.logger("bus")
 
 
 class DeliveryCodec:
@@ -80,24 +87,53 @@ class Broker:
         await self._broker.start()
 
     async def stop(self, timeout_s: float) -> None:
-        """Fetch no more, wait for what is in progress, disconnect."""
+        """Fetch no more, wait for what is in progress, hand over what still is then, disconnect."""
         # Lets fetch loops end by themselves; cancelling a fetch could strand a message on its way to us.
         self._fetch_no_more()
         loop = asyncio.get_running_loop()
         give_up = loop.time() + timeout_s
-        await asyncio.sleep(_FETCH_S)
-        for consuming in self._consuming:
-            await consuming.idle(give_up - loop.time())
-        await self._broker.stop()
+        await asyncio.sleep(_FETCH_S + _LATE_S)
+        await asyncio.gather(*(consuming.idle(give_up - loop.time()) for consuming in self._consuming))
+        # Fails where the bus is away; then there is nothing to take leave of.
+        disconnecting = loop.create_task(self._broker.stop())
+        await asyncio.wait({disconnecting}, timeout=_DISCONNECT_S)
+        await tasks.end([disconnecting], HAND_OVER_S)
+        if not disconnecting.cancelled() and disconnecting.done() and (error := disconnecting.exception()) is not None:
+            _log.warning("disconnecting_failed", error=type(error).__name__)
 
     def _fetch_no_more(self) -> None:
-        for subscriber in self._broker.subscribers:
-            subscriber.running = False
+        for registered in self._broker.subscribers:
+            subscriber: Any = registered
+            # Not its `running`: what a subscriber that does not run still fetches, it drops without a word.
+            if subscriber.subscription is not None:
+                subscriber.subscription = _NoMore(subscriber.subscription)
 
     async def _on_closed(self) -> None:
         # On a closed connection every fetch fails at once: the loops would leave no time for anything else.
         self._fetch_no_more()
         await self._closed()
+
+
+class _NoMore:
+    """A subscription whose fetches that have begun go on, and after which there are no others."""
+
+    def __init__(self, subscription: Any) -> None:
+        self._subscription = subscription
+
+    async def fetch(self, **_request: Any) -> list[Msg]:
+        """Return what came as the last request ran out, then wait for ever."""
+        with suppress(NatsError):
+            while True:
+                late = await self._subscription._sub.next_msg(timeout=_LATE_S)  # noqa: SLF001 - the only way to what has come
+                # A message of a stream has an acknowledgement subject; anything else is a word about a request.
+                if late.reply:
+                    return [late]
+        await asyncio.get_running_loop().create_future()
+        return []
+
+    async def unsubscribe(self) -> None:
+        """End it."""
+        await self._subscription.unsubscribe()
 
 
 def _logger() -> logging.Logger:

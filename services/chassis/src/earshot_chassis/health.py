@@ -25,6 +25,7 @@ class Health:
     def __init__(self) -> None:
         self._reason = "starting"
         self._looked = time.monotonic()
+        self._draining = False
         self._server: WSGIServer | None = None
 
     @property
@@ -33,9 +34,15 @@ class Health:
         return not self._reason
 
     def report(self, reason: str) -> None:
-        """Say why the service can't work; an empty string when it can."""
-        self._reason = reason
+        """Say why the service can't work; an empty string when it can. One that drains stays unready."""
         self._looked = time.monotonic()
+        if not self._draining:
+            self._reason = reason
+
+    def drain(self) -> None:
+        """Be unready for good."""
+        self.report("draining")
+        self._draining = True
 
     def start(self, host: str, port: int) -> int:
         """Serve; return the port.

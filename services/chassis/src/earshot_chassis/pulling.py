@@ -18,8 +18,8 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 
-from earshot_chassis import telemetry
-from earshot_chassis.consuming import Consuming, DurableConsumer
+from earshot_chassis import tasks, telemetry
+from earshot_chassis.consuming import HAND_OVER_S, Consuming, DurableConsumer
 
 # How long a request stands. Also how long a stop waits for an idle worker, and how late a worker notices that its request
 # was lost with a server.
@@ -74,13 +74,10 @@ class PullWorker:
         self._freed.set()
         if self._loop is not None:
             await asyncio.wait({self._loop}, timeout=_LOST_AFTER_S + 0.2)
-            self._loop.cancel()
+            await tasks.end([self._loop], HAND_OVER_S)
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=max(0.0, give_up - time.monotonic()))
-        for task in set(self._tasks):
-            task.cancel()
-        if self._tasks:
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+        await tasks.end(self._tasks, HAND_OVER_S)
 
     async def _run(self, reply: str, subscription: Subscription) -> None:
         while not self._stopping:

@@ -84,9 +84,13 @@ class GrpcServer:
         for name in ("", *self._names):
             await self._health.set(name, status)
 
+    async def drain(self) -> None:
+        """Tell health checks that the service takes no more calls, for good; it still does."""
+        await self._health.enter_graceful_shutdown()
+
     async def stop(self, grace_s: float) -> None:
-        """Refuse new calls, let those in progress end within the grace time."""
-        await self._server.stop(grace_s)
+        """Refuse new calls, let those in progress end within the grace time, then cancel them."""
+        await self._server.stop(max(0.0, grace_s))
 
 
 class _Places:

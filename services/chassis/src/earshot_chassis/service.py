@@ -1,9 +1,14 @@
 """The life of a service: connect, compose, start, serve until SIGTERM, drain.
 
     telemetry ► bus connects ► compose() registers handlers, servicers and hooks ► gRPC, consumers start ► ready
-    SIGTERM ► not ready ► consumers stop, work in progress ends ► stop hooks, last first ► gRPC ends ► bus, telemetry flush
+    SIGTERM ► not ready ► leave hooks ► no more work is taken, what is in progress ends ► tasks end ► stop hooks, last first
+            ► bus, telemetry flush
 
 `compose` is the service's own: what it registers is all that differs between two services.
+
+SIGTERM is obeyed at any moment of the start, too. From it on there is one clock: work in progress may take
+`drain_timeout_s`, then it is handed over; whatever comes after it shares `FAREWELL_S` more. A grace time of both together,
+and a little for the interpreter, is never exceeded, whatever is away.
 """
 
 from __future__ import annotations
@@ -11,10 +16,11 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
-from earshot_chassis import telemetry
+from earshot_chassis import tasks, telemetry
 from earshot_chassis.bus import Bus
 from earshot_chassis.failures import log_unhandled
 from earshot_chassis.health import CHECK_INTERVAL_S, Health
@@ -24,6 +30,12 @@ from earshot_chassis.telemetry import Telemetry
 
 Hook = Callable[[], Coroutine[Any, Any, None]]
 _log = telemetry.logger("service")
+
+# What hooks, the bus's goodbye and the flush of telemetry may take after the end of work, in this order.
+FAREWELL_S = 2.5
+_HOOKS_S = 1.0
+_BUS_S = 1.5
+_TASKS_S = 0.5
 
 
 class Service:
@@ -45,6 +57,7 @@ class Service:
         self.health = Health()
         self.grpc: GrpcServer
         self._start_hooks: list[Hook] = []
+        self._leave_hooks: list[Hook] = []
         self._stop_hooks: list[Hook] = []
         self._checks: list[Callable[[], str]] = []
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -53,6 +66,10 @@ class Service:
     def on_start(self, hook: Hook) -> None:
         """Call a hook after composition, before work is taken."""
         self._start_hooks.append(hook)
+
+    def on_leave(self, hook: Hook) -> None:
+        """Call a hook at the beginning of a drain, while work is still taken: it tells others to send no more."""
+        self._leave_hooks.append(hook)
 
     def on_stop(self, hook: Hook) -> None:
         """Call a hook when work in progress has ended; the last one added is called first."""
@@ -63,8 +80,12 @@ class Service:
         self._checks.append(check)
 
     def add_task(self, name: str, function: Hook) -> None:
-        """Run a task for the service's life; its failure ends the service, to be restarted."""
+        """Run a task until work has ended; its failure ends the service, to be restarted."""
         self._tasks[name] = asyncio.get_running_loop().create_task(function(), name=name)
+
+    async def end_task(self, name: str) -> None:
+        """End a task before the others: in a leave hook, where it would undo what the hook does."""
+        await tasks.end([self._tasks[name]], _TASKS_S)
 
     def stop(self) -> None:
         """Begin to drain."""
@@ -76,37 +97,44 @@ class Service:
         Raises:
             Exception: What ended the service, unless it was asked to stop.
         """
-        self.telemetry.start()
         loop = asyncio.get_running_loop()
-        loop.set_exception_handler(log_unhandled)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
+        self.telemetry.start()
+        telemetry.observed(
+            "earshot.process.tasks", "Tasks of the event loop.", lambda: float(len(asyncio.all_tasks(loop)))
+        )
+        loop.set_exception_handler(log_unhandled)
         try:
             http_port = self.health.start(self.settings.http_host, self.settings.http_port)
-            if not await self._unless_stopped(self.bus.connect()):
+            starting = loop.create_task(self._start(compose, http_port), name="start")
+            if not await self._unless_stopped(starting):
                 return
-            self.grpc = GrpcServer(self.settings.grpc_calls)
-            await compose(self)
-            for hook in self._start_hooks:
-                await hook()
-            grpc_port = await self.grpc.start(self.settings.grpc_host, self.settings.grpc_port)
-            await self.bus.start()
             self._tasks["bus"] = loop.create_task(self.bus.lost(), name="bus")
             self._tasks["readiness"] = loop.create_task(self._look(), name="readiness")
-            _log.info("started", version=self.version, grpc_port=grpc_port, http_port=http_port)
             await self._wait()
         finally:
             await self._drain()
 
-    async def _unless_stopped(self, waited: Awaitable[None]) -> bool:
-        connecting = asyncio.ensure_future(waited)
+    async def _start(self, compose: Callable[[Service], Awaitable[None]], http_port: int) -> None:
+        await self.bus.connect()
+        self.grpc = GrpcServer(self.settings.grpc_calls)
+        await compose(self)
+        for hook in self._start_hooks:
+            await hook()
+        grpc_port = await self.grpc.start(self.settings.grpc_host, self.settings.grpc_port)
+        await self.bus.start()
+        _log.info("started", version=self.version, grpc_port=grpc_port, http_port=http_port)
+
+    async def _unless_stopped(self, starting: asyncio.Task[None]) -> bool:
         stopping = asyncio.ensure_future(self._stopping.wait())
-        done, pending = await asyncio.wait({connecting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        for task in pending:
-            task.cancel()
-        if connecting in done:
-            await connecting
-        return connecting in done
+        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not starting.done():
+            await tasks.end([starting], _TASKS_S)
+            return False
+        await starting
+        return True
 
     async def _wait(self) -> None:
         stopping = asyncio.ensure_future(self._stopping.wait())
@@ -125,40 +153,61 @@ class Service:
             await asyncio.sleep(CHECK_INTERVAL_S)
 
     async def _drain(self) -> None:
-        self.health.report("draining")
-        connected = hasattr(self.bus, "client")
-        if hasattr(self, "grpc"):
-            await self.grpc.report(serving=False)
-        await _cancel(set(self._tasks.values()))
+        loop = asyncio.get_running_loop()
+        work_until = loop.time() + self.settings.drain_timeout_s
+        self.health.drain()
+        _log.info("draining")
+        started, connected = hasattr(self, "grpc"), hasattr(self.bus, "client")
+        if started:
+            await self.grpc.drain()
+        await _call(self._leave_hooks, work_until)
+        working = []
         if connected:
-            await self.bus.stop_consuming(self.settings.drain_timeout_s)
-        for hook in reversed(self._stop_hooks):
-            try:
-                await hook()
-            except Exception as error:  # noqa: BLE001 - the other hooks still have to run
-                _log.error("stop_hook_failed", exc_info=error)
-        if hasattr(self, "grpc"):
-            await self.grpc.stop(2.0)
+            working.append(self.bus.stop_consuming(work_until - loop.time()))
+        if started:
+            working.append(self.grpc.stop(work_until - loop.time()))
+        await asyncio.gather(*working)
+        await tasks.end(self._tasks.values(), _TASKS_S)
+        await _call(reversed(self._stop_hooks), work_until + _HOOKS_S)
         if connected:
-            await self.bus.close()
+            await self.bus.close(work_until + _BUS_S - loop.time())
         # A client that was away when it was closed goes on looking for its server: the process would never end.
-        await _cancel(asyncio.all_tasks() - {current for current in [asyncio.current_task()] if current})
+        await tasks.end(asyncio.all_tasks() - {current for current in [asyncio.current_task()] if current}, _TASKS_S)
+        flushed = await _in_thread(self._last, max(_TASKS_S, work_until + FAREWELL_S - loop.time()))
+        _log.info("stopped", telemetry_flushed=flushed)
+
+    def _last(self) -> None:
+        self.telemetry.stop()
         self.health.stop()
-        _log.info("stopped")
-        await asyncio.get_running_loop().run_in_executor(None, self.telemetry.stop)
 
 
-async def _cancel(tasks: set[asyncio.Task[Any]]) -> None:
-    """Cancel tasks, again where it has to be: before Python 3.12 asyncio.wait_for can lose a cancellation."""
-    for _ in range(5):
-        for task in tasks:
-            task.cancel()
-        if not tasks:
-            return
-        done, tasks = await asyncio.wait(tasks, timeout=0.5)
-        for task in done:
-            if not task.cancelled():
-                task.exception()
+async def _call(hooks: Iterable[Hook], until: float) -> None:
+    """Call hooks one after the other, all within one time; one that fails or lasts is told, and the others still run."""
+    for hook in hooks:
+        try:
+            async with asyncio.timeout_at(max(until, asyncio.get_running_loop().time() + 0.1)):
+                await hook()
+        except Exception as error:  # noqa: BLE001 - the other hooks still have to run
+            _log.error("hook_failed", hook=hook.__qualname__, exc_info=error)
+
+
+async def _in_thread(function: Callable[[], None], patience_s: float) -> bool:
+    """Call something that blocks; return whether it ended in time. Nobody waits for the thread of one that did not."""
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+
+    def call() -> None:
+        try:
+            function()
+        finally:
+            loop.call_soon_threadsafe(ended.set)
+
+    threading.Thread(target=call, name="flush", daemon=True).start()
+    try:
+        async with asyncio.timeout(patience_s):
+            await ended.wait()
+    except TimeoutError:
+        return False
+    return True
 
 
 def run(service: Service, compose: Callable[[Service], Awaitable[None]]) -> None:

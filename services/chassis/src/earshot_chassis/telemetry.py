@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -223,6 +223,15 @@ def gauge(name: str, description: str, unit: str = "1") -> metrics.UpDownCounter
     return _METER.create_up_down_counter(name, unit=unit, description=description)
 
 
+def observed(name: str, description: str, read: Callable[[], float], unit: str = "1") -> None:
+    """Declare a value that is read whenever metrics are; in another thread than the event loop's."""
+
+    def observe(_options: metrics.CallbackOptions) -> list[metrics.Observation]:
+        return [metrics.Observation(read())]
+
+    _METER.create_observable_gauge(name, callbacks=[observe], unit=unit, description=description)
+
+
 def histogram(
     name: str, description: str, unit: str = "s", buckets: tuple[float, ...] | None = None
 ) -> metrics.Histogram:
@@ -263,7 +272,8 @@ class Telemetry:
         )
         _Pii.recorded = self._settings.trace_pii
         ids: Any = SpanIds()
-        self._tracing = TracerProvider(resource=resource, id_generator=ids)
+        # The service ends them itself, within its time; at the interpreter's exit they would be waited for without end.
+        self._tracing = TracerProvider(resource=resource, id_generator=ids, shutdown_on_exit=False)
         exporter = _exporter()
         if exporter is not None:
             from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
@@ -272,7 +282,9 @@ class Telemetry:
             self._tracing.add_span_processor(processor)
             _Drawing.processor = processor
         trace.set_tracer_provider(self._tracing)
-        self._metering = MeterProvider(resource=resource, metric_readers=[PrometheusMetricReader()])
+        self._metering = MeterProvider(
+            resource=resource, metric_readers=[PrometheusMetricReader()], shutdown_on_exit=False
+        )
         metrics.set_meter_provider(self._metering)
         _configure_logs(self._name, self._settings)
 

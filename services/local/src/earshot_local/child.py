@@ -49,12 +49,21 @@ class Program:
 
 
 class Child:
-    """A program and the process that runs it at the moment."""
+    """A program and the process that runs it at the moment.
+
+    Attributes:
+        program: What is run.
+        state: Where it is in its life.
+        restarts: How often it ended by itself.
+        exit_status: How the last process that ended did: its exit code, or a signal's number below zero; -9 if it did not end
+            within its grace time.
+    """
 
     def __init__(self, program: Program, listener: Listener) -> None:
         self.program = program
         self.state = State.WAITING
         self.restarts = 0
+        self.exit_status: int | None = None
         self._listener = listener
         self._backoff = Backoff()
         self._process: asyncio.subprocess.Process | None = None
@@ -92,6 +101,7 @@ class Child:
                 await self._task
             self._task = None
         process, self._process = self._process, None
+        ending = "stopped"
         if process is not None and process.returncode is None:
             await self._enter(State.STOPPING, "stopping")
             with contextlib.suppress(ProcessLookupError):
@@ -99,8 +109,10 @@ class Child:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(process.wait(), self.program.grace_s)
             end_group(process.pid)
-            await process.wait()
-        await self._enter(State.STOPPED, "stopped")
+            self.exit_status = await process.wait()
+            if self.exit_status == -signal.SIGKILL:
+                ending = f"did not end within {self.program.grace_s:g} s and was killed"
+        await self._enter(State.STOPPED, ending)
 
     def kill(self) -> None:
         """SIGKILL the process that runs at the moment; its supervisor starts another one."""
@@ -177,6 +189,7 @@ class Child:
         finally:
             watching.cancel()
         end_group(self._process.pid)
+        self.exit_status = status
         return _ending(status)
 
     async def _watch(self) -> None:

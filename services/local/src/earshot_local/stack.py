@@ -92,6 +92,7 @@ class Stack:
         self._lock = FolderLock(self.home.lock)
         self._ports = Ports()
         self._layout: tuple[Replica, ...] = ()
+        self._apart: list[Replica] = []
         self._children: dict[str, Child] = {}
         self._bus: LocalBus | None = None
         self._credentials: Credentials | None = None
@@ -135,7 +136,7 @@ class Stack:
         Raises:
             KeyError: There is no such replica.
         """
-        urls = [found.http_url for found in self._layout if found.service.name == service]
+        urls = [found.http_url for found in (*self._layout, *self._apart) if found.service.name == service]
         if replica >= len(urls):
             raise KeyError(f"{service}-{replica}")
         return urls[replica]
@@ -237,6 +238,7 @@ class Stack:
         extra = list(self._layout)
         if self._with_tracestore:
             store = self._replica_of(TRACESTORE, grpc_port=self._otlp_port, http_port=self._ports.take())
+            self._apart.append(store)
             self._adopt(self._child_of(store, shared | tracestore_environment(self.home.traces, self._tracestore_port)))
         if sample_weather:
             sample = self._replica_of(WEATHER_SAMPLE, grpc_port=0, http_port=self._ports.take())

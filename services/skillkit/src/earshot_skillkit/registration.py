@@ -31,6 +31,8 @@ from earshot_topology.streams import SKILL_ENDPOINTS, SKILL_LEASE_S, SKILLS
 
 _log = telemetry.logger("registration")
 _RETRY_S = 0.2
+# A process that leaves does not wait longer for a bus that is away.
+_WITHDRAWAL_S = 1.0
 _WRONG_LAST_SEQUENCE = 10071
 
 # A withdrawn version leaves a marker, for readers to see; it goes after a time, or versions of years would pile up.
@@ -84,10 +86,11 @@ class Registration:
         if not self._endpoint_key:
             return
         try:
-            skills, endpoints = await self._open()
-            await self._withdraw_description(skills)
-            await endpoints.delete(self._endpoint_key)
-        except (NatsError, JetStreamError, RegistryUnavailableError, OSError) as error:
+            async with asyncio.timeout(_WITHDRAWAL_S):
+                skills, endpoints = await self._open()
+                await self._withdraw_description(skills)
+                await endpoints.delete(self._endpoint_key)
+        except (NatsError, JetStreamError, RegistryUnavailableError, OSError, TimeoutError) as error:
             _log.warning("withdrawal_failed", reason=type(error).__name__)
         else:
             _log.info("withdrawn", skill=self._skill[0], version=self._skill[1])

@@ -22,6 +22,7 @@ from earshot_skillkit.states import BucketStates
 from earshot_topology.streams import SKILL_EFFECTS, SKILL_STATES
 
 _WITHDRAWAL_S = 0.2
+_REGISTRATION = "registration"
 
 
 def run(package: str | SkillPackage, build: Callable[[Host], Skill]) -> None:
@@ -74,16 +75,18 @@ async def _compose(
             )
         )
 
-    async def drain() -> None:
+    async def leave() -> None:
+        # A renewal would undo the withdrawal.
+        await service.end_task(_REGISTRATION)
         await registration.withdraw()
         # Readers need a moment to see it; calls that they begin until then are served like those in progress.
         await asyncio.sleep(_WITHDRAWAL_S)
-        await dispatcher.idle(settings.drain_timeout_s)
-        await skill.stop()
 
     await skill.start()
-    service.on_stop(drain)
-    service.add_task("registration", register)
+    service.on_leave(leave)
+    # When calls have ended.
+    service.on_stop(skill.stop)
+    service.add_task(_REGISTRATION, register)
 
 
 def _now() -> datetime:

@@ -19,6 +19,8 @@ from earshot_tts.requests import OutcomeId, SpeechRequest, TurnId
 from earshot_tts.speaking import Speaker
 
 _MOST_FILLERS = 256
+# Longer than people bridge a wait.
+_FILLER_S = 3.0
 _log = telemetry.logger("tts")
 
 
@@ -91,7 +93,9 @@ class Handlers:
         self._active.cancel(address, OutcomeId(cancelled.outcome_id) if cancelled.outcome_id else None)
 
     async def stop(self) -> None:
-        """End the fillers."""
+        """Let fillers that have begun end, for a while, and then end them."""
+        if self._fillers:
+            await asyncio.wait(self._fillers, timeout=_FILLER_S)
         for task in tuple(self._fillers):
             task.cancel()
         await asyncio.gather(*self._fillers, return_exceptions=True)

@@ -1,0 +1,1 @@
+"""A long life: devices come, talk and go, and nothing grows."""

@@ -1,0 +1,1 @@
+"""Every service is restarted while devices hold dialogues."""

@@ -1,0 +1,224 @@
+"""A rolling restart under load: nobody hears it, and every turn's trace is whole."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from chaos.checker import Verdict, judge
+from chaos.codewords import DIGEST_PLACE, LOCALES
+from chaos.history import History
+from chaos.lines import words
+from chaos.phases import Board, Phase
+from chaos.records import Turn
+from chaos.speaking import Line, Speaker
+from chaos.system import NOTE, REPLICAS, SERVICES, device_settings, stack
+from earshot_local.stack import Stack
+from earshot_topology.subjects import DeviceAddress
+from rolling.dialogues import TURNS, dialogues
+from rolling.restarting import GRACE_S, Restart, metric, restart
+from support.stack import converse
+
+DEVICES = 4
+PROCESSES = (*(each for each in SERVICES if each.name in {"asr", "nlu", "dialogue", "tts"}), NOTE)
+# What turns are doing when a service is asked to end. Two services at a time, of each one replica.
+LANES = (
+    {"asr": Phase.SPEAKING, "nlu": Phase.WAITING, "dialogue": Phase.WAITING},
+    {"note": Phase.WAITING, "tts": Phase.SOUNDING},
+)
+# Spans that a process has made in its last seconds are in the trace store only if it flushed them.
+ENVIRONMENT = {
+    "OTEL_BSP_SCHEDULE_DELAY": "3000",
+    # No household speaks as quickly as these.
+    "EARSHOT_ASR_QUOTA_UTTERANCES": "0",
+    "EARSHOT_ASR_QUOTA_BYTES": "0",
+    "EARSHOT_ASR_DEADLINE_S": "30",
+    "EARSHOT_DIALOGUE_ANSWER_WITHIN_S": "30",
+}
+PATIENT_DEVICE = {"answer_timeout_s": 40.0, "segment_timeout_s": 30.0, "speech_timeout_s": 30.0}
+# Longer than a service here may drain, at the pace of the devices here.
+DRAIN_S = 4
+# How long a process that drains may still be given work.
+DRAINING_S = 1.5
+LONG_S = 12.0
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(150)]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    """Run two of each service, with the trace store."""
+    home = tmp_path_factory.mktemp("rolling")
+    async with stack(home, services=PROCESSES, environment=ENVIRONMENT, tracestore=True, grace_s=GRACE_S) as running:
+        await running.ready()
+        yield running
+
+
+def speaker(system: Stack, number: int, lines: Iterator[Line], board: Board, **options: Any) -> Speaker:
+    """Return a user whose device is as fast as its test can be."""
+    paces: dict[str, Any] = {"capture_speed": 2.0, "playback_speed": 4.0}
+    settings = device_settings(system, number, LOCALES[number % len(LOCALES)], **(paces | PATIENT_DEVICE | options))
+    return Speaker(settings, board, lines)
+
+
+def whole_dialogues(stop: asyncio.Event, lines: Iterator[Line]) -> Iterator[Line]:
+    """Yield lines to the end of the dialogue in which it is time to stop, and of a whole one after it."""
+    stopping = False
+    while not stopping:
+        stopping = stop.is_set()
+        yield from islice(lines, TURNS)
+
+
+async def typed(system: Stack, stop: asyncio.Event) -> list[str]:
+    """Type one turn after the other, through whichever replica of the dialogue takes it; return the answers."""
+    address, answers = DeviceAddress("home91", "typist91"), []
+    while not stop.is_set():
+        answer = await converse(system, "read my note", LOCALES[0], address)
+        answers.append(answer.answer)
+        await asyncio.sleep(0.2)
+    return answers
+
+
+async def spans_of(system: Stack, turn_ids: list[str], wanted: set[str]) -> dict[str, list[dict[str, Any]]]:
+    """Return the spans of turns, as soon as the wanted services are in all of them or it has taken too long."""
+    found: dict[str, list[dict[str, Any]]] = {turn: [] for turn in turn_ids}
+    give_up = time.monotonic() + 15
+    async with httpx.AsyncClient(base_url=system.traces_url, trust_env=False) as client:
+        while time.monotonic() < give_up:
+            missing = [turn for turn, spans in found.items() if not wanted <= {span["service"] for span in spans}]
+            if not missing:
+                break
+            for turn in missing:
+                answer = await client.get(f"/api/turns/{turn}")
+                if answer.status_code == httpx.codes.OK:
+                    found[turn] = answer.json()["spans"]
+            await asyncio.sleep(0.3)
+    return found
+
+
+async def test_a_rolling_restart_of_every_service_is_not_heard(system: Stack) -> None:
+    """No turn, dialogue or span is lost, nothing is apologised for or done twice, every process ends by itself with 0."""
+    board, stop = Board(), asyncio.Event()
+    history = await History.of(system.nats_url, str(system.creds("admin")))
+    speakers = [
+        speaker(system, number, whole_dialogues(stop, dialogues(f"1/{number}", LOCALES[number % 2])), board)
+        for number in range(DEVICES)
+    ]
+    restarts: list[Restart] = []
+
+    async def roll(lane: dict[str, Phase]) -> None:
+        for service, moment in lane.items():
+            for replica in range(REPLICAS):
+                await board.next(moment)
+                restarts.append(await restart(system, f"{service}-{replica}"))
+
+    async with asyncio.TaskGroup() as group:
+        typing = group.create_task(typed(system, stop))
+        for one in speakers:
+            group.create_task(one.converse(asyncio.Event(), 1.0))
+        await asyncio.gather(*map(roll, LANES))
+        stop.set()
+    await history.close()
+    turns = [turn for one in speakers for turn in one.turns]
+    faults = [each.inflicted for each in restarts]
+    judgement = judge(turns, [], faults, words())
+    assert not judgement.offences, _told(judgement.offences, history, faults)
+    assert judgement.count(Verdict.ANSWERED) == len(turns) >= DEVICES * TURNS * 2
+    names = [f"{service}-{replica}" for lane in LANES for service in lane for replica in range(REPLICAS)]
+    assert {each.name: each.exit_status for each in restarts} == dict.fromkeys(names, 0)
+    assert [each.name for each in restarts if not each.drained] == []
+    assert set(typing.result()) == {"There is no note."}
+    spoken = [turn for turn in turns if DIGEST_PLACE in turn.said]
+    traced = await spans_of(
+        system,
+        [turn.turn_id for turn in spoken],
+        {f"earshot-{name}" for name in ("asr", "nlu", "dialogue", "tts", "skill-chaos_note")},
+    )
+    assert {turn: _services(spans) for turn, spans in traced.items() if len(_services(spans)) < 5} == {}
+    again = [
+        (turn, span["service"], span["name"])
+        for turn, spans in traced.items()
+        for span in spans
+        if "messaging.nats.delivery_count" in span["attributes"] and _came_during(restarts, span)
+    ]
+    assert again == []
+
+
+async def test_an_utterance_longer_than_a_drain_is_handed_over(system: Stack) -> None:
+    """Its owner gives it up in time, and the other replica hears all of it from its first frame."""
+    board = Board()
+    asks = dialogues("long", LOCALES[0])
+    answers = dialogues("long", LOCALES[0], seconds=(LONG_S, LONG_S))
+    next(answers)
+    one = speaker(system, 90, iter([next(asks), next(answers)]), board)
+    talking = asyncio.create_task(one.converse(asyncio.Event(), 1.0))
+    await board.next(Phase.RESTING)
+    async with asyncio.timeout(20):
+        owners: list[str] = []
+        while not owners:
+            names = [f"asr-{replica}" for replica in range(REPLICAS)]
+            active = [await metric(system, name, "earshot_asr_active_utterances") for name in names]
+            owners = [name for name, count in zip(names, active, strict=True) if count]
+    ended = await restart(system, owners[0])
+    await talking
+    judgement = judge(one.turns, [], [ended.inflicted], words())
+    assert [offence.what for offence in judgement.offences] == []
+    assert judgement.verdicts == (Verdict.ANSWERED, Verdict.ANSWERED)
+    assert (ended.exit_status, ended.drained) == (0, True)
+    taken_over = await metric(
+        system, "asr-1" if owners[0] == "asr-0" else "asr-0", "earshot_message_redeliveries_total"
+    )
+    assert taken_over == 1
+
+
+async def test_all_services_end_in_time_while_the_bus_is_away(system: Stack) -> None:
+    """SIGTERM to everything at once, without a bus, then again: each process ends by itself with 0, within its grace time."""
+    await system.processes["nats-server"].stop()
+    services = [child for name, child in system.processes.items() if name not in ("nats-server", "tracestore")]
+    first = {child.pid for child in services}
+    for pid in first:
+        os.kill(pid, signal.SIGTERM)
+    # The second one; whoever does not end within its grace time is killed, and that is its exit status.
+    await asyncio.gather(*(child.stop() for child in services))
+    assert {child.name: child.exit_status for child in services} == {child.name: 0 for child in services}
+    # What nobody could be told is told in the log, and nothing failed on the way out.
+    for child in services:
+        logged = _logged(child.program.log)
+        assert logged[-1]["event"] == "stopped", child.name
+        assert [text for text in logged if text["event"] in ("hook_failed", "task_ended")] == []
+
+
+def _logged(log: Path) -> list[dict[str, Any]]:
+    return [json.loads(text) for text in log.read_text().splitlines() if text.startswith("{")]
+
+
+def _came_during(restarts: list[Restart], span: dict[str, Any]) -> bool:
+    """Tell whether a message came while a process of its stage drained: only its loss is the drain's, not a busy machine's."""
+    began = span["start_ns"] / 1e9 - (time.time() - time.monotonic())
+    return any(
+        span["service"].endswith(each.name.rsplit("-", 1)[0]) and 0 <= began - each.inflicted.began_at <= DRAINING_S
+        for each in restarts
+    )
+
+
+def _services(spans: list[dict[str, Any]]) -> set[str]:
+    return {span["service"] for span in spans if span["service"].startswith("earshot-")}
+
+
+def _told(offences: Any, history: History, faults: Any) -> str:
+    told: list[str] = []
+    for offence in offences:
+        turn: Turn | None = offence.turn
+        told.append(f"{offence.what}: {history.told(turn, faults) if turn else ''}")
+    return "\n\n".join(told)
