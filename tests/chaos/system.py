@@ -51,13 +51,14 @@ def stack(
     *,
     services: Sequence[Service] = SERVICES,
     environment: Mapping[str, str] | None = None,
+    replicas: int = REPLICAS,
     **options: Any,
 ) -> Stack:
     """Return the system, not yet started."""
     return Stack(
         home=home,
         services=services,
-        scale={each.name: REPLICAS for each in services if each.scalable},
+        scale={each.name: replicas for each in services if each.scalable},
         env=ENVIRONMENT | dict(environment or {}),
         tracestore=False,
         **options,

@@ -1,0 +1,128 @@
+"""The network of a household is gone, or comes and goes: between turns, in a turn, all the time."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Final
+
+import pytest
+
+from chaos.checker import Verdict
+from chaos.cutting import Line
+from chaos.phases import Phase
+from earshot.dialogue.v1 import outcome_pb2
+from outages.homes import Home, Outages, clip_alone, frozen, home
+
+# Longer than every deadline here, and than a device trusts a silent connection; `make outages` has 30 s of it.
+OUTAGE_S: Final = float(os.environ.get("OUTAGE_S", "7"))
+FLAP_S: Final = 2.0
+Way = Callable[[Line], AbstractAsyncContextManager[None]]
+# Connections stay open and say nothing; connections are closed and refused.
+WAYS: Final = (Line.held, Line.dropped)
+
+
+@asynccontextmanager
+async def flapping(network: Line, way: Way) -> AsyncIterator[list[float]]:
+    """Take the network away for two seconds, give it back for two, and so on."""
+    gone: list[float] = []
+
+    async def flap() -> None:
+        while True:
+            async with way(network):
+                await asyncio.sleep(FLAP_S)
+            gone.append(FLAP_S)
+            await asyncio.sleep(FLAP_S)
+
+    task = asyncio.create_task(flap())
+    try:
+        yield gone
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+async def talks_while_it_flaps(outages: Outages, way: Way, locale: str) -> Home:
+    """Have a turn from its first word to the last one of its answer."""
+    async with home(outages, locale, playback_speed=1.0, answer_timeout_s=10.0, speech_timeout_s=6.0) as here:
+        turn = here.begin(seconds=4.0)
+        await here.enters(Phase.SPEAKING)
+        async with flapping(here.network, way) as gone:
+            await turn
+        assert len(gone) >= 2
+    return here
+
+
+async def talks_before_and_after(outages: Outages, way: Way, locale: str) -> Home:
+    """Have a turn, have no network, have another turn."""
+    async with home(outages, locale) as here:
+        await here.say()
+        async with way(here.network):
+            await asyncio.sleep(OUTAGE_S)
+        await here.say()
+    return here
+
+
+async def talks_into_the_void(outages: Outages, way: Way, locale: str) -> Home:
+    """Have a turn in whose middle the network goes, one without any, and one when it is back."""
+    async with home(outages, locale) as here:
+        turn = here.begin(seconds=2.0)
+        await here.enters(Phase.SPEAKING)
+        await asyncio.sleep(0.6)
+        async with way(here.network):
+            outage = asyncio.create_task(asyncio.sleep(OUTAGE_S))
+            lost = await turn
+            without = await here.say()
+            await outage
+        await here.say()
+    assert clip_alone(lost), here.told()
+    assert clip_alone(without), here.told()
+    await outages.seen(lost.turn_id, "turn_abandoned")
+    await outages.seen(without.turn_id, "turn_abandoned")
+    return here
+
+
+@pytest.mark.timeout(180)
+async def test_networks_that_go_and_come(outages: Outages) -> None:
+    """Several households at once, each with a network of its own; a connection may stay open, or be closed.
+
+    Gone for 2 s, back for 2 s, over utterance and answer: the right answer, whole, under one turn id. Gone between
+    turns: nothing is noticed. Gone in a turn, and for the next one: the device's own apology, each time; the turn after
+    works as soon as the network is back, and the cloud has been told which turns were given up.
+    """
+    right, sorry = Verdict.ANSWERED, Verdict.APOLOGISED
+    async with asyncio.TaskGroup() as group:
+        cases = [
+            (group.create_task(talks(outages, way, locale)), expected)
+            for talks, expected in (
+                (talks_while_it_flaps, [right]),
+                (talks_before_and_after, [right, right]),
+                (talks_into_the_void, [sorry, sorry, right]),
+            )
+            for way, locale in zip(WAYS, ("en-US", "zh-CN"), strict=True)
+        ]
+    for talked, expected in cases:
+        here = talked.result()
+        assert here.judged() == expected, here.told()
+
+
+@pytest.mark.timeout(60)
+async def test_an_answer_that_comes_after_the_devices_apology_is_not_heard(outages: Outages) -> None:
+    """The cloud claims its answer and speaks it while the device has no network; the device has decided, and says so."""
+    async with home(outages, listen_on_s=2.0) as here:
+        async with AsyncExitStack() as outage:
+            async with frozen(outages, "nlu"):
+                turn = here.begin()
+                turn_id = await outages.turn_of(here)
+                await outages.seen(turn_id, "turn.transcribed")
+                await outage.enter_async_context(here.network.dropped())
+            decided = await outages.outcome(here, turn_id)
+            await turn
+        await outages.seen(turn_id, "turn_abandoned")
+        await here.say()
+    assert clip_alone(here.turns()[0]), here.told()
+    assert here.judged() == [Verdict.APOLOGISED, Verdict.ANSWERED], here.told()
+    assert decided.kind == outcome_pb2.OUTCOME_KIND_ANSWERED
+    assert await outages.outcome(here, turn_id) == decided
