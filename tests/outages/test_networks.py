@@ -19,6 +19,7 @@ from outages.homes import Home, Outages, clip_alone, frozen, home
 # Longer than every deadline here, and than a device trusts a silent connection; `make outages` has 30 s of it.
 OUTAGE_S: Final = float(os.environ.get("OUTAGE_S", "7"))
 FLAP_S: Final = 2.0
+LONG_S: Final = 6.0
 Way = Callable[[Line], AbstractAsyncContextManager[None]]
 # Connections stay open and say nothing; connections are closed and refused.
 WAYS: Final = (Line.held, Line.dropped)
@@ -65,6 +66,18 @@ async def talks_before_and_after(outages: Outages, way: Way, locale: str) -> Hom
     return here
 
 
+async def talks_through(outages: Outages, way: Way, locale: str) -> Home:
+    """Have a turn whose middle was said without a network: longer than a gap is waited for, back before the deadline."""
+    async with home(outages, locale) as here:
+        turn = here.begin(seconds=2.0 + LONG_S)
+        await here.enters(Phase.SPEAKING)
+        await asyncio.sleep(1.0)
+        async with way(here.network):
+            await asyncio.sleep(LONG_S)
+        await turn
+    return here
+
+
 async def talks_into_the_void(outages: Outages, way: Way, locale: str) -> Home:
     """Have a turn in whose middle the network goes, one without any, and one when it is back."""
     async with home(outages, locale) as here:
@@ -88,8 +101,8 @@ async def talks_into_the_void(outages: Outages, way: Way, locale: str) -> Home:
 async def test_networks_that_go_and_come(outages: Outages) -> None:
     """Several households at once, each with a network of its own; a connection may stay open, or be closed.
 
-    Gone for 2 s, back for 2 s, over utterance and answer: the right answer, whole, under one turn id. Gone between
-    turns: nothing is noticed. Gone in a turn, and for the next one: the device's own apology, each time; the turn after
+    Gone for 2 s, back for 2 s, over utterance and answer: the right answer, whole, under one turn id. Gone for 6 s of an
+    utterance: the right answer. Gone between turns: nothing is noticed. Gone in a turn, and for the next one: the device's own apology, each time; the turn after
     works as soon as the network is back, and the cloud has been told which turns were given up.
     """
     right, sorry = Verdict.ANSWERED, Verdict.APOLOGISED
@@ -98,6 +111,7 @@ async def test_networks_that_go_and_come(outages: Outages) -> None:
             (group.create_task(talks(outages, way, locale)), expected)
             for talks, expected in (
                 (talks_while_it_flaps, [right]),
+                (talks_through, [right]),
                 (talks_before_and_after, [right, right]),
                 (talks_into_the_void, [sorry, sorry, right]),
             )
