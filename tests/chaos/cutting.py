@@ -31,6 +31,7 @@ class Line:
     ports: list[int] = field(default_factory=list)
     upstream: list[int] = field(default_factory=list)
     _whole: asyncio.Event = field(default_factory=asyncio.Event)
+    _heard: asyncio.Event = field(default_factory=asyncio.Event)
     _servers: list[asyncio.Server] = field(default_factory=list)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -47,6 +48,7 @@ class Line:
     async def open(self) -> AsyncIterator[None]:
         """Listen."""
         self._whole.set()
+        self._heard.set()
         self.ports = [0] * self.nodes
         await self._listen()
         self.ports = [server.sockets[0].getsockname()[1] for server in self._servers]
@@ -68,6 +70,15 @@ class Line:
             yield
         finally:
             self._whole.set()
+
+    @contextlib.asynccontextmanager
+    async def deaf(self) -> AsyncIterator[None]:
+        """Let nothing pass that the servers say, meanwhile; they hear everything."""
+        self._heard.clear()
+        try:
+            yield
+        finally:
+            self._heard.set()
 
     @contextlib.asynccontextmanager
     async def dropped(self) -> AsyncIterator[None]:
@@ -100,8 +111,8 @@ class Line:
             there = await asyncio.open_connection(_HOST, self.upstream[node] if self.upstream else 0)
             writers.append(there[1])
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._pass_on(reader, there[1]))
-                group.create_task(self._pass_on(there[0], writer))
+                group.create_task(self._pass_on(reader, there[1], self._whole))
+                group.create_task(self._pass_on(there[0], writer, self._whole, self._heard))
         except* (OSError, asyncio.CancelledError):
             # Either side has gone, or the test is over.
             pass
@@ -110,10 +121,11 @@ class Line:
                 each.close()
             self._tasks.discard(task)
 
-    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *open_: asyncio.Event) -> None:
         try:
             while block := await reader.read(_BLOCK):
-                await self._whole.wait()
+                for each in open_:
+                    await each.wait()
                 writer.write(block)
                 await writer.drain()
         finally:

@@ -27,10 +27,10 @@ from earshot_local.stack import Stack
 
 LISTEN_ON_S: Final = 0.5
 # The cloud's deadline in these tests, and the device's, which is a little later, as in production.
-DEADLINE_S: Final = 4.0
+DEADLINE_S: Final = 3.0
 SHORT: Final = {
-    "answer_timeout_s": 5.0,
-    "speech_timeout_s": 3.0,
+    "answer_timeout_s": 4.0,
+    "speech_timeout_s": 2.5,
     "segment_timeout_s": 4.0,
     "playback_speed": 4.0,
 }
@@ -86,7 +86,7 @@ class Home:
     outages: Outages
     _seeds: Iterator[int] = field(default_factory=itertools.count)
 
-    async def say(self, *, seconds: float = 1.0) -> Turn:
+    async def say(self, *, seconds: float = 0.6) -> Turn:
         """Say something and listen to what comes of it."""
         settings = self.speaker.settings
         seed = zlib.crc32(f"{self.speaker.name}/{next(self._seeds)}".encode())
@@ -94,7 +94,7 @@ class Home:
         await self.speaker.say(self.device, said)
         return self.speaker.turns[-1]
 
-    def begin(self, *, seconds: float = 1.0) -> asyncio.Task[Turn]:
+    def begin(self, *, seconds: float = 0.6) -> asyncio.Task[Turn]:
         """Begin to say something."""
         return asyncio.create_task(self.say(seconds=seconds))
 

@@ -14,7 +14,7 @@ from outages.homes import Outages, clip_alone, frozen, home, sentences
 
 SORRY = {"en-US": "Sorry, that took too long.", "zh-CN": "抱歉，时间太久了。"}
 # After what was frozen wakes up.
-LISTEN_ON_S = 3.0
+LISTEN_ON_S = 2.0
 
 
 @pytest.mark.timeout(60)
