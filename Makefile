@@ -105,6 +105,10 @@ licences-check: $(ENVIRONMENT) ## Check that every dependency's licence is liste
 chaos: $(ENVIRONMENT) ## Faults on three nodes while devices talk; what they hear is judged (CHAOS_SECONDS=400 CHAOS_SEED=word)
 	@PYTHONPATH=tests $(PY) -m chaos $(if $(CHAOS_SECONDS),--seconds $(CHAOS_SECONDS)) $(if $(CHAOS_SEED),--seed $(CHAOS_SEED)) $(ARGS)
 
+.PHONY: outages
+outages: $(ENVIRONMENT) ## Networks and the bus gone for 30 s while households talk (OUTAGE_S=30); in make test it is 6 s
+	@OUTAGE_S=$(or $(OUTAGE_S),30) $(PY) -m pytest tests/outages $(ARGS)
+
 ##@ Measure
 
 .PHONY: fuzz
@@ -122,6 +126,10 @@ bench-audio: $(ENVIRONMENT) ## Concurrent audio streams through one ASR worker, 
 .PHONY: bench-voice
 bench-voice: $(ENVIRONMENT) ## End of speech to first audio with the real engines, both locales
 	@PYTHONPATH=tests $(PY) -m bench.voice $(ARGS)
+
+.PHONY: bench-takeover
+bench-takeover: $(ENVIRONMENT) ## How long a turn stands still when its owner is killed, by stage
+	@PYTHONPATH=tests $(PY) -m bench.takeover $(ARGS)
 
 .PHONY: bench-nlu
 bench-nlu: $(ENVIRONMENT) ## CPU time to understand an utterance, and to learn a catalogue
