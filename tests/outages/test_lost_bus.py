@@ -36,7 +36,7 @@ async def test_a_bus_that_is_back_before_the_deadline_costs_nothing(outages: Out
     url = outages.stack.nats_url
     async with (
         home(outages, url=url) as speaking,
-        home(outages, "zh-CN", url=url, playback_speed=1.0) as listening,
+        home(outages, "zh-CN", url=url, playback_speed=1.0, speech_timeout_s=6.0) as listening,
         home(outages, url=url) as late,
     ):
         hearing = listening.begin()
