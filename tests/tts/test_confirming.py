@@ -40,6 +40,9 @@ async def sent(client, outcome: str = "o1") -> BusFrameSender:
     for sequence in range(FRAMES):
         await sender.send(sequence, bytes(1280), last=sequence == FRAMES - 1)
     await client.flush()
+    async with asyncio.timeout(10):
+        while await count_subject(client, SPEECH_STREAM, SUBJECT) < FRAMES:
+            await asyncio.sleep(0.01)
     return sender
 
 
