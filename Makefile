@@ -109,6 +109,10 @@ chaos: $(ENVIRONMENT) ## Faults on three nodes while devices talk; what they hea
 endurance: $(ENVIRONMENT) ## 2,000 turns and 500 reconnects, after which nothing may have grown (ARGS="--turns N --reconnects N")
 	@PYTHONPATH=tests $(PY) -m endurance $(ARGS)
 
+.PHONY: outages
+outages: $(ENVIRONMENT) ## Networks and the bus gone for 30 s while households talk (OUTAGE_S=30); in make test it is 6 s
+	@OUTAGE_S=$(or $(OUTAGE_S),30) $(PY) -m pytest tests/outages $(ARGS)
+
 ##@ Measure
 
 .PHONY: fuzz
@@ -126,6 +130,10 @@ bench-audio: $(ENVIRONMENT) ## Concurrent audio streams through one ASR worker, 
 .PHONY: bench-voice
 bench-voice: $(ENVIRONMENT) ## End of speech to first audio with the real engines, both locales
 	@PYTHONPATH=tests $(PY) -m bench.voice $(ARGS)
+
+.PHONY: bench-takeover
+bench-takeover: $(ENVIRONMENT) ## How long a turn stands still when its owner is killed, by stage
+	@PYTHONPATH=tests $(PY) -m bench.takeover $(ARGS)
 
 .PHONY: bench-nlu
 bench-nlu: $(ENVIRONMENT) ## CPU time to understand an utterance, and to learn a catalogue

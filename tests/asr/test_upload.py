@@ -35,6 +35,15 @@ def test_a_gap_is_repaired_and_at_last_given_up() -> None:
     ]
 
 
+def test_a_gap_after_an_outage_is_waited_for_like_any_other() -> None:
+    """Nothing came for longer than a gap is waited for; then a later frame did: the device is about to send the rest."""
+    monitor = UploadMonitor(RULES, 0.0)
+    for step in range(1, 61):
+        assert monitor.check(step * STEP, 5, has_gap=False) is not UploadAction.GIVE_UP_GAP
+    due = [(step, monitor.check(6.0 + step * STEP, 5, has_gap=True)) for step in range(1, 60)]
+    assert [step for step, action in due if action is UploadAction.GIVE_UP_GAP][:1] == [51]
+
+
 def test_a_gap_that_closes_is_forgotten() -> None:
     """After progress the next gap is asked for as soon as the first one was."""
     assert watch([5] * 9 + [6], has_gap=True, seconds=1.65) == [(0.6, UploadAction.REPAIR), (1.5, UploadAction.REPAIR)]

@@ -1,4 +1,8 @@
-"""Lines between processes and the bus that can be cut: nothing passes, nothing is closed, as when a cable is pulled."""
+"""Lines between processes and the bus that can be cut or dropped.
+
+Cut: nothing passes, nothing is closed, as when a cable is pulled. Dropped: whatever was open is closed and nobody gets
+through, as when an access point goes away.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +31,8 @@ class Line:
     ports: list[int] = field(default_factory=list)
     upstream: list[int] = field(default_factory=list)
     _whole: asyncio.Event = field(default_factory=asyncio.Event)
+    _heard: asyncio.Event = field(default_factory=asyncio.Event)
+    _servers: list[asyncio.Server] = field(default_factory=list)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     @property
@@ -42,45 +48,84 @@ class Line:
     async def open(self) -> AsyncIterator[None]:
         """Listen."""
         self._whole.set()
-        servers = [await asyncio.start_server(partial(self._connected, node), _HOST, 0) for node in range(self.nodes)]
-        self.ports = [server.sockets[0].getsockname()[1] for server in servers]
+        self._heard.set()
+        self.ports = [0] * self.nodes
+        await self._listen()
+        self.ports = [server.sockets[0].getsockname()[1] for server in self._servers]
         try:
             yield
         finally:
-            for server in servers:
-                server.close()
-            for task in list(self._tasks):
-                task.cancel()
+            self._close()
 
     async def cut(self, seconds: float) -> None:
         """Let nothing pass for a while; what was sent meanwhile arrives afterwards, as TCP would have it."""
+        async with self.held():
+            await asyncio.sleep(seconds)
+
+    @contextlib.asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """Let nothing pass meanwhile; nothing is closed and nothing is lost."""
         self._whole.clear()
         try:
-            await asyncio.sleep(seconds)
+            yield
         finally:
             self._whole.set()
+
+    @contextlib.asynccontextmanager
+    async def deaf(self) -> AsyncIterator[None]:
+        """Let nothing pass that the servers say, meanwhile; they hear everything."""
+        self._heard.clear()
+        try:
+            yield
+        finally:
+            self._heard.set()
+
+    @contextlib.asynccontextmanager
+    async def dropped(self) -> AsyncIterator[None]:
+        """Close every connection and refuse new ones meanwhile; what was on its way is lost."""
+        self._close()
+        try:
+            yield
+        finally:
+            await self._listen()
+
+    async def _listen(self) -> None:
+        self._servers = [
+            await asyncio.start_server(partial(self._connected, node), _HOST, port)
+            for node, port in enumerate(self.ports)
+        ]
+
+    def _close(self) -> None:
+        for server in self._servers:
+            server.close()
+        for task in list(self._tasks):
+            task.cancel()
 
     async def _connected(self, node: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
+        writers = [writer]
         try:
             await self._whole.wait()
             there = await asyncio.open_connection(_HOST, self.upstream[node] if self.upstream else 0)
+            writers.append(there[1])
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._pass_on(reader, there[1]))
-                group.create_task(self._pass_on(there[0], writer))
+                group.create_task(self._pass_on(reader, there[1], self._whole))
+                group.create_task(self._pass_on(there[0], writer, self._whole, self._heard))
         except* (OSError, asyncio.CancelledError):
             # Either side has gone, or the test is over.
             pass
         finally:
-            writer.close()
+            for each in writers:
+                each.close()
             self._tasks.discard(task)
 
-    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *open_: asyncio.Event) -> None:
         try:
             while block := await reader.read(_BLOCK):
-                await self._whole.wait()
+                for each in open_:
+                    await each.wait()
                 writer.write(block)
                 await writer.drain()
         finally:

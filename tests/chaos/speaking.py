@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -128,16 +129,23 @@ class Speaker:
 
     async def converse(self, stop: asyncio.Event, listen_on_s: float) -> None:
         """Speak until it is time to stop, then listen for what comes late."""
-        async with Device(self.settings, sink=self._ear) as device:
+        async with self.present(listen_on_s) as device:
             while not stop.is_set():
                 line = next(self._lines, None)
                 if line is None:
                     break
-                await self._take_turn(device, line)
+                await self.say(device, line)
+
+    @asynccontextmanager
+    async def present(self, listen_on_s: float) -> AsyncIterator[Device]:
+        """Open the device; at the end, listen on for a while for what comes late."""
+        async with Device(self.settings, sink=self._ear) as device:
+            yield device
             await asyncio.sleep(listen_on_s)
             self._add_late_sounds()
 
-    async def _take_turn(self, device: Device, line: Line) -> None:
+    async def say(self, device: Device, line: Line) -> None:
+        """Take one turn; it is the last one of `turns` afterwards."""
         self._add_late_sounds()
         turn = _Open(line, began_at=time.monotonic())
         self._silent_so_far = True

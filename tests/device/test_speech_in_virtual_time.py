@@ -162,3 +162,38 @@ async def test_segments_are_played_one_at_a_time():
     assert heard(network.player) == list(range(6))
     assert network.player.finished
     assert (network.player.position.segment_index, network.player.position.frame_sequence) == (1, 5)
+
+
+async def test_a_gap_after_an_outage_is_asked_for_before_it_is_filled():
+    """Nothing came for a while; then a later frame is the first to arrive: what lies between is asked for and heard."""
+    network = Network()
+    network.count = 10
+    loop = asyncio.get_running_loop()
+    for sequence in range(3):
+        network.player.receive(frame(sequence))
+    loop.call_later(2.0, network.player.receive, frame(8))
+    loop.call_later(2.01, network.player.receive, frame(9, last=True))
+    network.kept = False
+    loop.call_later(1.99, setattr, network, "kept", True)
+    await network.player.play_segment(0)
+    await network.player.stop()
+    assert heard(network.player) == list(range(10))
+    assert network.player.concealed_count == 0
+
+
+async def test_speech_that_never_begins_is_waited_for_once():
+    """For as long as the first frame may take, which is not the time between two frames."""
+    loop = asyncio.get_running_loop()
+    for first_s in (2.0, 5.0):
+        player = SpeechPlayer(
+            OutcomeId("o"),
+            Output(NullSink(), rate=RATE),
+            ask_again=Network().ask_again,
+            timings=SpeechTimings(stall_s=3.0, first_s=first_s),
+            started=lambda: None,
+        )
+        began = loop.time()
+        with pytest.raises(SpeechLostError):
+            await player.play_segment(0)
+        await player.stop()
+        assert loop.time() - began == pytest.approx(first_s, abs=0.1)

@@ -61,7 +61,7 @@ async def test_values_that_differ_are_told_and_mended(jetstream: JetStreamContex
     assert await lines(jetstream) == [
         "stream TURNS: description: somebody's on the server, Turns on their way from words to meaning. declared",
         "stream TURNS: max_bytes: 1048576 on the server, 268435456 declared",
-        "consumer TURNS/nlu: ack_wait: 30.0 on the server, 1.5 declared",
+        "consumer TURNS/nlu: ack_wait: 30.0 on the server, 1.2 declared",
         "bucket SKILLS: allow_direct: nothing on the server, True declared",
         "object store TTS_CACHE: max_age: 600.0 on the server, 604800 declared",
     ]

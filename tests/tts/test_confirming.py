@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from earshot_audio import Encoding, Format
+from earshot_topology.apply import apply
+from earshot_topology.keeping import keep
+from earshot_topology.streams import TTS_OUTCOMES
 from earshot_topology.subjects import DeviceAddress
 from earshot_tts import wire
 from earshot_tts.direct import count_subject, read_subject
 from earshot_tts.requests import FILLER, OutcomeId, SpeechRequest, Text, TurnId
 from earshot_tts.transport import SPEECH_STREAM, BusFrameSender
-from support.nats import nats_server
+from support.nats import NatsServer, free_port, nats_server
 
 ADDRESS = DeviceAddress("h1", "d1")
 SUBJECT = ADDRESS.speech("t1")
@@ -35,6 +40,9 @@ async def sent(client, outcome: str = "o1") -> BusFrameSender:
     for sequence in range(FRAMES):
         await sender.send(sequence, bytes(1280), last=sequence == FRAMES - 1)
     await client.flush()
+    async with asyncio.timeout(10):
+        while await count_subject(client, SPEECH_STREAM, SUBJECT) < FRAMES:
+            await asyncio.sleep(0.01)
     return sender
 
 
@@ -95,3 +103,34 @@ async def test_fillers_are_losable(tmp_path):
         await sender.confirm()
         assert await count_subject(client, SPEECH_STREAM, SUBJECT) == FRAMES - 1
         await client.close()
+
+
+async def test_frames_that_a_lost_connection_took_along_are_sent_again_in_the_middle(tmp_path):
+    """The next frame after a new connection brings with it what the capture lacks, once there is a capture to ask."""
+    server = NatsServer(port=free_port(), storage=tmp_path)
+    server.start()
+    await server.ready()
+    client = await server.connect()
+    await apply(client.jetstream())
+    sender = BusFrameSender(client, request(), 40)
+    for sequence in range(FRAMES // 2):
+        await sender.send(sequence, bytes(1280), last=False)
+    await client.flush()
+    server.kill()
+    server.start()
+    await server.ready()
+    async with asyncio.timeout(10):
+        while not client.stats["reconnects"]:
+            await asyncio.sleep(0.02)
+    # The server has forgotten the stream; nobody can tell what is missing.
+    await sender.send(FRAMES // 2, bytes(1280), last=False)
+    await client.flush()
+    assert await keep(client.jetstream(), SPEECH_STREAM, TTS_OUTCOMES)
+    await asyncio.sleep(0.2)
+    await sender.send(FRAMES // 2 + 1, bytes(1280), last=False)
+    async with asyncio.timeout(10):
+        while await count_subject(client, SPEECH_STREAM, SUBJECT) < FRAMES // 2 + 2:
+            await asyncio.sleep(0.02)
+    assert await captured(client) == list(range(FRAMES // 2 + 2))
+    await client.close()
+    server.kill()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Protocol
 
 from earshot.asr.v1 import recognizer_pb2_grpc
@@ -28,6 +29,7 @@ from earshot_chassis.bus import Bus
 from earshot_chassis.rpc_client import connect
 from earshot_chassis.service import Service
 from earshot_registry import RegistrySnapshot, SkillRegistry
+from earshot_topology.keeping import keep
 from earshot_topology.streams import ASR_STARTED
 from earshot_topology.tenancy import household_of
 
@@ -81,6 +83,9 @@ def composition(
 async def listen(bus: Bus, recognizer: Recognizer, settings: AsrSettings) -> Capture:
     """Register what arrives on the bus; the capture that is returned is to be stopped at the end."""
     bus.park_for(household_of)
+    keep_capture = partial(keep, bus.jetstream, "AUDIO", ASR_STARTED)
+    await keep_capture()
+    bus.on_reconnect(keep_capture)
     capture = Capture(bus.client)
     await capture.start()
     receivers = Receivers(bus.client, capture, wire.read_frame, rules=settings.upload(), limits=settings.limits())

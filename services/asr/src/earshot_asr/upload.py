@@ -19,7 +19,7 @@ class UploadRules:
     Attributes:
         acknowledge_s: How often the device is told what the cloud has.
         repair_after_s: How long a frame may be missing before the capture is asked for it.
-        give_up_s: How long it may be missing before silence takes its place: a device that was away sends it again.
+        give_up_s: How long it may be missing, while later ones are there, before silence takes its place: a device that was away sends it again.
         lost_s: How long no frame may come before the audio counts as lost. Longer than a device is waited for by anybody.
         longest_s: How long an upload may take, however slowly its frames drip in.
     """
@@ -46,6 +46,7 @@ class UploadMonitor:
         "_acknowledged",
         "_acknowledged_at",
         "_began_at",
+        "_gap_at",
         "_progress_at",
         "_repair_at",
         "_rules",
@@ -58,6 +59,7 @@ class UploadMonitor:
         self._sequence = 0
         self._began_at = now
         self._progress_at = now
+        self._gap_at: float | None = None
         self._repair_at = now + rules.repair_after_s
         self._wait = rules.repair_after_s
         self._acknowledged = 0
@@ -77,11 +79,15 @@ class UploadMonitor:
         if next_sequence != self._sequence:
             self._sequence = next_sequence
             self._progress_at = now
+            self._gap_at = now if has_gap else None
             self._wait = rules.repair_after_s
             self._repair_at = now + self._wait
             return None
         stalled = now - self._progress_at
-        if has_gap and stalled >= rules.give_up_s:
+        if has_gap and self._gap_at is None:
+            # Of a device that was away, the rest is on its way only now.
+            self._gap_at = now
+        if has_gap and self._gap_at is not None and now - self._gap_at >= rules.give_up_s:
             return UploadAction.GIVE_UP_GAP
         if not has_gap and stalled >= rules.lost_s:
             return UploadAction.LOST

@@ -68,6 +68,7 @@ class Bus(Publisher):
         self._workers: list[PullWorker] = []
         self._subscriptions: list[Subscription] = []
         self._answering: list[set[asyncio.Task[None]]] = []
+        self._reconnect_hooks: list[Callable[[], Awaitable[object]]] = []
         self._broker: Any = None
         self._closing = False
         self._lost = asyncio.Event()
@@ -204,6 +205,10 @@ class Bus(Publisher):
         self._answering.append(answering)
         return subscription
 
+    def on_reconnect(self, hook: Callable[[], Awaitable[object]]) -> None:
+        """Call a hook, which must not raise, after each new connection in the place of a lost one."""
+        self._reconnect_hooks.append(hook)
+
     async def start(self) -> None:
         """Begin to consume."""
         for consumer in self._consumers:
@@ -296,6 +301,8 @@ class Bus(Publisher):
 
     async def _on_reconnect(self) -> None:
         _log.info("bus_reconnected")
+        for hook in self._reconnect_hooks:
+            await hook()
 
 
 def _told(task: asyncio.Task[None]) -> None:

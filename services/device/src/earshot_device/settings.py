@@ -55,6 +55,8 @@ class DeviceSettings(BaseSettings):
     """Time for the next segment of an outcome."""
     speech_timeout_s: float = Field(default=6.0, gt=0)
     """Time for the next frame of speech."""
+    apology_timeout_s: float = Field(default=2.0, gt=0)
+    """Time for the first frame of the cloud's apology; then the device's own clip takes its place."""
     publish_patience_s: float = Field(default=12.0, ge=10)
     """How long the start of an utterance is repeated until a stream has it."""
     announcement_timeout_s: float = Field(default=4.5, gt=0)

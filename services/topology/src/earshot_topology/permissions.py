@@ -50,6 +50,11 @@ def _direct(stream: str) -> tuple[str, ...]:
     return (f"$JS.API.DIRECT.GET.{stream}", f"$JS.API.DIRECT.GET.{stream}.>", f"$JS.API.STREAM.MSG.GET.{stream}")
 
 
+def _keep(stream: str) -> tuple[str, ...]:
+    """Make a memory stream anew that its server has forgotten."""
+    return (f"$JS.API.STREAM.CREATE.{stream}",)
+
+
 def _purge(stream: str) -> tuple[str, ...]:
     return (f"$JS.API.STREAM.PURGE.{stream}",)
 
@@ -106,6 +111,7 @@ ROLES: dict[str, Permissions] = {
         publish=(
             *_consume(streams.ASR_STARTED),
             *_direct("AUDIO"),
+            *_keep("AUDIO"),
             *_purge("AUDIO"),
             "$JS.API.STREAM.INFO.AUDIO",
             *_REGISTRY,
@@ -180,6 +186,7 @@ ROLES: dict[str, Permissions] = {
         publish=(
             *_consume(streams.TTS_OUTCOMES),
             *_direct("SPEECH"),
+            *_keep("SPEECH"),
             *_direct("OUTCOMES"),
             *_object_store(streams.TTS_CACHE),
             "device.*.*.down.speech.*",

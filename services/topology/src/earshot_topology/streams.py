@@ -26,7 +26,7 @@ MIB = 1 << 20
 
 # A consumer's message is redelivered when its owner has been silent for this long; owners say "in progress" every third
 # of it. Short, because it is the time that a user waits for when a worker dies.
-ACK_WAIT_S = 1.5
+ACK_WAIT_S = 1.2
 MAX_DELIVER = 8
 
 # Longer than a window that is counted in and the deliveries of a message.

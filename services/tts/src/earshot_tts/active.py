@@ -4,7 +4,7 @@ A cancellation may come before the speech it is meant for: while a segment waits
 delivers it, or before it is delivered again. So cancelled outcomes are remembered for a while.
 
 The same segment may be delivered twice to one worker, when its event loop stood still for longer than the bus waits.
-The newer delivery then ends the older one, which waits for it, so that its acknowledgement comes after the last frame.
+The newer delivery then ends the older one, which settles nothing: the message is the newer one's.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from earshot_chassis import telemetry
+from earshot_chassis.errors import LeaseLostError
 from earshot_topology.subjects import DeviceAddress
 from earshot_tts.requests import FILLER, OutcomeId, SpeechRequest
 
@@ -94,7 +95,11 @@ class ActiveSpeech:
 
     @asynccontextmanager
     async def speaking(self, request: SpeechRequest) -> AsyncIterator[Speech]:
-        """Run a block as the speech of a segment; a cancellation ends the block, without an exception outside it."""
+        """Run a block as the speech of a segment; a cancellation ends the block, without an exception outside it.
+
+        Raises:
+            LeaseLostError: A newer delivery of the segment ended it.
+        """
         speech = Speech(request)
         self._supersede(speech)
         here = self._by_device.setdefault(request.address, set())
@@ -114,6 +119,9 @@ class ActiveSpeech:
             speech.ended.set()
         if speech.successor is not None:
             await speech.successor.ended.wait()
+            # The message is the newer delivery's to settle, which may have failed: an acknowledgement from here would
+            # settle it for everybody.
+            raise LeaseLostError("a newer delivery speaks the segment")
 
     def _supersede(self, newer: Speech) -> None:
         request = newer.request

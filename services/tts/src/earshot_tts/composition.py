@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from earshot.device.v1 import upstream_pb2
 from earshot.dialogue.v1 import outcome_pb2
 from earshot.tts.v1 import synthesizer_pb2_grpc
 from earshot_chassis.bus import Bus
 from earshot_chassis.service import Service
+from earshot_topology.keeping import keep
 from earshot_topology.streams import TTS_CACHE, TTS_OUTCOMES
 from earshot_topology.subjects import TURN_FILLER, TURN_SPEECH_CANCELLED
 from earshot_topology.tenancy import household_of
@@ -26,7 +28,7 @@ from earshot_tts.settings import TtsSettings
 from earshot_tts.speaking import Speaker
 from earshot_tts.synthesis import Synthesis
 from earshot_tts.text.spans import warm
-from earshot_tts.transport import BusFrameSender, OutcomeSegments, SpeechCapture
+from earshot_tts.transport import SPEECH_STREAM, BusFrameSender, OutcomeSegments, SpeechCapture
 
 _FILLER_QUEUE = "tts"
 
@@ -75,6 +77,9 @@ def sentence_cache(bus: Bus, settings: TtsSettings) -> SentenceCache:
 
 async def listen(bus: Bus, synthesis: Synthesis, settings: TtsSettings) -> Handlers:
     """Register what arrives on the bus."""
+    keep_capture = partial(keep, bus.jetstream, SPEECH_STREAM, TTS_OUTCOMES)
+    await keep_capture()
+    bus.on_reconnect(keep_capture)
     client = bus.client
     active = ActiveSpeech()
     beginnings = SegmentBeginnings(

@@ -53,6 +53,9 @@ class BusFrameSender:
         self._check_owned = request.check_owned
         self._outcome_id = request.outcome_id
         self._sent: dict[int, bytes] = {}
+        self._connection = client.stats["reconnects"]
+        self._lost_some = False
+        self._mend_at = 0.0
 
     async def send(self, sequence: int, payload: bytes, *, last: bool) -> float:
         """Send one frame; return its length in seconds.
@@ -62,6 +65,11 @@ class BusFrameSender:
             LeaseLostError: This process was frozen, and another worker speaks the segment.
         """
         self._check_owned()
+        if self._client.stats["reconnects"] != self._connection:
+            self._connection, self._lost_some = self._client.stats["reconnects"], bool(self._sent)
+            await self._mend(otherwise=list(self._sent.values()))
+        elif self._lost_some:
+            await self._mend()
         seconds = duration_s(payload, self._format, self._frame_ms)
         self._sent[sequence] = self._writer.write(sequence, payload, seconds, last=last)
         await self._publish(self._sent[sequence])
@@ -97,6 +105,24 @@ class BusFrameSender:
                 await self._publish(encoded)
             await asyncio.sleep(_PAUSE_S)
         _log.warning("frames_not_captured")
+
+    async def _mend(self, otherwise: Sequence[bytes] = ()) -> None:
+        """Send again what a lost server took with it, in the middle of a segment: the device will soon want to hear it.
+
+        Args:
+            otherwise: What to send while nobody can tell what is missing; asked again a moment later.
+        """
+        loop = asyncio.get_running_loop()
+        if not otherwise and loop.time() < self._mend_at:
+            return
+        try:
+            missing: Sequence[bytes] = await self._missing()
+            self._lost_some = False
+        except (RetryableError, NatsError, OSError):
+            missing = otherwise
+        self._mend_at = loop.time() + _PAUSE_S
+        for encoded in missing:
+            await self._publish(encoded)
 
     async def _missing(self) -> list[bytes]:
         messages = await read_subject(self._client, SPEECH_STREAM, self._subject, timeout_s=_ASK_S)

@@ -43,6 +43,7 @@ class Performance:
         first_frame: Called when the first frame of its speech arrives.
         channel: As what it sounds.
         stall_s: Without a frame for this long, its speech is lost; None: as the settings say.
+        first_s: Without a first frame for this long, likewise; None: as `stall_s`.
     """
 
     def __init__(
@@ -54,7 +55,9 @@ class Performance:
         first_frame: Callable[[], None],
         channel: Channel = Channel.TURN,
         stall_s: float | None = None,
+        first_s: float | None = None,
     ) -> None:
+        stall_s = stall_s or parts.settings.speech_timeout_s
         self._turn_id = turn_id
         self._outcome_id = outcome_id
         self._parts = parts
@@ -66,7 +69,7 @@ class Performance:
             outcome_id,
             parts.output,
             ask_again=self._ask_again,
-            timings=SpeechTimings(stall_s=stall_s or parts.settings.speech_timeout_s),
+            timings=SpeechTimings(stall_s=stall_s, first_s=first_s or stall_s),
             started=self._started,
             channel=channel,
         )

@@ -40,6 +40,7 @@ class SpeechTimings:
         lead_limit_s: Wait no longer than this for it.
         gap_patience_s: How long playback waits at a gap before it fills it with silence.
         stall_s: Without a frame for this long, the speech is lost.
+        first_s: Without a first frame for this long, likewise.
         mend: When to ask again.
     """
 
@@ -47,6 +48,7 @@ class SpeechTimings:
     lead_limit_s: float = 0.08
     gap_patience_s: float = 0.4
     stall_s: float = 6.0
+    first_s: float = 6.0
     mend: MendTimings = field(default_factory=MendTimings)
 
 
@@ -86,6 +88,7 @@ class SpeechPlayer:
         self._arrived = asyncio.Event()
         self._arrived_at = 0.0
         self._played: list[Samples] = []
+        self._gap_since: float | None = None
         self._decoder: FrameDecoder | None = None
         self._resampler: Resampler | None = None
         self._mending: asyncio.Task[None] | None = None
@@ -137,7 +140,7 @@ class SpeechPlayer:
                 starved_since = starved_since or loop.time()
                 await self._starve(starved_since)
                 continue
-            starved_since = None
+            starved_since = self._gap_since = None
             if frame.segment_index > index:
                 return
             self._buffer.take()
@@ -156,7 +159,9 @@ class SpeechPlayer:
         loop = asyncio.get_running_loop()
         while self._buffer.ready_s < self._timings.lead_s and not self._buffer.complete:
             if self.first_received_at is None:
-                left = self._arrived_at + self._timings.stall_s - loop.time()
+                left = self._arrived_at + self._timings.first_s - loop.time()
+                if left <= 0:
+                    raise SpeechLostError("the answer's frames never came")
             else:
                 left = self.first_received_at + self._timings.lead_limit_s - loop.time()
             if left <= 0:
@@ -165,7 +170,10 @@ class SpeechPlayer:
 
     async def _starve(self, since: float) -> None:
         now = asyncio.get_running_loop().time()
-        if next(self._buffer.gaps(), None) is not None and now >= since + self._timings.gap_patience_s:
+        if next(self._buffer.gaps(), None) is not None:
+            # Patience begins with the gap: where nothing came for a while, what is missing can only be asked for now.
+            self._gap_since = self._gap_since or now
+        if self._gap_since is not None and now >= self._gap_since + self._timings.gap_patience_s:
             await self._write(np.zeros(int(self._buffer.conceal() * self._output.rate), np.int16))
             return
         if now >= max(self._arrived_at, since) + self._timings.stall_s:

@@ -25,7 +25,7 @@ from earshot_device.bus.upload import Upload
 from earshot_device.core.capture import CaptureRing
 from earshot_device.core.events import AbandonReason, TurnAbandoned
 from earshot_device.core.ids import OutcomeId, TurnId
-from earshot_device.core.outcome import OutcomeSegment, SpeechFrame
+from earshot_device.core.outcome import OutcomeKind, OutcomeSegment, SpeechFrame
 from earshot_device.core.recognition import CloudError, Endpoint, RecognitionUpdate, UploadAck
 from earshot_device.core.turn import Phase, Turn, Verdict
 from earshot_device.errors import LinkLostError
@@ -110,7 +110,7 @@ class TurnRun:
         if self.turn.decide(segment) is not Verdict.ACCEPTED:
             return False
         if self._performance is None:
-            self._bind(segment.outcome_id)
+            self._bind(segment)
         self._heard.set()
         self._changed.set()
         return True
@@ -251,9 +251,18 @@ class TurnRun:
                     await self._changed.wait()
         return None
 
-    def _bind(self, outcome_id: OutcomeId) -> None:
-        self._parts.decisions.bind(self.turn.turn_id, outcome_id)
-        self._performance = Performance(self.turn.turn_id, outcome_id, self._parts, first_frame=self._filler.end)
+    def _bind(self, segment: OutcomeSegment) -> None:
+        turn_id, outcome_id = self.turn.turn_id, segment.outcome_id
+        self._parts.decisions.bind(turn_id, outcome_id)
+        # Nobody waits long for the words of an apology: the device has its own.
+        apology = segment.kind is OutcomeKind.APOLOGISED
+        self._performance = Performance(
+            turn_id,
+            outcome_id,
+            self._parts,
+            first_frame=self._filler.end,
+            first_s=self._parts.settings.apology_timeout_s if apology else None,
+        )
         for frame in self._early:
             self._performance.receive(frame)
         self._early.clear()

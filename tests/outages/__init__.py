@@ -1,0 +1,1 @@
+"""Networks, the bus and services that are gone for a while; what the household hears of it."""
