@@ -140,7 +140,7 @@ async def test_deadlines_that_were_read_are_purged(place: Place) -> None:
     async with asyncio.timeout(5):
         while (await jetstream.consumer_info("DEADLINES", "dialogue_deadline")).num_ack_pending:
             await asyncio.sleep(0.02)
-    await place.replica.dialogue.deadlines.purge()
+    await place.replica.dialogue.purger.purge()
     left = await jetstream.stream_info("DEADLINES", subjects_filter=">")
     assert left.state.subjects is not None
     assert TURN_DEADLINE_DUE not in left.state.subjects

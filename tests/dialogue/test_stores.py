@@ -10,8 +10,8 @@ import pytest
 from google.protobuf import struct_pb2
 
 from earshot.device.v1 import upstream_pb2
+from earshot_chassis.buckets import Bucket
 from earshot_chassis.errors import ConflictError, RetryableError
-from earshot_dialogue.buckets import Bucket
 from earshot_dialogue.claims.ledger import OutcomeLedger
 from earshot_dialogue.core.session import PendingQuestion, Session
 from earshot_dialogue.core.values import (

@@ -183,7 +183,7 @@ async def answering(ledger: Ledger, segments: int, fails_after: int | None) -> N
 
 async def expiring(ledger: Ledger, number: int) -> None:
     """Read the turn's deadline: the service's own handler."""
-    reader = DeadlineReader(cast("Any", None), cast("OutcomeLedger", ledger), LANGUAGES, DecidedTurns())
+    reader = DeadlineReader(cast("OutcomeLedger", ledger), LANGUAGES, DecidedTurns())
     event = outcome_pb2.TurnDeadline(turn=context(), waiting_for="answer")
     if await reader.obsolete(event):
         return

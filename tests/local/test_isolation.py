@@ -241,6 +241,7 @@ async def test_a_device_is_told_that_its_event_is_stored(connect):
         ("nlu", ["turn.transcribed", "turn.outcome.h1.a.t", "device.h1.a.down.outcome.t", "$KV.SESSIONS.h1.a"]),
         ("tracestore", ["turn.transcribed", "device.h1.a.down.directive", "$JS.API.STREAM.DELETE.AUDIO"]),
         ("tts", ["turn.outcome.h1.a.t", "$KV.SESSIONS.h1.a", "device.h1.a.up.event"]),
+        ("scheduler", ["schedule.due", "turn.outcome.h1.a.t", "$KV.SESSIONS.h1.a", "device.h1.a.up.ring"]),
         ("asr", ["turn.interpreted", "$KV.SESSIONS.h1.a", "$JS.API.STREAM.DELETE.OUTCOMES"]),
     ],
 )
@@ -254,8 +255,8 @@ async def test_a_service_says_only_what_is_its_own(connect, role, forbidden):
 
 
 async def test_a_service_hears_no_audio_that_it_does_not_need(connect):
-    """NLU, TTS and the trace store can't listen to what users say."""
-    for role in ("nlu", "tts", "tracestore"):
+    """NLU, TTS, the scheduler and the trace store can't listen to what users say."""
+    for role in ("nlu", "tts", "scheduler", "tracestore"):
         user = await connect(role)
         await user.listen("device.*.*.up.audio.*")
         assert len(user.refused) == 1

@@ -21,8 +21,8 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 
-from earshot_asr.sink import Sink
 from earshot_chassis import telemetry
+from earshot_chassis.sink import Sink
 
 BATCH: Final = 1_000
 PURGE_AFTER_S: Final = 5.0

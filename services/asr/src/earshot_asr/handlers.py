@@ -34,6 +34,7 @@ from earshot_asr.utterance import Epoch, Utterance
 from earshot_chassis import telemetry
 from earshot_chassis.bus import Bus, Delivery
 from earshot_chassis.errors import ConflictError, EarshotError, InvalidInputError, RetryableError
+from earshot_chassis.scheduling import publish_at
 from earshot_topology import attributes
 from earshot_topology.subjects import (
     TURN_DEADLINE_DUE,
@@ -257,16 +258,17 @@ class _Turn:
         self._arming = asyncio.get_running_loop().create_task(self._arm(deadline))
 
     async def _arm(self, deadline: datetime) -> None:
-        at = deadline.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        headers = {**self._root, "Nats-Schedule": f"@at {at}", "Nats-Schedule-Target": TURN_DEADLINE_DUE}
         telemetry.note(
             "deadline.armed",
             {attributes.DEADLINE_FOR: "answer", attributes.DEADLINE_IN: self._deadline.total_seconds()},
         )
-        await self._bus.publish(
+        await publish_at(
+            self._bus,
             self._address.deadline_arm(self.context.turn_id),
             wire.turn_deadline(self.context),
-            headers=headers,
+            deadline,
+            target=TURN_DEADLINE_DUE,
+            headers=self._root,
             retry_for_s=_ARM_RETRY_S,
         )
 

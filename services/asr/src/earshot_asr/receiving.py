@@ -27,11 +27,11 @@ from nats.errors import Error as NatsError
 from earshot_asr.assembly import Assembler, Frame
 from earshot_asr.capture import Capture
 from earshot_asr.limits import DEFAULT_LIMITS, Limits
-from earshot_asr.sink import Sink
 from earshot_asr.source import Ending
 from earshot_asr.upload import UploadAction, UploadMonitor, UploadRules
 from earshot_asr.utterance import TurnId
 from earshot_chassis import telemetry
+from earshot_chassis.sink import Sink
 
 LOOK_S: Final = 0.1
 # Longer than the server takes to store a frame, shorter than anybody notices.

@@ -6,6 +6,7 @@ Two consumer paths with one behaviour (see `consuming`):
   message each on one durable: nothing is fetched ahead, so nothing is stranded at a stop.
 - `worker` is raw nats-py (see `pulling`), for device-facing subjects, whose ids would end in FastStream's names, and for
   work that is owned for seconds. Concurrency n is n slots.
+- `batch_worker` is the same for crowds (see `batching`).
 
 Lifecycle: `connect`, register, `start`, `stop_consuming` (work in progress is finished), `close`.
 """
@@ -30,6 +31,7 @@ from nats.js.errors import APIError
 
 from earshot_chassis import tasks, telemetry
 from earshot_chassis.attempts import HandedBack
+from earshot_chassis.batching import BatchHandler, BatchWorker
 from earshot_chassis.codec import CONTENT_TYPE, content_type, decode, encode
 from earshot_chassis.consuming import Consuming, Delivery, DurableConsumer, Handler, Obsolete, ParkedHook
 from earshot_chassis.errors import EarshotError, MalformedPayloadError, OverloadedError, RetryableError
@@ -144,6 +146,19 @@ class Bus(Publisher):
             consumer, message_type, function, self._parking.park, on_parked, obsolete, self._handed_back
         )
         self._workers.append(PullWorker(self.client, consumer, consuming, concurrency))
+
+    def batch_worker(
+        self, consumer: DurableConsumer, message_type: type[M], function: BatchHandler[M], *, size: int = 128
+    ) -> None:
+        """Consume what comes in crowds through nats-py itself, whatever has arrived together.
+
+        Args:
+            consumer: Declared durable.
+            message_type: What it consumes.
+            function: Handles a batch; sets the error of those that it could not handle.
+            size: Messages in a batch at most.
+        """
+        self._workers.append(BatchWorker(self.client, consumer, message_type, function, self._parking.park, size))
 
     async def subscribe(
         self, subject: str, message_type: type[M], function: Listener[M], *, queue: str = ""

@@ -40,9 +40,7 @@ M = TypeVar("M", bound=Message)
 
 _DURATION = telemetry.histogram("earshot.message.duration", "Time from delivery to acknowledgement.")
 _REDELIVERIES = telemetry.counter("earshot.message.redeliveries", "Messages delivered again.")
-_LEASES_LOST = telemetry.counter(
-    "earshot.message.leases_lost", "Messages left to others after this process was frozen."
-)
+LEASES_LOST = telemetry.counter("earshot.message.leases_lost", "Messages left to others after this process was frozen.")
 _PARKED = telemetry.counter("earshot.message.parked", "Messages that were given up.")
 _DISCARDED = telemetry.counter(
     "earshot.message.discarded", "Messages that can't be read and were not parked, because there were too many."
@@ -57,7 +55,7 @@ _BACKOFF_CAP_S = 5.0
 # How long a handler that is cancelled may take to let go.
 HAND_OVER_S = 0.5
 # Shorter than the ack wait, which the server counts from when it sends: there must be no moment with two owners.
-_LEASE = 0.8
+LEASE = 0.8
 
 
 class DurableConsumer(Protocol):
@@ -181,7 +179,7 @@ def delivery_of(raw: Msg, lease_s: float = float("inf")) -> Delivery:
 
 def backoff_s(attempt: int) -> float:
     """Return how long to wait before delivery attempt + 1: doubles from 0.1 s to 5 s, with half of it random."""
-    ceiling: float = min(_BACKOFF_CAP_S, _BACKOFF_BASE_S * 2 ** (attempt - 1))
+    ceiling: float = min(_BACKOFF_CAP_S, _BACKOFF_BASE_S * 2 ** min(attempt - 1, 16))
     return ceiling / 2 + random.random() * ceiling / 2  # noqa: S311 - jitter, not a secret
 
 
@@ -215,7 +213,7 @@ class Consuming:
         }
         self._parkable = TokenBucket(_UNREADABLE_RATE, _UNREADABLE_BURST)
         self._unreadable = Seldom()
-        self._heartbeats = _Heartbeats(consumer.ack_wait_s / 3)
+        self.heartbeats = Heartbeats(consumer.ack_wait_s / 3)
         self._in_progress: set[asyncio.Task[Any]] = set()
         self._handing_over = False
         self._idle = asyncio.Event()
@@ -225,14 +223,14 @@ class Consuming:
         """Handle one message and settle it. Never raises; what can't be settled is delivered again."""
         if self._obsolete is not None and await self._settled_unseen(raw):
             return
-        delivery = delivery_of(raw, self._consumer.ack_wait_s * _LEASE)
+        delivery = delivery_of(raw, self._consumer.ack_wait_s * LEASE)
         if delivery.num_delivered > 1:
             _REDELIVERIES.add(1, self._labels)
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - a coroutine that runs has one
         self._in_progress.add(task)
         self._idle.clear()
-        self._heartbeats.add(raw, delivery.lease)
+        self.heartbeats.add(raw, delivery.lease)
         try:
             await self._handle(raw, delivery)
         except asyncio.CancelledError:
@@ -242,7 +240,7 @@ class Consuming:
         except (NatsError, OSError) as error:
             _log.warning("settling_failed", consumer=self._consumer.durable, error=type(error).__name__)
         finally:
-            self._heartbeats.discard(raw)
+            self.heartbeats.discard(raw)
             self._in_progress.discard(task)
             if not self._in_progress:
                 self._idle.set()
@@ -302,13 +300,14 @@ class Consuming:
         except Exception as error:  # noqa: BLE001 - whatever it is, the message is settled
             telemetry.fail(current, code_of(error))
             # Inside the span, so that the log line and the parked message carry the trace id.
-            await self._settle_failure(raw, delivery, error, message, current)
+            await self.settle_failure(raw, delivery, error, message, current)
         else:
             await raw.ack()
 
-    async def _settle_failure(
+    async def settle_failure(
         self, raw: Msg, delivery: Delivery, error: Exception, message: Message | None, current: Span
     ) -> None:
+        """Settle a message whose handling failed: delivered again later, parked, or left to its new owner."""
         permanent = isinstance(error, PermanentError)
         exhausted = delivery.num_delivered >= self._consumer.max_deliver
         fields = {
@@ -326,7 +325,7 @@ class Consuming:
             _log.error("handler_crashed", **fields, exc_info=error)
         if delivery.lease.lost:
             # Whatever a zombie says of a message, the server takes for its new owner's word.
-            _LEASES_LOST.add(1, self._labels)
+            LEASES_LOST.add(1, self._labels)
             return
         if not (permanent or exhausted):
             await raw.nak(delay=backoff_s(delivery.num_delivered))
@@ -346,7 +345,7 @@ class Consuming:
                 _log.warning("parked_hook_failed", **fields, error=type(failure).__name__)
 
 
-class _Heartbeats:
+class Heartbeats:
     """Says "in progress" for every message of a consumer from one timer.
 
     A message that is handled within the interval costs no more than a place in a dictionary; a thousand that take

@@ -5,6 +5,7 @@
     │   ├── OverloadedError           no room at the moment: RESOURCE_EXHAUSTED
     │   └── LeaseLostError            this process was frozen, its message is another one's: settled by that one
     └── PermanentError                it never will: parked, FAILED_PRECONDITION
+        ├── NotFoundError             there is no such thing: NOT_FOUND
         ├── InvalidInputError         the sender's fault: parked, INVALID_ARGUMENT
         │   └── MalformedPayloadError bytes that are not the message they claim to be
         └── ConflictError             somebody else was first: ABORTED
@@ -72,6 +73,12 @@ class MalformedPayloadError(InvalidInputError):
     """A payload is not the message that it should be."""
 
     code = "malformed_payload"
+
+
+class NotFoundError(PermanentError):
+    """What is asked for is not there."""
+
+    code = "not_found"
 
 
 class ConflictError(PermanentError):

@@ -29,7 +29,7 @@ from earshot_chassis.errors import (
 
 _WRONG_LAST_SEQUENCE = 10071
 # An account's, the server's memory's and disk's, and a stream's own limit: there is room again when others have read.
-_STORAGE_FULL = frozenset({10002, 10023, 10028, 10047, 10077})
+STORAGE_FULL = frozenset({10002, 10023, 10028, 10047, 10077})
 # For so long after a refusal a service tells that there is no room, unless something was stored since.
 _FULL_FOR_S = 10.0
 _ATTEMPT_TIMEOUT_S = 2.0
@@ -113,8 +113,8 @@ class Publisher:
             except MaxPayloadError as error:
                 raise InvalidInputError(f"{len(payload)} bytes are too many", code="message_too_large") from error
             except APIError as error:
-                _raise_unless_retryable(error)
-                if error.err_code in _STORAGE_FULL:
+                raise_unless_retryable(error)
+                if error.err_code in STORAGE_FULL:
                     self._full_until = time.monotonic() + _FULL_FOR_S
                 failure: Exception = error
             except (NatsError, OSError) as error:
@@ -133,7 +133,7 @@ class Publisher:
 
     @staticmethod
     def _given_up(failure: Exception) -> EarshotError:
-        if isinstance(failure, APIError) and failure.err_code in _STORAGE_FULL:
+        if isinstance(failure, APIError) and failure.err_code in STORAGE_FULL:
             return OverloadedError(f"no room to store it: {failure.description}", code="storage_full")
         return RetryableError(f"no stream acknowledged: {type(failure).__name__}", code="bus_unavailable")
 
@@ -145,9 +145,15 @@ class Publisher:
         return lines
 
 
-def _raise_unless_retryable(error: APIError) -> None:
+def raise_unless_retryable(error: APIError) -> None:
+    """Raise a stream's refusal, unless another attempt may succeed.
+
+    Raises:
+        ConflictError: A compare-and-set lost.
+        PermanentError: The stream refuses the message.
+    """
     if error.err_code == _WRONG_LAST_SEQUENCE:
         raise ConflictError("another message is the subject's last", code="sequence_conflict") from error
-    if isinstance(error, ServiceUnavailableError) or (error.code or 0) >= 500 or error.err_code in _STORAGE_FULL:
+    if isinstance(error, ServiceUnavailableError) or (error.code or 0) >= 500 or error.err_code in STORAGE_FULL:
         return
     raise PermanentError(f"the stream refused: {error.description}", code="stream_refused") from error

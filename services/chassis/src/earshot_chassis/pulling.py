@@ -108,6 +108,9 @@ class PullWorker:
             self._trouble = type(error).__name__
 
     async def _arrived(self, raw: Msg) -> None:
+        self._received(raw)
+
+    def _received(self, raw: Msg) -> None:
         if not raw.reply:
             # A message of a stream has an acknowledgement subject; this is a word about the request.
             status = (raw.headers or {}).get("Status", "")
@@ -119,6 +122,9 @@ class PullWorker:
         self._remaining -= 1
         if self._remaining <= 0:
             self._ended.set()
+        self._take(raw)
+
+    def _take(self, raw: Msg) -> None:
         task = asyncio.get_running_loop().create_task(self._consuming.consume(raw))
         self._tasks.add(task)
         task.add_done_callback(self._finished)

@@ -11,6 +11,7 @@ from earshot_chassis.errors import (
     ConflictError,
     EarshotError,
     InvalidInputError,
+    NotFoundError,
     OverloadedError,
     PermanentError,
     RetryableError,
@@ -21,6 +22,7 @@ DOMAIN = "earshot"
 # The most specific class first.
 _STATUS: tuple[tuple[type[EarshotError], grpc.StatusCode], ...] = (
     (InvalidInputError, grpc.StatusCode.INVALID_ARGUMENT),
+    (NotFoundError, grpc.StatusCode.NOT_FOUND),
     (ConflictError, grpc.StatusCode.ABORTED),
     (OverloadedError, grpc.StatusCode.RESOURCE_EXHAUSTED),
     (RetryableError, grpc.StatusCode.UNAVAILABLE),
@@ -56,6 +58,10 @@ def from_rpc_error(error: grpc.aio.AioRpcError) -> EarshotError:
     kind: type[EarshotError] = PermanentError
     if status is grpc.StatusCode.INVALID_ARGUMENT:
         kind = InvalidInputError
+    elif status is grpc.StatusCode.NOT_FOUND:
+        kind = NotFoundError
+    elif status is grpc.StatusCode.ABORTED:
+        kind = ConflictError
     elif status in _RETRYABLE:
         kind = RetryableError
     ours = kind(error.details() or status.name, code=reason)

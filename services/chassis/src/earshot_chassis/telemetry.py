@@ -83,6 +83,7 @@ def start_span(
     kind: SpanKind = SpanKind.INTERNAL,
     attributes: Attributes | None = None,
     parent: otel_context.Context | None = None,
+    links: list[trace.Link] | None = None,
     start_time_ns: int | None = None,
 ) -> Span:
     """Start a span that is not bound to a block; the caller ends it."""
@@ -91,6 +92,7 @@ def start_span(
         context=parent,
         kind=kind,
         attributes=allowed(attributes) if attributes else None,
+        links=links,
         start_time=start_time_ns,
     )
 

@@ -10,6 +10,7 @@ from earshot.dialogue.v1 import assistant_pb2_grpc, outcome_pb2
 from earshot.nlu.v1 import interpreter_pb2
 from earshot_chassis.bus import Bus
 from earshot_chassis.rpc_client import connect
+from earshot_chassis.scheduling import DuePurger
 from earshot_chassis.service import Service
 from earshot_dialogue import announcements, missed, recall
 from earshot_dialogue.claims.decided import DecidedTurns
@@ -39,7 +40,7 @@ class Dialogue:
     """One replica's parts, on a connected bus.
 
     Attributes:
-        deadlines: Reads deadlines and purges those that were read.
+        purger: Purges deadlines that were read.
         servicer: The gRPC face.
     """
 
@@ -70,7 +71,8 @@ class Dialogue:
         self._recall = recall.OutcomeRecall(bus, ledger)
         self._missed = missed.MissedDirectives(bus)
         self._announcements = announcements.Announcements(ledger, languages)
-        self.deadlines = DeadlineReader(bus, ledger, languages, decided)
+        self._deadlines = DeadlineReader(ledger, languages, decided)
+        self.purger = DuePurger(bus, DIALOGUE_DEADLINE)
         self._listener = OutcomeListener(bus)
         conversation = Conversation(bus, ledger, self._listener, answer_within=answer_within, grace=grace)
         self.servicer = AssistantServicer(conversation, languages)
@@ -86,9 +88,9 @@ class Dialogue:
         self._bus.worker(
             DIALOGUE_DEADLINE,
             outcome_pb2.TurnDeadline,
-            self.deadlines.due,
+            self._deadlines.due,
             concurrency=events,
-            obsolete=self.deadlines.obsolete,
+            obsolete=self._deadlines.obsolete,
         )
         self._bus.worker(DIALOGUE_STARTED, upstream_pb2.UtteranceStarted, self._starts.started, concurrency=events)
         self._bus.worker(
@@ -140,6 +142,6 @@ def composition(settings: DialogueSettings) -> Callable[[Service], Awaitable[Non
         service.on_start(dialogue.start)
         service.on_stop(registry.stop)
         service.on_stop(dialogue.stop)
-        service.add_task("purge", dialogue.deadlines.keep_purging)
+        service.add_task("purge", dialogue.purger.keep_purging)
 
     return compose

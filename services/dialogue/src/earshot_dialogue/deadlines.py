@@ -2,22 +2,19 @@
 
 A deadline is a scheduled message. Arming it again moves it; it is never cancelled, because a deadline that becomes due
 after the turn was decided costs less than a cancellation of each. Due messages stay on the stream until they are purged
-here, behind the reader: the stream has no maximum age, which would delete deadlines that are still to come.
+behind the reader (`earshot_chassis.scheduling`).
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
-
-from nats.errors import Error as NatsError
-from nats.js.errors import APIError
 
 from earshot.common.v1 import turn_pb2
 from earshot.dialogue.v1 import outcome_pb2
 from earshot_chassis import telemetry
 from earshot_chassis.bus import Bus, Delivery
+from earshot_chassis.scheduling import publish_at
 from earshot_dialogue import metrics, wire
 from earshot_dialogue.claims.chain import OutcomeChain, UnfinishedAnswerError
 from earshot_dialogue.claims.decided import DecidedTurns
@@ -27,10 +24,8 @@ from earshot_dialogue.core.values import Fault, SessionId
 from earshot_dialogue.describing import outcome_attributes
 from earshot_dialogue.languages import Languages
 from earshot_topology import attributes
-from earshot_topology.streams import DIALOGUE_DEADLINE
 from earshot_topology.subjects import TURN_DEADLINE_DUE, DeviceAddress
 
-_PURGE_EVERY_S = 60.0
 _log = telemetry.logger("deadlines")
 
 
@@ -59,11 +54,17 @@ async def arm(
     """
     deadline = outcome_pb2.TurnDeadline(turn=context, waiting_for=waiting_for)
     deadline.turn.deadline_time.FromDatetime(at)
-    stamp = at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    headers = {**(root or {}), "Nats-Schedule": f"@at {stamp}", "Nats-Schedule-Target": TURN_DEADLINE_DUE}
-    expected = 0 if only_first else None
     subject = DeviceAddress(context.household_id, context.device_id).deadline_arm(context.turn_id)
-    await bus.publish(subject, deadline, headers=headers, expected_last_subject_sequence=expected)
+    expected = 0 if only_first else None
+    await publish_at(
+        bus,
+        subject,
+        deadline,
+        at,
+        target=TURN_DEADLINE_DUE,
+        headers=root,
+        expected_last_subject_sequence=expected,
+    )
     in_s = round((at - datetime.now(UTC)).total_seconds(), 3)
     telemetry.note("deadline.armed", {attributes.DEADLINE_FOR: waiting_for, attributes.DEADLINE_IN: in_s})
 
@@ -71,8 +72,7 @@ async def arm(
 class DeadlineReader:
     """Reads turn.deadline.due: a turn without an outcome gets an apology."""
 
-    def __init__(self, bus: Bus, ledger: OutcomeLedger, languages: Languages, decided: DecidedTurns) -> None:
-        self._bus = bus
+    def __init__(self, ledger: OutcomeLedger, languages: Languages, decided: DecidedTurns) -> None:
         self._ledger = ledger
         self._languages = languages
         self._decided = decided
@@ -124,24 +124,3 @@ class DeadlineReader:
             kind = "apologised" if not chain.took_over else "answered"
             metrics.TURNS.add(1, {"kind": kind, "code": fault.code})
             _log.warning("deadline_exceeded", turn_id=turn.turn_id, waiting_for=event.waiting_for)
-
-    async def keep_purging(self) -> None:
-        """Purge due messages that were read, now and then, for ever."""
-        while True:
-            await asyncio.sleep(_PURGE_EVERY_S)
-            try:
-                await self.purge()
-            except (NatsError, APIError, OSError) as error:
-                _log.warning("purge_failed", error=type(error).__name__)
-
-    async def purge(self) -> None:
-        """Purge due messages that every reader has acknowledged.
-
-        Raises:
-            NatsError, APIError: The server did not answer, or refused.
-        """
-        info = await self._bus.jetstream.consumer_info(DIALOGUE_DEADLINE.stream, DIALOGUE_DEADLINE.durable)
-        if info.ack_floor is not None and info.ack_floor.stream_seq:
-            await self._bus.jetstream.purge_stream(
-                DIALOGUE_DEADLINE.stream, subject=TURN_DEADLINE_DUE, seq=info.ack_floor.stream_seq + 1
-            )

@@ -12,10 +12,10 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from earshot.device.v1 import directive_pb2, upstream_pb2
+from earshot_chassis.buckets import NO_MESSAGE
 from earshot_chassis.bus import Bus
 from earshot_chassis.codec import CONTENT_TYPE, content_type
 from earshot_chassis.errors import RetryableError
-from earshot_dialogue.buckets import NO_MESSAGE
 from earshot_dialogue.errors import InvalidRequestError
 from earshot_dialogue.wire import to_moment
 from earshot_topology.subjects import DeviceAddress, InvalidTokenError

@@ -11,10 +11,10 @@ from google.protobuf.message import DecodeError
 
 from earshot.dialogue.v1 import outcome_pb2
 from earshot_chassis import telemetry
+from earshot_chassis.buckets import Bucket
 from earshot_chassis.bus import Bus
 from earshot_chassis.errors import ConflictError
 from earshot_dialogue import wire
-from earshot_dialogue.buckets import Bucket
 from earshot_dialogue.claims.ledger import OutcomeLedger
 from earshot_dialogue.core.session import Session
 from earshot_dialogue.errors import SessionContendedError

@@ -15,9 +15,9 @@ from google.protobuf.message import DecodeError
 from nats.aio.msg import Msg
 
 from earshot.device.v1 import upstream_pb2
+from earshot_chassis.buckets import Bucket, Entry
 from earshot_chassis.bus import Bus
 from earshot_chassis.errors import ConflictError
-from earshot_dialogue.buckets import Bucket, Entry
 from earshot_topology.streams import DEVICE_STATES
 from earshot_topology.subjects import DeviceAddress
 

@@ -61,6 +61,7 @@ SERVICES: tuple[Service, ...] = (
     Service(name="asr", module="earshot_asr", role="asr", after=("tts", *(skill.name for skill in SKILLS))),
     Service(name="nlu", module="earshot_nlu", role="nlu"),
     Service(name="dialogue", module="earshot_dialogue", role="dialogue"),
+    Service(name="scheduler", module="earshot_scheduler", role="scheduler"),
     Service(name="tts", module="earshot_tts", role="tts"),
     *SKILLS,
 )

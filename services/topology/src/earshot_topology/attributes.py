@@ -43,6 +43,10 @@ RESUMED_AT: Final = "voice.tts.resumed_at"
 CANCELLED: Final = "voice.tts.cancelled"
 TIME_TO_FIRST_AUDIO: Final = "voice.first_audio_s"
 CONCEALED_FRAMES: Final = "voice.device.concealed_frames"
+SCHEDULE_KIND: Final = "voice.schedule.kind"
+OCCURRENCE_ID: Final = "voice.schedule.occurrence_id"
+SCHEDULE_LATE: Final = "voice.schedule.late_s"
+SCHEDULE_MISSED: Final = "voice.schedule.missed"
 ERROR_CODE: Final = "error.type"
 
 # A span that another process drew, for one that could not send its own.

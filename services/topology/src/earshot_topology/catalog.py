@@ -10,7 +10,7 @@ from earshot.asr.v1 import events_pb2
 from earshot.device.v1 import directive_pb2, downstream_pb2, upstream_pb2
 from earshot.dialogue.v1 import outcome_pb2, session_pb2
 from earshot.nlu.v1 import interpreter_pb2
-from earshot.schedule.v1 import schedule_pb2
+from earshot.schedule.v1 import record_pb2, schedule_pb2
 from earshot.skill.v1 import skill_pb2
 
 
@@ -213,7 +213,7 @@ CHANNELS: tuple[Channel, ...] = (
     ),
     Channel(
         name="scheduleArm",
-        address="schedule.arm.{household}.{schedule}.{revision}",
+        address="schedule.arm.{household}.{schedule}.{arming}",
         message=schedule_pb2.OccurrenceDue,
         stream="OCCURRENCES",
         senders=("scheduler",),
@@ -274,7 +274,7 @@ CHANNELS: tuple[Channel, ...] = (
     Channel(
         name="schedule",
         address="$KV.SCHEDULES.{household}.{schedule}",
-        message=schedule_pb2.Schedule,
+        message=record_pb2.ScheduleRecord,
         stream="KV_SCHEDULES",
         senders=("scheduler",),
         receivers=("scheduler",),

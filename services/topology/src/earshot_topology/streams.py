@@ -246,6 +246,10 @@ SCHEDULER_DUE = Consumer(
     durable="scheduler_due",
     service="scheduler",
     filter_subject="schedule.due",
+    # Thousands are due at one instant, at half past seven for instance.
+    max_ack_pending=4_000,
+    # A ringing is never given up because something could not be reached.
+    max_deliver=10_000,
 )
 SCHEDULER_RINGS = Consumer(
     event="device.ring",

@@ -147,9 +147,12 @@ TURN_SPEECH_CANCELLED = "turn.speech_cancelled"
 TURN_OWNED = "turn.owned"
 
 
-def schedule_arm(household: str, schedule: str, revision: int) -> str:
-    """OccurrenceDue: where one revision of a schedule is armed and cancelled (purge)."""
-    return f"schedule.arm.{token(household)}.{token(schedule)}.{revision}"
+def schedule_arm(household: str, schedule: str, revision: int, due_ms: int) -> str:
+    """OccurrenceDue: where one revision of a schedule is armed and cancelled (purge).
+
+    With the moment in it, two replicas that arm different moments at the same revision do not overwrite each other.
+    """
+    return f"schedule.arm.{token(household)}.{token(schedule)}.{revision}-{due_ms}"
 
 
 def quota(household: str, window: int, counted: str) -> str:

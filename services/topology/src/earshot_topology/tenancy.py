@@ -22,6 +22,6 @@ def household_of(subject: str, message: Message | None) -> str:
             return token(parts[2])
         if parts[0] == "device":
             return DeviceAddress.of(subject).household
-        return token(str(getattr(getattr(message, "turn", None), "household_id", "")))
+        return token(str(getattr(getattr(message, "turn", message), "household_id", "")))
     except InvalidTokenError:
         return ""

@@ -154,7 +154,9 @@ class UpdateScheduleRequest(message.Message):
     label: builtins.str
     """What the user calls it from now on."""
     dismissed: builtins.bool
-    """Its ringing was heard: stop ringing. A repeat waits for its next occurrence, everything else is over."""
+    """Its ringing was heard: stop ringing. A repeat waits for its next occurrence, everything else is over. What does not
+    ring stays as it is.
+    """
     @builtins.property
     def move_to(self) -> timestamp_pb2.Timestamp:
         """Make it due at this moment. A repeat goes on as before after that."""
@@ -193,7 +195,7 @@ class UpdateScheduleResponse(message.Message):
     SCHEDULE_FIELD_NUMBER: builtins.int
     @builtins.property
     def schedule(self) -> Schedule:
-        """With its new revision."""
+        """With its new revision; without a state once it is over."""
 
     def __init__(
         self,
@@ -310,7 +312,7 @@ class ListSchedulesResponse(message.Message):
 
 @typing.final
 class Schedule(message.Message):
-    """A timer, alarm or reminder. SCHEDULES bucket, key <household>.<schedule_id>; changed by compare-and-set."""
+    """A timer, alarm or reminder."""
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -330,7 +332,7 @@ class Schedule(message.Message):
     OCCURRENCE_ID_FIELD_NUMBER: builtins.int
     LENGTH_FIELD_NUMBER: builtins.int
     schedule_id: builtins.str
-    """UUIDv7."""
+    """UUID, made of the household and the request that created it."""
     timer_revision: builtins.int
     """Rises with each change; an occurrence of an older one does not ring."""
     household_id: builtins.str
@@ -355,7 +357,7 @@ class Schedule(message.Message):
     """The occurrence that rings or rang last; empty before the first."""
     @builtins.property
     def due_time(self) -> timestamp_pb2.Timestamp:
-        """When it is due next; unset while paused."""
+        """When it is due next; unset while paused, and while it rings and does not repeat."""
 
     @builtins.property
     def remaining(self) -> duration_pb2.Duration:

@@ -77,7 +77,8 @@ class SchedulerServicer:
 
     def UpdateSchedule(self, request, context):
         """Moves, pauses, resumes, extends or renames. What is ringing and is moved stops ringing and is due again: a snooze.
-        Errors: NOT_FOUND, ABORTED (expected_revision is not the present one), INVALID_ARGUMENT, UNAVAILABLE.
+        Errors: NOT_FOUND, ABORTED (expected_revision is not the present one), INVALID_ARGUMENT, FAILED_PRECONDITION (due in
+        the past, or not in a state for that), UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -43,7 +43,8 @@ class SchedulerStub:
     """
     UpdateSchedule: _grpc.UnaryUnaryMultiCallable[_schedule_pb2.UpdateScheduleRequest, _schedule_pb2.UpdateScheduleResponse]
     """Moves, pauses, resumes, extends or renames. What is ringing and is moved stops ringing and is due again: a snooze.
-    Errors: NOT_FOUND, ABORTED (expected_revision is not the present one), INVALID_ARGUMENT, UNAVAILABLE.
+    Errors: NOT_FOUND, ABORTED (expected_revision is not the present one), INVALID_ARGUMENT, FAILED_PRECONDITION (due in
+    the past, or not in a state for that), UNAVAILABLE.
     """
     DeleteSchedule: _grpc.UnaryUnaryMultiCallable[_schedule_pb2.DeleteScheduleRequest, _schedule_pb2.DeleteScheduleResponse]
     """Cancels a schedule; if it rings, it stops. Errors: NOT_FOUND, UNAVAILABLE."""
@@ -65,7 +66,8 @@ class SchedulerAsyncStub(SchedulerStub):
     """
     UpdateSchedule: _aio.UnaryUnaryMultiCallable[_schedule_pb2.UpdateScheduleRequest, _schedule_pb2.UpdateScheduleResponse]  # type: ignore[assignment]
     """Moves, pauses, resumes, extends or renames. What is ringing and is moved stops ringing and is due again: a snooze.
-    Errors: NOT_FOUND, ABORTED (expected_revision is not the present one), INVALID_ARGUMENT, UNAVAILABLE.
+    Errors: NOT_FOUND, ABORTED (expected_revision is not the present one), INVALID_ARGUMENT, FAILED_PRECONDITION (due in
+    the past, or not in a state for that), UNAVAILABLE.
     """
     DeleteSchedule: _aio.UnaryUnaryMultiCallable[_schedule_pb2.DeleteScheduleRequest, _schedule_pb2.DeleteScheduleResponse]  # type: ignore[assignment]
     """Cancels a schedule; if it rings, it stops. Errors: NOT_FOUND, UNAVAILABLE."""
@@ -96,7 +98,8 @@ class SchedulerServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_schedule_pb2.UpdateScheduleResponse, _abc.Awaitable[_schedule_pb2.UpdateScheduleResponse]]:
         """Moves, pauses, resumes, extends or renames. What is ringing and is moved stops ringing and is due again: a snooze.
-        Errors: NOT_FOUND, ABORTED (expected_revision is not the present one), INVALID_ARGUMENT, UNAVAILABLE.
+        Errors: NOT_FOUND, ABORTED (expected_revision is not the present one), INVALID_ARGUMENT, FAILED_PRECONDITION (due in
+        the past, or not in a state for that), UNAVAILABLE.
         """
 
     @_abc_1.abstractmethod

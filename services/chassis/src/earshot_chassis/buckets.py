@@ -1,4 +1,4 @@
-"""Key-value buckets as the dialogue uses them: one read, one compare-and-set write, both single requests."""
+"""Key-value buckets: one read, one compare-and-set write, both single requests."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _NOTHING = Entry()
 class Bucket:
     """One bucket.
 
-    Reads go to the stream's leader: a follower may not have the write of the turn before yet.
+    Reads go to the stream's leader: a follower may not have the last write yet.
     """
 
     def __init__(self, bus: Bus, name: str) -> None:
