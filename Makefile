@@ -139,6 +139,10 @@ bench-takeover: $(ENVIRONMENT) ## How long a turn stands still when its owner is
 bench-nlu: $(ENVIRONMENT) ## CPU time to understand an utterance, and to learn a catalogue
 	@PYTHONPATH=tests $(PY) -m bench.understanding $(ARGS)
 
+.PHONY: bench-schedule
+bench-schedule: $(ENVIRONMENT) ## 5,000 alarms at one instant while schedulers and nats-server are killed (ARGS="--alarms N")
+	@PYTHONPATH=tests $(PY) -m bench.schedule $(ARGS)
+
 ##@ Maintain
 
 .PHONY: lock
