@@ -14,12 +14,14 @@ from earshot_skillkit import (
     ChangeVolume,
     Host,
     MediaItem,
+    MemoryScheduler,
     MemoryStates,
     Pause,
     Play,
     PlayBehavior,
     Prompt,
     Resume,
+    Schedules,
     SetVolume,
     Skill,
     Speak,
@@ -42,7 +44,7 @@ def package(tmp_path: Path) -> SkillPackage:
 @pytest.fixture
 def host() -> Host:
     """Lend states in memory."""
-    return Host(states=MemoryStates(), now=lambda: None)  # type: ignore[arg-type, return-value]
+    return Host(states=MemoryStates(), schedules=Schedules(MemoryScheduler(lambda: None)), now=lambda: None)  # type: ignore[arg-type, return-value]
 
 
 def test_a_response_needs_all_its_values(package: SkillPackage) -> None:

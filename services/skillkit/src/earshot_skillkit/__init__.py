@@ -11,10 +11,16 @@ from earshot_skillkit.errors import (
     BrokenSkillError,
     EffectRefusedError,
     EffectUnknownError,
+    InvalidScheduleError,
     InvalidSlotError,
+    ScheduleInPastError,
+    ScheduleNotFoundError,
+    SchedulerNotConfiguredError,
+    SchedulesUnavailableError,
     SourceUnavailableError,
     StateConflictError,
     StateUnavailableError,
+    TooManySchedulesError,
 )
 from earshot_skillkit.package import SkillPackage, load_folder, load_package, with_lists
 from earshot_skillkit.replies import (
@@ -38,6 +44,18 @@ from earshot_skillkit.replies import (
 )
 from earshot_skillkit.request import DeviceState, FilledSlot, Request, SlotValue, Span
 from earshot_skillkit.runtime import run
+from earshot_skillkit.scheduler_memory import MemoryScheduler
+from earshot_skillkit.schedules import (
+    Dismiss,
+    Extend,
+    Move,
+    Rename,
+    Schedule,
+    ScheduleKind,
+    Schedules,
+    ScheduleState,
+    SetPaused,
+)
 from earshot_skillkit.skill import Host, Skill, intent
 from earshot_skillkit.states import MemoryStates, States
 from earshot_skillkit.tracing import request_span
@@ -50,23 +68,38 @@ __all__ = [
     "ChangeVolume",
     "DeviceState",
     "Directive",
+    "Dismiss",
     "Effect",
     "EffectRefusedError",
     "EffectUnknownError",
+    "Extend",
     "FilledSlot",
     "Filler",
     "Host",
+    "InvalidScheduleError",
     "InvalidSlotError",
     "MediaItem",
+    "MemoryScheduler",
     "MemoryStates",
+    "Move",
     "Pause",
     "Play",
     "PlayBehavior",
     "Prompt",
     "Question",
+    "Rename",
     "Reply",
     "Request",
     "Resume",
+    "Schedule",
+    "ScheduleInPastError",
+    "ScheduleKind",
+    "ScheduleNotFoundError",
+    "ScheduleState",
+    "SchedulerNotConfiguredError",
+    "Schedules",
+    "SchedulesUnavailableError",
+    "SetPaused",
     "SetVolume",
     "Skill",
     "SkillPackage",
@@ -79,6 +112,7 @@ __all__ = [
     "States",
     "Step",
     "Stop",
+    "TooManySchedulesError",
     "intent",
     "load_folder",
     "load_package",

@@ -3,10 +3,16 @@
 EarshotError (chassis)
 ├── RetryableError
 │   ├── SourceUnavailableError   source_unavailable: a source outside did not answer
+│   │   └── SchedulesUnavailableError   schedules_unavailable: the scheduler did not answer, and nothing has happened
 │   └── StateConflictError       state_conflict: others kept changing the same state
 └── PermanentError
     ├── EffectRefusedError       effect_refused: a target outside did not do it
     ├── EffectUnknownError       effect_unknown: nobody can tell whether it did
+    ├── SchedulerNotConfiguredError  scheduler_not_configured: EARSHOT_SCHEDULER_TARGET is not set
+    ├── InvalidScheduleError     invalid_schedule: the scheduler refused a field
+    │   ├── ScheduleInPastError  schedule_in_past: it would have been due already
+    │   ├── ScheduleNotFoundError    schedule_not_found: there is none of that id, or it is over
+    │   └── TooManySchedulesError    too_many_schedules: the household has as many as it may
     ├── BrokenSkillError         broken_skill: the code and the manifest do not fit each other
     │   ├── BrokenManifestError  broken_manifest: a file of the skill's folder is wrong; names file and key
     │   └── BrokenResponseError  broken_response: a response can't be rendered
@@ -57,6 +63,44 @@ class EffectUnknownError(PermanentError):
 
     code = "effect_unknown"
     stage = STAGE
+
+
+class SchedulesUnavailableError(SourceUnavailableError):
+    """The scheduler did not answer, and nothing has happened."""
+
+    code = "schedules_unavailable"
+
+
+class SchedulerNotConfiguredError(PermanentError):
+    """The skill uses schedules, and nobody has told it where the scheduler is."""
+
+    code = "scheduler_not_configured"
+    stage = STAGE
+
+
+class InvalidScheduleError(PermanentError):
+    """The scheduler refused what it was asked for."""
+
+    code = "invalid_schedule"
+    stage = STAGE
+
+
+class ScheduleInPastError(InvalidScheduleError):
+    """A schedule would have been due already."""
+
+    code = "schedule_in_past"
+
+
+class ScheduleNotFoundError(InvalidScheduleError):
+    """There is no schedule of that id, or it is over."""
+
+    code = "schedule_not_found"
+
+
+class TooManySchedulesError(InvalidScheduleError):
+    """The household has as many schedules as it may."""
+
+    code = "too_many_schedules"
 
 
 class BrokenSkillError(PermanentError):

@@ -15,6 +15,8 @@ from earshot_skillkit.effects import BucketJournal
 from earshot_skillkit.errors import BrokenManifestError
 from earshot_skillkit.package import SkillPackage, load_package
 from earshot_skillkit.registration import Registration
+from earshot_skillkit.scheduler_client import GrpcScheduler
+from earshot_skillkit.schedules import Schedules
 from earshot_skillkit.servicer import NAME, SkillServicer
 from earshot_skillkit.settings import SkillSettings
 from earshot_skillkit.skill import Host, Skill, handlers_of
@@ -54,7 +56,9 @@ async def _compose(
     service: Service, settings: SkillSettings, package: SkillPackage, build: Callable[[Host], Skill]
 ) -> None:
     bucket = await service.bus.jetstream.key_value(SKILL_STATES.bucket)
-    skill = build(Host(states=BucketStates(bucket, package.manifest.id), now=_now))
+    scheduler = GrpcScheduler(settings.scheduler_target)
+    host = Host(states=BucketStates(bucket, package.manifest.id), schedules=Schedules(scheduler), now=_now)
+    skill = build(host)
     dispatcher = Dispatcher(handlers_of(skill, package.manifest), timeout_s=package.manifest.timeout_s, now=_now)
     effects = await service.bus.jetstream.key_value(SKILL_EFFECTS.bucket)
     servicer = SkillServicer(package, dispatcher, BucketJournal(effects, package.manifest.id), _now)
@@ -84,7 +88,8 @@ async def _compose(
 
     await skill.start()
     service.on_leave(leave)
-    # When calls have ended.
+    # When calls have ended; the last one added is called first.
+    service.on_stop(scheduler.close)
     service.on_stop(skill.stop)
     service.add_task(_REGISTRATION, register)
 

@@ -16,6 +16,10 @@ class SkillSettings(ServiceSettings):
     )
     skill_weight: int = Field(1, ge=1, le=1000, description="Share of new sessions between versions of the skill.")
 
+    scheduler_target: str = Field(
+        "", description="gRPC target of the scheduler, all its replicas; needed by skills that set timers or alarms."
+    )
+
     def target(self, port: int) -> str:
         """Return the target to register, for the port that the server listens on."""
         if self.skill_target:

@@ -11,6 +11,7 @@ from earshot_skillkit.errors import BrokenSkillError
 from earshot_skillkit.manifest import Manifest
 from earshot_skillkit.replies import Reply, Step
 from earshot_skillkit.request import Request
+from earshot_skillkit.schedules import Schedules
 from earshot_skillkit.states import States
 
 Result = Awaitable[Reply] | AsyncIterator[Step]
@@ -26,10 +27,12 @@ class Host:
 
     Attributes:
         states: What the skill keeps for each household.
+        schedules: Timers and alarms, which the scheduler keeps.
         now: The present moment, aware, in UTC.
     """
 
     states: States
+    schedules: Schedules
     now: Callable[[], datetime]
 
 

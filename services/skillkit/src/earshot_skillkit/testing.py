@@ -23,6 +23,8 @@ from earshot_skillkit.effects import MemoryJournal
 from earshot_skillkit.package import SkillPackage
 from earshot_skillkit.replies import Answer, Question, Step
 from earshot_skillkit.request import DeviceState, FilledSlot, SlotValue
+from earshot_skillkit.scheduler_memory import MemoryScheduler
+from earshot_skillkit.schedules import Scheduler, Schedules
 from earshot_skillkit.skill import Host, Skill, handlers_of
 from earshot_skillkit.states import MemoryStates, States
 
@@ -40,8 +42,11 @@ class SkillTester:
         now: The frozen moment, aware.
         time_zone: Of the device, an IANA name.
         states: What the skill keeps.
+        scheduler: Who keeps its timers and alarms; default: a MemoryScheduler, for which `now` is the time.
 
     Attributes:
+        now: The frozen moment; a test may set it to a later one, with which timers become due.
+        scheduler: Who keeps its timers and alarms.
         device: The device as the skill is told that it was last known; None: nothing is known.
         journal: The effects of its calls.
     """
@@ -54,12 +59,14 @@ class SkillTester:
         now: datetime | None = None,
         time_zone: str = "UTC",
         states: States | None = None,
+        scheduler: Scheduler | None = None,
     ) -> None:
         self.package = package
         self.now = now or datetime.now(UTC)
         self.time_zone = time_zone
         self.states = states or MemoryStates()
-        self.skill = build(Host(states=self.states, now=lambda: self.now))
+        self.scheduler = scheduler or MemoryScheduler(lambda: self.now)
+        self.skill = build(Host(states=self.states, schedules=Schedules(self.scheduler), now=lambda: self.now))
         self._dispatcher = Dispatcher(
             handlers_of(self.skill, package.manifest), timeout_s=package.manifest.timeout_s, now=lambda: self.now
         )
