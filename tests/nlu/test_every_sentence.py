@@ -15,10 +15,15 @@ from earshot_nlu.understanding.model import SkillWords
 from support.understanding import ask, assistant_words, real_skill, real_skills, taught
 
 REAL = real_skills()
+# What a wildcard holds whose slot is of a kind that NLU reads.
+VALUES = {
+    "en": {"duration": "ten minutes", "time": "7:30", "date_time": "7:30 tomorrow"},
+    "zh": {"duration": "十分钟", "time": "七点半", "date_time": "明天七点半"},
+}
 
 
 def sentences(words: SkillWords, count: int) -> list[tuple[str, str]]:
-    """Return intents and sentences made of a skill's own file by hassil alone, at random; wildcards hold "Bellwether"."""
+    """Return intents and sentences made of a skill's own file by hassil alone, at random; wildcards hold what VALUES says."""
     document: dict[str, Any] = yaml.safe_load(words.sentences_yaml)
     document["language"] = words.locale[:2]
     intents = Intents.from_dict(document)
@@ -44,7 +49,7 @@ def sentences(words: SkillWords, count: int) -> list[tuple[str, str]]:
 def filled(sample: str, intents: Intents, wildcards: Any, random_: random.Random) -> str:
     """Return a sentence with a value in each of its lists."""
     for name in wildcards:
-        sample = sample.replace(f"{{{name}}}", "Bellwether")
+        sample = sample.replace(f"{{{name}}}", VALUES[intents.language].get(name, "Bellwether"))
     for name, slot_list in intents.slot_lists.items():
         while f"{{{name}}}" in sample:
             values = list(

@@ -78,7 +78,10 @@ def ranked(readings: Iterable[Reading], alternatives: Sequence[Alternative]) -> 
 
 
 def _raised(sure: float, reading: Reading, scored: Sequence[tuple[float, Reading]]) -> float:
-    """Return a guess's confidence, raised above that of wildcards which only took the misheard words."""
+    """Return a guess's confidence, raised above that of wildcards which only took the misheard words.
+
+    Not where the guess has fewer slots: then it leaves out what the wildcard took.
+    """
     if reading.recognizer is not Recognizer.FUZZY or reading.match.wildcards or reading.likeness < _CLOSE:
         return sure
     beside = [
@@ -86,6 +89,7 @@ def _raised(sure: float, reading: Reading, scored: Sequence[tuple[float, Reading
         for other, rival in scored
         if rival.match.wildcards and rival.match.unit.intent == reading.match.unit.intent
         if rival.alternative_index == reading.alternative_index
+        if len(rival.match.slots) <= len(reading.match.slots)
     ]
     return max(sure, round(max(beside) + _JUST_ABOVE, 4)) if beside else sure
 

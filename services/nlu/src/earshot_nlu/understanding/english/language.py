@@ -37,7 +37,7 @@ class English:
             digits=numbers.digits,
             decimals=numbers.digits,
             scanner=times.SCANNER,
-            leading=("at ", "on ", "in ", "for ", "over ", "by ", "until "),
+            leading=("at ", "on ", "in ", "for ", "over ", "by ", "until ", "to ", "from "),
             find_numbers=numbers.find,
             number=numbers.number,
             find_durations=durations.find,

@@ -156,6 +156,7 @@ def _distance(match: re.Match[str], today: date) -> Distance | None:
 
 
 _HALF = r"(?:\ ?(?P<half>[ap])m\b)"
+_LEAD = r"(?:(?:at|by|until|for|to)\ )"
 _SHORT = r"(?:[^\W\d]*?(?:seconds?|secs?|minutes?|mins?|hours?|hrs?))"
 
 SCANNER = Scanner(
@@ -199,25 +200,32 @@ SCANNER = Scanner(
         pattern(
             "part", r"\b(?:in\ the\ |this\ |at\ |during\ the\ )?(?P<part>morning|afternoon|evening|night)\b", _part
         ),
-        pattern("clock", r"\b(?:at\ )?(?:12\ )?(?:noon|midday|midnight)\b", _noon),
+        pattern("clock", rf"\b{_LEAD}?(?:12\ )?(?:noon|midday|midnight)\b", _noon),
         pattern(
             "clock",
-            r"\b(?:at\ )?(?P<amount>(?:a\ )?quarter|half|\d{1,2}(?:\ minutes)?)\ (?P<side>past|after|to|before|till?)"
+            rf"\b{_LEAD}?(?P<amount>(?:a\ )?quarter|half|\d{{1,2}}(?:\ minutes)?)\ (?P<side>past|after|to|before|till?)"
             rf"\ (?P<hour>\d{{1,2}}){_HALF}?\b(?![:%])",
             _past,
         ),
         pattern(
             "clock",
-            rf"\b(?:at\ )?(?P<hour>\d{{1,2}})(?:(?::|\ (?:oh?\ )?)(?P<minute>\d{{1,2}}))?(?:{_HALF}|\ o'clock\b)",
+            rf"\b{_LEAD}?(?P<hour>\d{{1,2}})(?:(?::|\ (?:oh?\ )?)(?P<minute>\d{{1,2}}))?(?:{_HALF}|\ o'clock\b)",
             _clock,
         ),
-        pattern("clock", rf"\b(?:at\ )?(?P<hour>\d{{1,2}}):(?P<minute>\d\d){_HALF}?\b", _clock),
+        pattern("clock", rf"\b{_LEAD}?(?P<hour>\d{{1,2}}):(?P<minute>\d\d){_HALF}?\b", _clock),
         pattern(
             "clock",
-            r"\b(?:at|by|until|for)\ (?P<hour>\d{1,2})(?:\ (?:oh\ )?(?P<minute>\d{1,2}))?(?P<half>)\b"
+            rf"\b{_LEAD}(?P<hour>\d{{1,2}})(?:\ (?:oh?\ )?(?P<minute>\d{{1,2}}))?(?P<half>)\b"
             rf"(?!\ (?:percent|degrees|{_SHORT}))",
             _clock,
         ),
+        # "From 7 to 8" are two times, and not 7 minutes before one.
+        pattern(
+            "clock", r"\bfrom\ (?P<hour>\d{1,2})(?:[ :](?:oh?\ )?(?P<minute>\d{1,2}))?(?P<half>)(?=\ to\ \d)", _clock
+        ),
+        # Nothing but figures, "7 30": what else could they be, where a time is wanted.
+        pattern("clock", r"\A(?P<hour>\d{1,2})(?:\ (?:oh?\ )?(?P<minute>\d{1,2}))?(?P<half>)\Z", _clock),
+        pattern("clock", r"\b(?P<hour>\d{1,2})(?:\ (?P<minute>\d{2}))?(?P<half>)(?=\ alarm\b)", _clock),
         pattern(
             "clock",
             r"\b(?P<hour>\d{1,2})(?:\ (?P<minute>\d{2}))?(?P<half>)(?=\ (?:in\ the\ (?:morning|afternoon|evening)|at\ night))",

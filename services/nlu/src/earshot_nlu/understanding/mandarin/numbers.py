@@ -9,7 +9,9 @@ import cn2an
 from earshot_nlu.understanding.tracked import Tracked
 
 _NUMERAL = "零〇一二两三四五六七八九十百千万亿"
-_WHOLE = re.compile(rf"[{_NUMERAL}]+")
+# "周五七点" is Friday and seven, not 57.
+_NAMES_A_DAY = "(?<=[周期拜])[一二三四五六](?=[一二两三四五六七八九十]{1,3}点)"
+_WHOLE = re.compile(rf"(?P<day>{_NAMES_A_DAY})|[{_NUMERAL}]+")
 _DECIMAL = re.compile(rf"[{_NUMERAL}]+(?:点[零〇一二三四五六七八九]+)?(?![半点])|[{_NUMERAL}]+")
 # Words in which a numeral does not count anything.
 _NOT_COUNTING = re.compile(
@@ -22,7 +24,10 @@ _HALF = re.compile(r"一?半|1半")
 
 
 def digits(text: str) -> Tracked:
-    """Return a normalised text with whole numbers written in digits; "点" stays, it may be a time of day."""
+    """Return a normalised text with whole numbers written in digits; "点" stays, it may be a time of day.
+
+    So does the name of a weekday before a time: its digit would run into that of the hour.
+    """
     return _converted(text, _WHOLE)
 
 
@@ -38,6 +43,8 @@ def _converted(text: str, numeral: re.Pattern[str]) -> Tracked:
 
     def write(match: re.Match[str]) -> str:
         if any(start < match.end() and match.start() < end for start, end in fixed):
+            return match[0]
+        if match.groupdict().get("day"):
             return match[0]
         if match[0] == "百" and text[match.end() : match.end() + 2] == "分之":
             return match[0]

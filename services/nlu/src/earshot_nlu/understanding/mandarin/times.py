@@ -60,7 +60,7 @@ def _counted(match: re.Match[str], today: date) -> Days | None:
 
 
 def _weekday(match: re.Match[str], today: date) -> Days | None:
-    number = 6 if match["day"] in "日天7" else int(match["day"]) - 1
+    number = 6 if match["day"] in "日天7" else "123456一二三四五六".index(match["day"]) % 6
     if match["shift"] is None:
         return calendar.coming_weekday(today, number)
     return calendar.weekday_of_week(today, number, _weeks(match))
@@ -180,10 +180,10 @@ SCANNER = Scanner(
         pattern("distance", rf"(?P<after>再过|过){_SHORT_TIME}(?P<length>{durations.DURATION})", _distance),
         pattern("day", "大后天|大前天|[今明后昨前]天|[今明昨后][日儿]", _library),
         pattern("day part", "(?P<near>[今明后昨])(?P<part>[早晚午])", _near_part),
-        pattern("day", rf"{_SHIFT}{_WEEK}(?P<day>[1-7日天])", _weekday),
+        pattern("day", rf"{_SHIFT}{_WEEK}(?P<day>[1-7日天一二三四五六])", _weekday),
         pattern("day", rf"{_SHIFT}(?:周末|礼拜末)", _weekend),
         pattern("day", rf"(?:接下来|未来|今后|往后)的?(?P<count>\d+|几)个?(?P<unit>天|{_WEEK})", _next_days),
-        pattern("day", r"(?P<shift>这|本|上上|下下|上|下)个?(?:周|星期|礼拜)(?![1-7日天末])", _week),
+        pattern("day", r"(?P<shift>这|本|上上|下下|上|下)个?(?:周|星期|礼拜)(?![1-7日天末一二三四五六])", _week),
         pattern("day", r"(?P<shift>这|本|上上|下下|上|下)个?月", _month),
         pattern("day", "(?P<near>[去今明后])年(?!\\d)", _year),
         pattern(
