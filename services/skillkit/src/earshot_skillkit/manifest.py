@@ -11,6 +11,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from earshot_skillkit.errors import BrokenManifestError
 
 FILE = "manifest.yaml"
+REPLY = "reply"
+"""An intent of this name holds what is only ever said in answer to a question of the skill: dialogue fills the slots that
+it finds into the intent that asked, and calls that one."""
 
 # The assistant's own intents are registered under this id.
 _RESERVED = {"assistant"}

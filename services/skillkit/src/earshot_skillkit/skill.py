@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from earshot_skillkit.errors import BrokenSkillError
-from earshot_skillkit.manifest import Manifest
+from earshot_skillkit.manifest import REPLY, Manifest
 from earshot_skillkit.replies import Reply, Step
 from earshot_skillkit.request import Request
 from earshot_skillkit.schedules import Schedules
@@ -68,7 +68,7 @@ class Skill:
 
 
 def handlers_of(skill: Skill, manifest: Manifest) -> Mapping[str, Handler]:
-    """Return the handler of every intent.
+    """Return the handler of every intent; one of replies has none.
 
     Raises:
         BrokenSkillError: An intent has no handler or two, or a handler is for an intent that the manifest lacks.
@@ -82,6 +82,6 @@ def handlers_of(skill: Skill, manifest: Manifest) -> Mapping[str, Handler]:
                 raise BrokenSkillError(f"two methods handle {name!r}")
             handlers[name] = getattr(skill, attribute)
     for name in manifest.intents:
-        if name not in handlers:
+        if name not in handlers and name != REPLY:
             raise BrokenSkillError(f"nothing handles {name!r}")
     return handlers

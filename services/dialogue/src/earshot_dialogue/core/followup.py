@@ -13,14 +13,16 @@ _RECOGNIZER = "dialogue"
 
 
 def reply_slot(name: str, heard: Heard, route: Route, language: Language) -> Slot | None:
-    """Return the slot that a reply fills; None when nothing was said.
+    """Return the slot that a reply fills; None when nothing was said, or nothing that the slot can hold.
 
     A slot of that name which the recogniser found, under whatever intent, is better than the bare words: its value is
-    normalised.
+    normalised. Words that nobody has normalised are no number, duration or date.
     """
     for hypothesis in heard.hypotheses:
         if (found := hypothesis.slot(name)) is not None:
             return found
+    if not all(spec.textual for spec in route.intent.slots if spec.name == name):
+        return None
     words = language.bare(heard.transcript)
     return _slot(name, words, route, language) if words else None
 

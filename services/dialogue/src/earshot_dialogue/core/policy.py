@@ -5,6 +5,7 @@
     not for us                                                        ► Reject, or ask again while a question is pending
     assistant.<intent>                                                ► BuiltIn
     a question is pending      the reply fills the slot; another intent, said clearly, changes the subject
+    <skill>.reply              what a skill's templates say a reply may be: only ever an answer to its question
     a running skill's intent                                          ► CallSkill, or AskSlot for the first missing slot
     "and in Tokyo?"            the last meaning with one slot exchanged
     an intent that no running skill has                               ► Apologise
@@ -25,6 +26,8 @@ from earshot_dialogue.core.routing import Route, route
 from earshot_dialogue.core.session import PendingQuestion, Session
 from earshot_dialogue.core.values import Fault, Heard, Hypothesis, Rejection
 
+# What a skill calls the sentences that are only ever said in answer to its questions.
+_REPLY = "reply"
 # NLU's word for a text without words, "🦄": no failure, but nothing that anybody understands.
 _WORDLESS = {"", "empty_text"}
 
@@ -115,11 +118,54 @@ def decide(session: Session, heard: Heard, catalogue: Catalogue, language: Langu
     if heard.rejection is Rejection.BAD_AUDIO or heard.error_code not in _WORDLESS:
         stage = "asr" if heard.rejection is Rejection.BAD_AUDIO else "nlu"
         return Apologise(fault=Fault(code=heard.error_code or "bad_audio", message="not recognised", stage=stage))
-    likely = [hypothesis for hypothesis in heard.hypotheses if hypothesis.confidence >= limits.minimum_confidence]
-    if likely and (built_in := _built_in(likely[0])) is not None:
+    sure = [hypothesis for hypothesis in heard.hypotheses if hypothesis.confidence >= limits.minimum_confidence]
+    if sure and (built_in := _built_in(sure[0])) is not None:
         return built_in
-    decision = _answer(session, pending, heard, likely, catalogue, language, limits) if pending else None
+    return _meant(session, heard, sure, catalogue, language, limits)
+
+
+def _meant(
+    session: Session,
+    heard: Heard,
+    sure: list[Hypothesis],
+    catalogue: Catalogue,
+    language: Language,
+    limits: Limits,
+) -> Decision:
+    pending = session.pending_question
+    likely = [hypothesis for hypothesis in sure if hypothesis.intent_name != _REPLY]
+    decision: Decision | None = None
+    if pending is not None:
+        reply = _reply(pending, sure)
+        if reply is not None:
+            decision = _replied(session, pending, reply, catalogue)
+        else:
+            decision = _answer(session, pending, heard, likely, catalogue, language, limits)
+    if decision is None and sure and not likely:
+        # Somebody answered, and nobody had asked.
+        return NotUnderstood()
     return decision or _fresh(session, heard, likely, catalogue, language)
+
+
+def _reply(pending: PendingQuestion, sure: list[Hypothesis]) -> Hypothesis | None:
+    """Return what was said as a reply to the skill that asked, if that is the likeliest meaning."""
+    replies = [one for one in sure if one.intent == f"{pending.hypothesis.skill}.{_REPLY}" and one.slots]
+    if not replies or replies[0].confidence < sure[0].confidence:
+        return None
+    return next((one for one in replies if one.slot(pending.slot_name) is not None), replies[0])
+
+
+def _replied(
+    session: Session, pending: PendingQuestion, reply: Hypothesis, catalogue: Catalogue
+) -> CallSkill | AskSlot | None:
+    """Return the asked meaning with what the reply says, as far as the intent knows of it."""
+    asked = pending.hypothesis
+    found = route(catalogue, asked, session.session_id, preferred_version=asked.skill_version)
+    if found is None:
+        return None
+    known = {spec.name for spec in found.intent.slots}
+    slots = [slot for slot in reply.slots if slot.name in known]
+    return _fulfil(asked.filled(*slots), found, ask_count=pending.ask_count) if slots else None
 
 
 def _built_in(hypothesis: Hypothesis) -> BuiltIn | None:
