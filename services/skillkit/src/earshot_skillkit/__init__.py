@@ -46,9 +46,11 @@ from earshot_skillkit.request import DeviceState, FilledSlot, Request, SlotValue
 from earshot_skillkit.runtime import run
 from earshot_skillkit.scheduler_memory import MemoryScheduler
 from earshot_skillkit.schedules import (
+    Change,
     Dismiss,
     Extend,
     Move,
+    NewSchedule,
     Rename,
     Schedule,
     ScheduleKind,
@@ -65,6 +67,7 @@ __all__ = [
     "BrokenManifestError",
     "BrokenResponseError",
     "BrokenSkillError",
+    "Change",
     "ChangeVolume",
     "DeviceState",
     "Directive",
@@ -82,6 +85,7 @@ __all__ = [
     "MemoryScheduler",
     "MemoryStates",
     "Move",
+    "NewSchedule",
     "Pause",
     "Play",
     "PlayBehavior",

@@ -35,6 +35,7 @@ T = TypeVar("T")
 _MARGIN_S = 0.3
 _PAUSE_S = 0.1
 _OVERLOADED = "overloaded"
+_IN_PAST = "due_in_past"
 _WORTH_REPEATING = {
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.DEADLINE_EXCEEDED,
@@ -43,7 +44,7 @@ _WORTH_REPEATING = {
 }
 _REFUSALS: dict[grpc.StatusCode, type[InvalidScheduleError]] = {
     grpc.StatusCode.INVALID_ARGUMENT: InvalidScheduleError,
-    grpc.StatusCode.FAILED_PRECONDITION: ScheduleInPastError,
+    grpc.StatusCode.FAILED_PRECONDITION: InvalidScheduleError,
     grpc.StatusCode.NOT_FOUND: ScheduleNotFoundError,
     grpc.StatusCode.RESOURCE_EXHAUSTED: TooManySchedulesError,
 }
@@ -140,5 +141,7 @@ def _raise_refusal(error: grpc.aio.AioRpcError) -> None:
     """Raise what a scheduler says that will not change by asking again."""
     told = from_rpc_error(error)
     kind = _REFUSALS.get(error.code())
+    if kind is InvalidScheduleError and told.code == _IN_PAST:
+        kind = ScheduleInPastError
     if kind is not None and told.code != _OVERLOADED:
         raise kind(f"the scheduler refused it: {told.code}") from error

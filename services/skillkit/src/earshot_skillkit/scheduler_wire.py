@@ -32,6 +32,7 @@ _STATES = {
     ScheduleState.ARMED: schedule_pb2.SCHEDULE_STATE_ARMED,
     ScheduleState.PAUSED: schedule_pb2.SCHEDULE_STATE_PAUSED,
     ScheduleState.RINGING: schedule_pb2.SCHEDULE_STATE_RINGING,
+    ScheduleState.OVER: schedule_pb2.SCHEDULE_STATE_UNSPECIFIED,
 }
 _KIND_OF = {number: kind for kind, number in _KINDS.items()}
 _STATE_OF = {number: state for state, number in _STATES.items()}

@@ -28,11 +28,12 @@ class ScheduleKind(StrEnum):
 
 
 class ScheduleState(StrEnum):
-    """Where a schedule stands."""
+    """Where a schedule stands. OVER: it rings no more, and is not listed."""
 
     ARMED = "armed"
     PAUSED = "paused"
     RINGING = "ringing"
+    OVER = "over"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +47,7 @@ class Schedule:
         kind: What it is.
         state: Where it stands.
         label: What the user calls it; may be empty.
-        due: When it rings next, or rang, aware; None while paused.
+        due: When it rings next, aware; None while paused, and while it rings for the last time.
         remaining: What is left while paused; None otherwise.
         length: How long a timer was set for, extensions included; None for others.
         recurrence: RFC 5545 RRULE; empty: once.
@@ -165,6 +166,7 @@ class Scheduler(Protocol):
 
         Raises:
             ScheduleNotFoundError: There is none of that id, or it is over.
+            ScheduleInPastError: It would be due already.
         """
 
     async def delete(self, household_id: str, schedule_id: str, *, request_id: str, deadline: datetime) -> Schedule:

@@ -253,6 +253,15 @@ def _slot(slot: interpreter_pb2.Slot, known: set[str], intent: str) -> FilledSlo
         raise InvalidSlotError(f"{intent!r} has no such slot: {slot.name[:80]!r}")
     if max(len(slot.text), len(slot.value.string_value)) > _MAX_SLOT_CHARACTERS:
         raise InvalidSlotError(f"slot {slot.name!r} is longer than {_MAX_SLOT_CHARACTERS} characters")
+    return filled(slot)
+
+
+def filled(slot: interpreter_pb2.Slot) -> FilledSlot:
+    """Return a filled slot as handlers see it.
+
+    Raises:
+        InvalidSlotError: It has no value.
+    """
     return FilledSlot(text=slot.text, value=_value(slot.value, slot.name))
 
 

@@ -1,0 +1,1 @@
+"""Skill: timers and alarms."""
