@@ -38,7 +38,7 @@ up: $(ENVIRONMENT) ## Start everything and stay up (SCALE=asr=3,nlu=2 CLUSTER=3)
 
 .PHONY: test
 test: $(ENVIRONMENT) ## Run the tests (ARGS="-k name -x", JOBS=1)
-	@$(PY) -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
+	@$(PY) -m pytest -n $(JOBS) $(ARGS)
 
 .PHONY: check
 check: lint types layers protos-check asyncapi-check licences-check ## Run every check: lint, types, layers, contracts, AsyncAPI

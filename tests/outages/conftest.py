@@ -15,11 +15,6 @@ _SERVICES = [service for service in SERVICES if service.name in {"asr", "nlu", "
 _DEADLINES = {"EARSHOT_ASR_DEADLINE_S": str(DEADLINE_S), "EARSHOT_DIALOGUE_ANSWER_WITHIN_S": str(DEADLINE_S)}
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Keep these tests in one process: they share a stack."""
-    item.add_marker(pytest.mark.xdist_group("outages"))
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run these tests in one event loop, the stack's."""
     for item in items:

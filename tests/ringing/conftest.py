@@ -19,11 +19,6 @@ from support.stack import device
 _NUMBERS = itertools.count(1)
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Keep these tests in one process: they share a stack."""
-    item.add_marker(pytest.mark.xdist_group("ringing"))
-
-
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     """Run what ringing takes."""

@@ -20,11 +20,6 @@ from traces.ambushes import PATIENT, Traced, traces_of
 _CAST: Final = ("asr", "nlu", "dialogue", "tts", "echo")
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Keep these tests in one process: they share a stack."""
-    item.add_marker(pytest.mark.xdist_group("traces"))
-
-
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def ambushed(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Stack, dict[str, Traced]]]:
     """Let one device for each ambush speak one turn, all at once; return the traces by what happened."""

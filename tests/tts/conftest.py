@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -10,14 +10,6 @@ import pytest_asyncio
 
 from support.nats import NatsServer, nats_server
 from support.speaking import Stage, speech_worker
-
-
-@pytest.fixture(autouse=True, scope="session")
-def quick_stops() -> Iterator[None]:
-    """Let an idle worker stop at once: it is not what is tested here."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("earshot_chassis.bus._FETCH_S", 0.1)
-        yield
 
 
 @pytest.fixture

@@ -16,11 +16,6 @@ from support.spans import exported_to
 _NUMBERS = itertools.count(1)
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Keep these tests in one process: they share a stack."""
-    item.add_marker(pytest.mark.xdist_group("stack"))
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run these tests in one event loop, the stack's."""
     for item in items:
