@@ -15,7 +15,7 @@ from opentelemetry.proto.trace.v1 import trace_pb2 as wire
 
 from earshot_chassis.errors import OverloadedError
 from earshot_tracestore.api import application
-from earshot_tracestore.model import Batch, TurnFact, TurnQuery, TurnState
+from earshot_tracestore.model import Batch, Span, TurnFact, TurnQuery, TurnState
 from earshot_tracestore.otlp_grpc import SERVICE, TraceServicer, add_to_server
 from earshot_tracestore.store import Store
 
@@ -187,6 +187,26 @@ async def test_a_query_that_can_not_be_read_is_refused(http, query):
     assert answer.json()["code"] == "invalid_query"
 
 
+def one_span():
+    """Return a span as the store takes it."""
+    return Span(
+        trace_id=TRACE.hex(),
+        span_id="0" * 15 + "1",
+        parent_span_id="",
+        name="asr.recognize",
+        kind="internal",
+        service="earshot-asr",
+        instance="asr-0",
+        start_ns=1,
+        end_ns=2,
+        status="unset",
+        status_message="",
+        attributes={},
+        events=(),
+        links=(),
+    )
+
+
 def fact(turn="t1", device="d1", **known):
     """Return a fact about a turn."""
     return TurnFact(turn_id=turn, household_id="h1", device_id=device, **known)
@@ -251,6 +271,23 @@ async def test_many_senders_at_once_are_all_committed(store):
     """Batches that wait together are written together and none is lost, also over a reopening."""
     await asyncio.gather(*(store.add(Batch(facts=[fact(f"t{number}")])) for number in range(200)))
     assert len(await store.turns(TurnQuery(limit=1000))) == 200
+
+
+async def test_what_waits_to_be_written_is_bounded_in_spans(tmp_path):
+    """A flood while the disk is slow is sent away in time; one batch is always taken, however large."""
+    store = Store(tmp_path / "slow.sqlite", max_spans=10, max_turns=10)
+    holder = sqlite3.connect(tmp_path / "slow.sqlite", isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    large = Batch(spans=[one_span()] * 30_000)
+    taken = asyncio.ensure_future(store.add(large))
+    await asyncio.sleep(0)
+    with pytest.raises(OverloadedError):
+        await store.add(Batch(spans=[one_span()]))
+    holder.execute("COMMIT")
+    await taken
+    await store.add(Batch(spans=[one_span()]))
+    holder.close()
+    await asyncio.to_thread(store.close)
 
 
 async def test_a_full_queue_tells_the_sender_to_come_back(store, monkeypatch, http):

@@ -23,6 +23,8 @@ from earshot_tracestore.model import Batch, Span, Turn, TurnQuery
 
 T = TypeVar("T")
 _QUEUE = 256
+# Spans that wait to be written, about 1 kB each: what a flood may cost in memory.
+_WAITING_SPANS = 20_000
 _SLACK = 1.1
 
 
@@ -45,6 +47,7 @@ class Store:
         self._writing = schema.connect(path)
         self._reading = schema.connect(path)
         self._closed = False
+        self._waiting_spans = 0
         self._read_lock = threading.Lock()
         self._spans = schema.count(self._writing, "span")
         self._turns = schema.count(self._writing, "turn")
@@ -65,13 +68,18 @@ class Store:
         committed: asyncio.Future[None] = loop.create_future()
 
         def tell(error: BaseException | None) -> None:
+            self._waiting_spans -= len(batch.spans)
             if not committed.done():
                 committed.set_exception(error) if error else committed.set_result(None)
 
+        # One batch is always taken, however large: its sender could not make it smaller.
+        if self._waiting_spans and self._waiting_spans + len(batch.spans) > _WAITING_SPANS:
+            raise OverloadedError("the trace store is behind")
         try:
             self._queue.put_nowait((batch, lambda error: _call(loop, tell, error)))
         except queue.Full:
             raise OverloadedError("the trace store is behind") from None
+        self._waiting_spans += len(batch.spans)
         await committed
 
     async def spans(self, trace_id: str) -> list[Span]:
