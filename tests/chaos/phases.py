@@ -16,6 +16,10 @@ class Phase(StrEnum):
     SOUNDING = auto()
     """It plays the answer: TTS owns it."""
     RESTING = auto()
+    SETTING = auto()
+    """Its user asks the scheduler for something."""
+    DUE = auto()
+    """Something is about to ring on it."""
 
 
 class Board:

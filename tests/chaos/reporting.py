@@ -19,6 +19,7 @@ _COLUMNS = {
     "lost": Verdict.LOST,
     "two_sounds": Verdict.TWO_SOUNDS,
 }
+_TIMERS = ("set", "rung", "missing", "doubled", "wrong")
 
 
 def figures(run: Run, seed: str) -> dict[str, Any]:
@@ -40,6 +41,8 @@ def figures(run: Run, seed: str) -> dict[str, Any]:
         "effects_missing": judgement.effects_missing,
         "effects_doubled": judgement.effects_doubled,
         "worst_s": round(judgement.worst_s, 3),
+        **{f"timers_{name}": getattr(run.timers, name) for name in _TIMERS},
+        "timers_worst_late_s": round(run.timers.worst_late_s, 3),
         "unknown": unknown,
         "seed": seed,
         "seconds": round(run.seconds),
@@ -75,6 +78,12 @@ def told(run: Run, found: dict[str, Any]) -> str:
             ],
         ),
     ]
+    parts.append(
+        table(
+            ("timers: set", "rung", "missing", "doubled", "wrongly rung", "worst late"),
+            [(*(found[f"timers_{name}"] for name in _TIMERS), f"{found['timers_worst_late_s']:.1f} s")],
+        )
+    )
     parts += [f"! {offence.what}" for offence in run.judgement.offences if offence.turn is None]
     parts += run.told
     if run.broken_off:

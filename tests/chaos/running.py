@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from chaos.checker import Judgement, judge
 from chaos.codewords import LOCALES
@@ -27,14 +28,22 @@ from chaos.speaking import Speaker
 from chaos.system import (
     CLUSTER_DEVICE,
     CLUSTER_ENVIRONMENT,
+    SCHEDULER,
     SERVICES,
     device_name,
     device_settings,
     process_names,
     stack,
 )
+from chaos.timer_checker import TimerJudgement, judge_timers
+from chaos.timer_history import TimerHistory
+from chaos.timer_setting import TimerUser
+from earshot_skillkit.scheduler_client import GrpcScheduler
 
 _LATE_S = 6.0
+_HIT: Final = (*SERVICES, SCHEDULER)
+# They ring, and do not talk: their loudspeakers are judged by ringing alone.
+_TIMER_DEVICES: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +55,13 @@ class Run:
         turns: As heard.
         faults: As inflicted.
         seconds: How long the devices talked.
-        told: Each offending turn's history.
+        timers: What the timers' checker says.
+        told: Each offending turn's and timer's history.
         broken_off: Why faults ended early; empty: they did not.
     """
 
     judgement: Judgement
+    timers: TimerJudgement
     turns: Sequence[Turn]
     faults: Sequence[Inflicted]
     seconds: float
@@ -60,7 +71,7 @@ class Run:
     @property
     def passed(self) -> bool:
         """Whether nothing happened that may not."""
-        return not self.judgement.offences and not self.broken_off
+        return not self.judgement.offences and not self.timers.offences and not self.broken_off
 
 
 async def run(home: Path, *, seed: str, seconds: float, devices: int, nodes: int) -> Run:
@@ -73,35 +84,39 @@ async def run(home: Path, *, seed: str, seconds: float, devices: int, nodes: int
         devices: How many talk.
         nodes: Servers of the bus, 1 or 3.
     """
-    names = process_names(SERVICES)
+    names = process_names(_HIT)
+    speaking, setting = range(devices), range(devices, devices + _TIMER_DEVICES)
     async with contextlib.AsyncExitStack() as resources:
         cables = await resources.enter_async_context(
-            lines_for([*names, *map(device_name, range(devices))], nodes=nodes)
+            lines_for([*names, *map(device_name, (*speaking, *setting))], nodes=nodes)
         )
         outside = Outside()
         url = await resources.enter_async_context(outside.open())
         patience = CLUSTER_ENVIRONMENT if nodes > 1 else {}
         environment = {**patience, URL: url, LINES: json.dumps({name: cables[name].url for name in names})}
-        system = await resources.enter_async_context(stack(home, environment=environment, nodes=nodes))
+        system = await resources.enter_async_context(stack(home, services=_HIT, environment=environment, nodes=nodes))
         for cable in cables.values():
             cable.leads_to(system.nats_url)
         await system.ready()
         history = await History.of(system.nats_url, str(system.creds("admin")))
+        timer_history = TimerHistory()
+        await timer_history.listen(history.client)
         board = Board()
         inflictor = Inflictor(system, board, cables, Servers(history.client.jetstream()))
+        scheduler = GrpcScheduler(system.grpc_target(SCHEDULER.name))
+        resources.push_async_callback(scheduler.close)
+        patient = CLUSTER_DEVICE if nodes > 1 else {}
+        settings = {
+            number: device_settings(system, number, locale, url=cables[device_name(number)].url, **patient)
+            for number, locale in zip((*speaking, *setting), itertools.cycle(LOCALES), strict=False)
+        }
         speakers = [
-            Speaker(
-                device_settings(
-                    system, number, locale, url=cables[device_name(number)].url, **(CLUSTER_DEVICE if nodes > 1 else {})
-                ),
-                board,
-                lines(f"{seed}/{number}", locale),
-            )
-            for number, locale in zip(range(devices), itertools.cycle(LOCALES), strict=False)
+            Speaker(settings[number], board, lines(f"{seed}/{number}", settings[number].locale)) for number in speaking
         ]
-        blows = schedule(seed, deck([each.name for each in SERVICES], nodes=nodes, cuts=True))
+        users = [TimerUser(settings[number], scheduler, board, f"{seed}/{number}") for number in setting]
+        blows = schedule(seed, deck([each.name for each in _HIT], nodes=nodes, cuts=True))
         began = time.monotonic()
-        broken_off = await _talk(speakers, inflictor, blows, seconds)
+        broken_off = await _live(speakers, users, inflictor, blows, seconds)
         turns = [turn for speaker in speakers for turn in speaker.turns]
         judgement = judge(turns, outside.effects, inflictor.inflicted, words())
         told = [
@@ -109,9 +124,16 @@ async def run(home: Path, *, seed: str, seconds: float, devices: int, nodes: int
             for offence in judgement.offences
             if offence.turn is not None
         ]
+        timers = [timer for user in users for timer in user.timers]
+        rings = [rang for user in users for rang in user.rings]
+        timer_judgement = judge_timers(timers, rings, inflictor.inflicted)
+        told += [
+            timer_history.told(offence, timers, rings, inflictor.inflicted) for offence in timer_judgement.offences
+        ]
         await history.close()
         return Run(
             judgement=judgement,
+            timers=timer_judgement,
             turns=turns,
             faults=inflictor.inflicted,
             seconds=time.monotonic() - began,
@@ -120,12 +142,20 @@ async def run(home: Path, *, seed: str, seconds: float, devices: int, nodes: int
         )
 
 
-async def _talk(speakers: Sequence[Speaker], inflictor: Inflictor, blows: Iterator[Blow], seconds: float) -> str:
-    """Let everybody talk while faults happen; return why they ended early, if they did."""
+async def _live(
+    speakers: Sequence[Speaker],
+    users: Sequence[TimerUser],
+    inflictor: Inflictor,
+    blows: Iterator[Blow],
+    seconds: float,
+) -> str:
+    """Let everybody live while faults happen; return why they ended early, if they did."""
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         for speaker in speakers:
             group.create_task(speaker.converse(stop, _LATE_S))
+        for user in users:
+            group.create_task(user.live(stop, _LATE_S))
         try:
             async with asyncio.timeout(seconds):
                 for blow in blows:

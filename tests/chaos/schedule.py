@@ -37,8 +37,9 @@ _CUT_S = (0.5, 4.0)
 _MOMENTS: Final[dict[str, tuple[tuple[Phase, float], ...]]] = {
     "asr": ((Phase.SPEAKING, 1.8),),
     "tts": ((Phase.WAITING, 0.2), (Phase.SOUNDING, 3.0)),
-    DEVICE: ((Phase.SPEAKING, 1.5), (Phase.WAITING, 0.1), (Phase.SOUNDING, 2.0)),
-    BUS: ((Phase.SPEAKING, 1.5), (Phase.WAITING, 0.2), (Phase.SOUNDING, 2.0)),
+    "scheduler": ((Phase.SETTING, 0.05), (Phase.DUE, 0.6)),
+    DEVICE: ((Phase.SPEAKING, 1.5), (Phase.WAITING, 0.1), (Phase.SOUNDING, 2.0), (Phase.DUE, 1.0)),
+    BUS: ((Phase.SPEAKING, 1.5), (Phase.WAITING, 0.2), (Phase.SOUNDING, 2.0), (Phase.DUE, 0.5)),
 }
 _DECIDING: Final = ((Phase.WAITING, 0.2),)
 

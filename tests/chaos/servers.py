@@ -11,8 +11,11 @@ from nats.js.api import StreamInfo
 from nats.js.errors import APIError
 
 SERVER: Final = "nats-server"
-# What a turn is stored on: those whose loss, or lag, would make a second fault of the next one.
-_STREAMS: Final = ("UTTERANCES", "TURNS", "OUTCOMES", "DEADLINES", "DEVICE_EVENTS", "KV_SESSIONS")
+# What a turn or a timer is stored on: those whose loss, or lag, would make a second fault of the next one.
+_STREAMS: Final = (
+    *("UTTERANCES", "TURNS", "OUTCOMES", "DEADLINES", "DEVICE_EVENTS", "KV_SESSIONS"),
+    *("OCCURRENCES", "DIRECTIVES", "KV_SCHEDULES"),
+)
 _LOOK_S: Final = 0.2
 # Three seconds in a row.
 _LOOKS_AFTER_FAULT: Final = 15

@@ -20,6 +20,8 @@ ENVIRONMENT: Final = {
     # The device says where an utterance ends: what is heard then follows from its samples alone.
     "EARSHOT_ASR_VAD": "none",
     "EARSHOT_LOG_LEVEL": "info",
+    # A household may set 800 in that time; a soak sets more in a day.
+    "EARSHOT_SCHEDULER_OVER_KEPT_S": "600",
 }
 # A stream, and each consumer on it, is without a leader for 4 to 9 s when its node is killed. An outage that is shorter
 # than the deadline is ridden out; with the default of 8 s the longest elections are not.
@@ -44,6 +46,8 @@ SERVICES: Final = (
     service("lamp", _SKILL, "lamp", role="skill-chaos_lamp"),
     service("counter", _SKILL, "counter", role="skill-chaos_counter"),
 )
+# Not among them: who wants no timers need not start it.
+SCHEDULER: Final = service("scheduler", "earshot_scheduler")
 # Not among them: faults have enough to hit.
 NOTE: Final = service("note", _SKILL, "note", role="skill-chaos_note")
 
