@@ -3,8 +3,8 @@
 Usage: python -m chaos [--seconds N] [--seed WORD] [--devices N] [--nodes N] [--keep]
 
 Prints the seed first: the same seed says the same words and inflicts the same faults in the same order. Ends with 1 if
-any turn was silent, lost, heard twice or answered wrongly, if an effect was missing or doubled, if one process alone cost
-an answer, or if more than one turn in a hundred was apologised for.
+any turn was silent, lost, heard twice or answered wrongly, if an effect or a ringing was missing or doubled, if something
+rang that was not to, if one process alone cost an answer, or if more than one turn in a hundred was apologised for.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=_SECONDS, help="how long faults go on")
     parser.add_argument("--seed", default="", help="what decides words and faults; default: another one each time")
-    parser.add_argument("--devices", type=int, default=_DEVICES, help="how many devices talk")
+    parser.add_argument("--devices", type=int, default=_DEVICES, help="how many devices talk; three more ring")
     parser.add_argument("--keep", action="store_true", help="keep logs and state, and say where")
     parser.add_argument("--nodes", type=int, choices=(1, 3), default=3, help="servers of the bus")
     arguments = parser.parse_args()
