@@ -18,10 +18,11 @@ from earshot.device.v1 import directive_pb2, upstream_pb2
 from earshot.schedule.v1 import record_pb2, schedule_pb2
 
 _KEPT: Final = 5_000
-_LONGEST: Final = 300
+_LONGEST: Final = 400
 _AROUND_S: Final = 15.0
 _BUCKET: Final = "$KV.SCHEDULES."
-_SUBJECTS: Final = ("schedule.>", "device.*.*.down.directive", "device.*.*.up.ring", f"{_BUCKET}>")
+# Not schedule.due: the server publishes it within the stream, where nobody hears it pass.
+_SUBJECTS: Final = ("schedule.arm.>", "device.*.*.down.directive", "device.*.*.up.ring", f"{_BUCKET}>")
 
 
 class TimerHistory:
@@ -42,20 +43,19 @@ class TimerHistory:
         """Return what happened around a timer, line by line; times count from when it was set."""
         timer = next((timer for timer in timers if timer.schedule_id == offence.schedule_id), None)
         lines = list(self._passed.get(offence.schedule_id, ()))
-        began, ended = offence.at, offence.at
-        if timer is not None:
-            for step in timer.steps:
-                began = min(began, step.asked_at)
-                lines.append((step.asked_at, f"{timer.device} asks to {step.what}"))
-                if step.answered_at is not None:
-                    due = f"due at {step.due.second}" if step.due is not None else "not due"
-                    lines.append((step.answered_at, f"is told of {step.what}: {step.refused or due}"))
+        began = timer.steps[0].asked_at if timer is not None and timer.steps else offence.at
+        for step in timer.steps if timer is not None else ():
+            lines.append((step.asked_at, f"its user asks to {step.what}"))
+            if step.answered_at is not None:
+                due = f"due at {step.due.at - began:+.3f} s" if step.due is not None else "not due"
+                lines.append((step.answered_at, f"its user is told of {step.what}: {step.refused or due}"))
         for rang in rings:
             if rang.schedule_id == offence.schedule_id and (rang.schedule_id or rang.began_at == offence.at):
                 lines.append((rang.began_at, f"{rang.device} is heard ringing for {rang.occurrence_id or 'nothing'}"))
                 if rang.ended_at is not None:
                     lines.append((rang.ended_at, "is silent"))
-        ended = max([ended, *(at for at, _ in lines)])
+        lines.append((offence.at, f"<- {offence.what}"))
+        ended = max(at for at, _ in lines)
         for fault in faults:
             if fault.began_at <= ended and fault.recovered_at >= began - _AROUND_S:
                 lines.append((fault.began_at, f"! {fault.kind} {fault.target}"))
@@ -71,8 +71,9 @@ class TimerHistory:
             return
         if schedule_id:
             text = text_format.MessageToString(said, as_one_line=True, as_utf8=True)
+            subject = message.subject.replace(schedule_id, "…")
             self._passed.setdefault(schedule_id, []).append(
-                (time.monotonic(), f"  {message.subject} {text[:_LONGEST]}")
+                (time.monotonic(), f"  {subject} {text.replace(schedule_id, '…')[:_LONGEST]}")
             )
             while len(self._passed) > _KEPT:
                 self._passed.popitem(last=False)
@@ -83,8 +84,10 @@ def _read(subject: str, data: bytes) -> tuple[str, Any]:
     if subject.startswith(_BUCKET):
         record = record_pb2.ScheduleRecord.FromString(data)
         record.ClearField("requests")
+        for known in ("schedule_id", "household_id", "device_id", "time_zone", "locale", "length"):
+            record.schedule.ClearField(known)
         return subject.rsplit(".", 1)[-1], record
-    if subject.startswith("schedule."):
+    if subject.startswith("schedule.arm."):
         occurrence = schedule_pb2.OccurrenceDue.FromString(data)
         return occurrence.schedule_id, occurrence
     if subject.endswith(".up.ring"):
