@@ -18,7 +18,6 @@ from earshot_asr.engines.factory import create_engine
 from earshot_asr.engines.settings import EngineSettings
 from earshot_asr.guarding import CaptureGuard
 from earshot_asr.handlers import Handlers
-from earshot_asr.ids import uuid7
 from earshot_asr.pronouncing import Pronouncer
 from earshot_asr.receiving import Receivers
 from earshot_asr.recognition import Recognizer
@@ -26,6 +25,7 @@ from earshot_asr.servicer import RecognizerServicer
 from earshot_asr.settings import AsrSettings
 from earshot_asr.vad import VadPool
 from earshot_chassis.bus import Bus
+from earshot_chassis.ids import uuid7
 from earshot_chassis.rpc_client import connect
 from earshot_chassis.service import Service
 from earshot_registry import RegistrySnapshot, SkillRegistry
