@@ -83,9 +83,10 @@ def composition(
 async def listen(bus: Bus, recognizer: Recognizer, settings: AsrSettings) -> Capture:
     """Register what arrives on the bus; the capture that is returned is to be stopped at the end."""
     bus.park_for(household_of)
-    keep_capture = partial(keep, bus.jetstream, "AUDIO", ASR_STARTED)
-    await keep_capture()
-    bus.on_reconnect(keep_capture)
+    for stream in ("AUDIO", "QUOTAS"):
+        kept = partial(keep, bus.jetstream, stream, ASR_STARTED)
+        await kept()
+        bus.on_reconnect(kept)
     capture = Capture(bus.client)
     await capture.start()
     receivers = Receivers(bus.client, capture, wire.read_frame, rules=settings.upload(), limits=settings.limits())
