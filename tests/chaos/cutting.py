@@ -126,12 +126,23 @@ class Line:
             while block := await reader.read(_BLOCK):
                 for each in open_:
                     await each.wait()
-                writer.write(block)
+                _write(writer, block)
                 await writer.drain()
         finally:
             writer.close()
         # One direction has ended: the other one ends with it.
         raise ConnectionResetError
+
+
+def _write(writer: asyncio.StreamWriter, block: bytes) -> None:
+    """Write to a connection; one that is gone raises a ConnectionError, whatever the event loop makes of it."""
+    try:
+        writer.write(block)
+    except RuntimeError as error:
+        # uvloop's word for a transport that the other direction has closed.
+        if not writer.transport.is_closing():
+            raise
+        raise ConnectionResetError from error
 
 
 @contextlib.asynccontextmanager

@@ -6,8 +6,10 @@ import asyncio
 import time
 
 import nats
+import pytest
+import uvloop
 
-from chaos.cutting import lines_for
+from chaos.cutting import _write, lines_for
 from support.nats import nats_server
 
 
@@ -41,3 +43,27 @@ async def test_a_line_that_leads_nowhere_refuses(tmp_path):
         lines["device"].leads_to(server.url)
         client = await nats.connect(lines["device"].url)
         await client.close()
+
+
+def test_a_connection_that_has_gone_is_the_same_to_every_event_loop():
+    """Uvloop has an error of its own for writing to a closed connection; it passes as the one that asyncio has."""
+
+    async def write_on() -> None:
+        over = asyncio.Event()
+
+        async def connected(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await over.wait()
+            writer.close()
+
+        async with await asyncio.start_server(connected, "127.0.0.1") as server, asyncio.timeout(10):
+            _, writer = await asyncio.open_connection("127.0.0.1", server.sockets[0].getsockname()[1])
+            writer.close()
+            try:
+                while True:
+                    _write(writer, b"x")
+                    await asyncio.sleep(0)
+            finally:
+                over.set()
+
+    with pytest.raises(ConnectionResetError):
+        uvloop.run(write_on())

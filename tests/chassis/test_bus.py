@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from earshot.asr.v1 import events_pb2
 from earshot.device.v1 import upstream_pb2
 from earshot_chassis.bus import Bus
+from earshot_chassis.codec import CONTENT_TYPE, content_type
 from earshot_chassis.consuming import Delivery
 from earshot_chassis.errors import ConflictError, InvalidInputError, RetryableError
 from earshot_chassis.settings import ServiceSettings
@@ -18,6 +20,7 @@ from earshot_topology.subjects import DeviceAddress
 from support.nats import NatsServer, nats_server
 
 DEVICE = DeviceAddress("h1", "d1")
+PROTOBUF = {CONTENT_TYPE: content_type(events_pb2.TurnTranscribed)}
 
 
 @pytest.fixture
@@ -332,3 +335,32 @@ async def test_worker_without_its_consumer_asks_in_moderation(server: NatsServer
     await until(lambda: seen == ["t1"])
     await bus.stop_consuming(5)
     await bus.close()
+
+
+async def test_worker_keeps_its_bound_when_a_frozen_server_wakes(server: NatsServer) -> None:
+    """Requests that were given up meanwhile are answered as well: a few messages more, and not all that there are."""
+    bus = await connected(server)
+    other = await server.connect()
+    busy, most, seen = 0, 0, 0
+
+    async def handle(_event: events_pb2.TurnTranscribed, _delivery: Delivery) -> None:
+        nonlocal busy, most, seen
+        busy, seen = busy + 1, seen + 1
+        most = max(most, busy)
+        await asyncio.sleep(0.3)
+        busy -= 1
+
+    bus.worker(NLU_TRANSCRIBED, events_pb2.TurnTranscribed, handle, concurrency=2)
+    await bus.start()
+    assert server.process is not None
+    server.process.send_signal(signal.SIGSTOP)
+    for index in range(40):
+        await other.publish("turn.transcribed", transcribed(f"t{index}").SerializeToString(), headers=PROTOBUF)
+    # Two requests are sent and given up in this time; a little more, and the connection would be.
+    await asyncio.sleep(2.9)
+    server.process.send_signal(signal.SIGCONT)
+    await until(lambda: seen == 40, 20.0)
+    assert most <= 8
+    await bus.stop_consuming(5)
+    await bus.close()
+    await other.close()

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from earshot_chassis.ids import uuid7
 from earshot_device.core.directives import Directive, DirectiveLog, Pause
-from earshot_device.core.ids import DirectiveId, OutcomeId, TurnId, uuid7
+from earshot_device.core.ids import DirectiveId, OutcomeId, TurnId
 from earshot_device.decisions import CAPACITY, Decisions
 from earshot_device.errors import AudioInputError, AudioOutputError
 from earshot_device.identity import Identity

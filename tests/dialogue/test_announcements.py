@@ -10,7 +10,8 @@ from nats.aio.msg import Msg
 from earshot.common.v1 import audio_pb2
 from earshot.device.v1 import upstream_pb2
 from earshot.dialogue.v1 import outcome_pb2
-from earshot_dialogue.ids import uuid7
+from earshot_chassis.ids import uuid7
+from earshot_topology.subjects import DeviceAddress
 from support.dialogues import Place, hypothesis
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -100,3 +101,27 @@ async def test_it_is_not_what_is_repeated(place):
     (outcome,) = await place.segments(turn_id)
     stopped = await place.says("stop", hypothesis("assistant.stop"))
     assert stopped.directives[0].stop_speech.outcome_id == outcome.outcome_id
+
+
+async def test_a_flood_of_announcements_is_its_households_own_matter(replica):
+    """Beyond thirty a minute they are refused and nothing is claimed; a neighbour's requests are answered meanwhile."""
+    mad = [Place(replica, DeviceAddress("mad", f"d{number}")) for number in range(4)]
+    quiet = Place(replica, DeviceAddress("quiet", "d"))
+    turns = [(mad[number % len(mad)], uuid7()) for number in range(400)]
+    flood = [asyncio.create_task(announce(place, turn_id, "x" * 500)) for place, turn_id in turns]
+    heard = []
+    while not all(each.done() for each in flood):
+        heard.append(code(await announce(quiet, "the-same-turn")))
+    codes = [code(reply) for reply in await asyncio.gather(*flood)]
+    assert heard[:1] == [""]
+    # Its own repetitions count, too: so many in a minute, however fast they are answered.
+    assert set(heard) <= {"", "quota_exceeded"}
+    assert set(codes) <= {"", "quota_exceeded", "overloaded"}
+    # Thirty, and what comes back in the seconds that the flood takes.
+    assert 16 <= codes.count("") <= 40
+    assert "quota_exceeded" in {*codes, *[code(await announce(mad[0], uuid7())) for _ in range(40)]}
+    for (place, turn_id), told in zip(turns, codes, strict=True):
+        if told:
+            assert await place.segments(turn_id) == []
+            break
+    assert code(await announce(Place(replica, DeviceAddress("other", "d")), uuid7())) == ""

@@ -12,6 +12,7 @@ from google.protobuf import struct_pb2
 from earshot.device.v1 import upstream_pb2
 from earshot_chassis.buckets import Bucket
 from earshot_chassis.errors import ConflictError, RetryableError
+from earshot_chassis.ids import uuid7
 from earshot_dialogue.claims.ledger import OutcomeLedger
 from earshot_dialogue.core.session import PendingQuestion, Session
 from earshot_dialogue.core.values import (
@@ -24,7 +25,6 @@ from earshot_dialogue.core.values import (
     Slot,
     TurnId,
 )
-from earshot_dialogue.ids import uuid7
 from earshot_dialogue.sessions import SessionStore
 from earshot_dialogue.shadows import DeviceShadows
 from support.dialogues import Place, Replica

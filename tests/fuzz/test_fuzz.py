@@ -13,7 +13,7 @@ from fuzz.accounting import Account
 from fuzz.conduct import Result, run
 from fuzz.flood import consumers_of
 from fuzz.mutations import Spoiler
-from support.contracts import saturated
+from support.contracts import methods, saturated
 
 SEED = 20_261_124
 
@@ -29,8 +29,12 @@ async def test_nothing_wrong_does_any_harm() -> None:
     assert {name: account for name, account in result.accounts.items() if account.unaccounted} == {}
     assert result.replayed_twice == 0
     assert result.grown == []
-    # Every channel and method was reached, and most of what came can't be read.
-    assert {channel.name for channel in CHANNELS} <= result.accounts.keys()
+    # Every channel and every method was reached, and most of what came can't be read.
+    reached = {name for name, account in result.accounts.items() if account.sent}
+    assert {channel.name for channel in CHANNELS} - reached == set()
+    served = methods()
+    assert {package.split(".")[1] for package in served} == {"asr", "nlu", "dialogue", "tts", "schedule", "skill"}
+    assert set().union(*served.values()) - reached == set()
     assert sum(account.unreadable for account in result.accounts.values()) > result.sent / 3
 
 

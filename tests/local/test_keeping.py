@@ -11,8 +11,9 @@ from earshot_topology.streams import ASR_STARTED
 from support.nats import NatsServer, free_port, nats_server
 
 
-async def test_a_stream_that_a_restart_has_cost_is_there_again(tmp_path):
-    """SIGKILL forgets AUDIO; the one who reads it makes it, as declared, and doing so twice changes nothing."""
+@pytest.mark.parametrize("name", ["AUDIO", "QUOTAS"])
+async def test_a_stream_that_a_restart_has_cost_is_there_again(tmp_path, name):
+    """SIGKILL forgets it; the one who needs it makes it, as declared, and doing so twice changes nothing."""
     server = NatsServer(port=free_port(), storage=tmp_path)
     for start in range(2):
         server.start()
@@ -23,11 +24,11 @@ async def test_a_stream_that_a_restart_has_cost_is_there_again(tmp_path):
             await apply(jetstream)
         else:
             with pytest.raises(NotFoundError):
-                await jetstream.stream_info("AUDIO")
-            assert await keep(jetstream, "AUDIO", ASR_STARTED)
-            assert await keep(jetstream, "AUDIO", ASR_STARTED)
+                await jetstream.stream_info(name)
+            assert await keep(jetstream, name, ASR_STARTED)
+            assert await keep(jetstream, name, ASR_STARTED)
             told = [line for drift in await diff(jetstream) for line in drift.lines()]
-            assert [line for line in told if "AUDIO" in line] == []
+            assert [line for line in told if name in line] == []
         await client.close()
         server.kill()
 

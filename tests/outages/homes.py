@@ -69,6 +69,15 @@ class Outages:
                 else:
                     return outcome_pb2.Outcome.FromString(message.data or b"")
 
+    async def counted(self, here: Home) -> int:
+        """Return how many utterances of a household the shared counters know; 0 where there are none."""
+        subject = f"quota.{here.speaker.settings.household_id}.*.utterances"
+        try:
+            found = await self.history.client.jetstream().stream_info("QUOTAS", subjects_filter=subject)
+        except (nats.errors.Error, nats.js.errors.Error):
+            return 0
+        return sum((found.state.subjects or {}).values())
+
     def _announced(self, here: Home) -> list[str]:
         own = (turn_id for _, device, turn_id in self.history.starts if device == here.speaker.name)
         # A start may be announced more than once.

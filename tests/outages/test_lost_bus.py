@@ -71,3 +71,17 @@ async def test_a_bus_that_is_back_after_the_deadline_costs_an_apology_and_no_mor
         outcome = await outages.outcome(here, turn.turn_id)
         assert outcome.kind in {outcome_pb2.OUTCOME_KIND_CANCELLED, outcome_pb2.OUTCOME_KIND_APOLOGISED}
     assert all(turn.ended_at is not None for turn in again)
+
+
+@pytest.mark.timeout(90)
+async def test_quotas_hold_again_when_the_bus_is_back(outages: Outages) -> None:
+    """The counters lived in the server's memory: the recogniser makes their stream anew, and counts on it."""
+    async with no_bus(outages):
+        pass
+    async with home(outages, url=outages.stack.nats_url) as here, asyncio.timeout(60):
+        await here.say()
+        # A counter that did not answer in the first moment is left alone for two seconds.
+        while not (counted := await outages.counted(here)):
+            await here.say()
+    assert counted <= len(here.turns())
+    assert set(here.judged()) == {Verdict.ANSWERED}, here.told()

@@ -73,17 +73,17 @@ def home(request: pytest.FixtureRequest) -> DeviceAddress:
     return DeviceAddress(request.node.name.split("[")[0][:60], "d")
 
 
-def delivery(number: int = 1) -> Delivery:
+def delivery(number: int = 1, start: int = 1) -> Delivery:
     """Return the number-th delivery of a start."""
-    return Delivery(subject="", headers={}, num_delivered=number, stream_sequence=1, timestamp=datetime.now(UTC))
+    return Delivery(subject="", headers={}, num_delivered=number, stream_sequence=start, timestamp=datetime.now(UTC))
 
 
 async def enter(
-    workers: Workers, home: DeviceAddress, *turns: str, number: int = 1, only: int | None = None
+    workers: Workers, home: DeviceAddress, *turns: str, number: int = 1, only: int | None = None, start: int = 1
 ) -> list[Verdict]:
     """Let turns in at once, at one worker after the other."""
     entering = [
-        workers.all[index % 3 if only is None else only].enter(home, TurnId(turn), delivery(number))
+        workers.all[index % 3 if only is None else only].enter(home, TurnId(turn), delivery(number, start))
         for index, turn in enumerate(turns)
     ]
     return await asyncio.gather(*entering)
@@ -112,7 +112,7 @@ async def test_a_turn_counts_once(hire: Hire, home: DeviceAddress, server: NatsS
     """A start that is sent again is nobody's work; one that is delivered again is let in as it was before."""
     workers = await hire(utterances=5, concurrent=0)
     assert admitted(await enter(workers, home, "t1", only=0)) == 1
-    again = [await enter(workers, home, "t1", only=worker) for worker in (0, 1, 2)]
+    again = [await enter(workers, home, "t1", only=worker, start=2) for worker in (0, 1, 2)]
     assert again == [[Repeated.REPEATED]] * 3
     assert admitted(await enter(workers, home, "t1", number=2, only=1)) == 1
     assert admitted(await enter(workers, home, "t1", number=3, only=2)) == 1
@@ -124,9 +124,40 @@ async def test_a_turn_counts_once(hire: Hire, home: DeviceAddress, server: NatsS
         bus, SharedCounter(bus.client), QuotaRules(utterances=5), owner="new", clock=lambda: workers.now
     )
     assert isinstance(await stranger.enter(home, TurnId("t1"), delivery(2)), Admitted)
-    assert isinstance(await stranger.enter(home, TurnId("t1"), delivery(1)), Repeated)
+    assert isinstance(await stranger.enter(home, TurnId("t1"), delivery(1, start=2)), Repeated)
     assert isinstance(await stranger.enter(home, TurnId("t8"), delivery(1)), Refusal)
     await bus.close()
+
+
+async def test_a_start_whose_deliveries_nobody_counts_any_more_is_taken(hire: Hire, home: DeviceAddress) -> None:
+    """A server dies with the worker that had it, and the next one delivers it for the first time again: nobody else has it.
+
+    Whether a worker has heard of it or only the counter has; whether the household's quota is used up since. Another start
+    of the same turn is still a repetition, for everybody.
+    """
+    workers = await hire(utterances=3, concurrent=0)
+    assert admitted(await enter(workers, home, "t1", only=0)) == 1
+    await heard(workers)
+    assert admitted(await enter(workers, home, "t2", "t3", "t4", only=1)) == 2
+    assert admitted(await enter(workers, home, "t1", only=1)) == 1
+    await heard(workers)
+    late = await hire(utterances=3, concurrent=0)
+    assert admitted(await enter(late, home, "t1", only=0)) == 1
+    await heard(late)
+    for each in (*((workers, number) for number in range(3)), *((late, number) for number in range(3))):
+        assert await enter(each[0], home, "t1", only=each[1], start=2) == [Repeated.REPEATED]
+    assert isinstance((await enter(late, home, "t5", only=2))[0], Refusal)
+
+
+async def test_a_start_of_which_nobody_can_tell_is_taken(hire: Hire, home: DeviceAddress, server: NatsServer) -> None:
+    """The counter knows the turn, and the message that would tell for which start it was counted is gone."""
+    workers = await hire(utterances=0, concurrent=0)
+    assert admitted(await enter(workers, home, "t1", only=0)) == 1
+    client = await server.connect()
+    await client.jetstream().purge_stream("QUOTAS", subject=f"quota.{home.household}.>")
+    await client.close()
+    late = await hire(utterances=0, concurrent=0)
+    assert admitted(await enter(late, home, "t1", only=0)) == 1
 
 
 async def test_those_at_once_are_bounded_across_workers(hire: Hire, home: DeviceAddress) -> None:

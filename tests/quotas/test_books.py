@@ -11,9 +11,9 @@ from earshot_dialogue.languages import Languages
 RULES = QuotaRules(utterances=3, concurrent=2, bytes=100, spoken=1, window_s=60)
 
 
-def begin(books: Books, turn: str, at: float, owner: str = "me", epoch: int = 1) -> None:
+def begin(books: Books, turn: str, at: float, owner: str = "me", epoch: int = 1, start: int = 7) -> None:
     """Take an utterance of the household h."""
-    books.began("h", turn, Place(at, owner), epoch, at)
+    books.began("h", turn, Place(at, owner), epoch, start, at)
 
 
 def test_a_rate_is_used_up_until_the_window_is_over() -> None:
@@ -85,12 +85,28 @@ def test_bytes_refuse_what_comes_next() -> None:
 def test_an_utterance_is_known_while_it_lasts_and_a_while_after() -> None:
     """So that a start that is sent again is not another utterance."""
     books = Books(RULES)
-    assert not books.knows("h", "a", 1.0)
+    assert books.start_of("h", "a", 1.0) is None
     begin(books, "a", 1.0)
-    assert books.knows("h", "a", 1.0)
+    assert books.start_of("h", "a", 1.0) == 7
     books.ended("h", "a", "me", 0, 2.0)
-    assert books.knows("h", "a", 300.0)
-    assert not books.knows("g", "a", 300.0)
+    assert books.start_of("h", "a", 300.0) == 7
+    assert books.start_of("g", "a", 300.0) is None
+
+
+def test_who_takes_a_start_whose_count_was_lost_takes_it_over() -> None:
+    """The later one of the same number has the place, and ends it; by another start nothing is taken over."""
+    books = Books(RULES)
+    begin(books, "a", 1.0, "dead")
+    begin(books, "a", 2.0, "heir")
+    begin(books, "a", 3.0, "other", start=8)
+    assert books.start_of("h", "a", 3.0) == 7
+    for owner in ("dead", "other"):
+        books.ended("h", "a", owner, 0, 4.0)
+    begin(books, "b", 5.0)
+    begin(books, "c", 5.1)
+    assert books.crowded("h", "c", 5.2)
+    books.ended("h", "a", "heir", 0, 6.0)
+    assert not books.crowded("h", "c", 6.1)
 
 
 def test_refusals_are_spoken_so_often_and_then_hushed() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 
@@ -237,4 +238,34 @@ async def test_requests_beyond_what_is_answered_at_once_are_refused(bus: Bus, se
     answers = await asyncio.gather(*asked)
     assert sum("error-code" in (each.headers or {}) for each in answers) == 36
     assert "error-code" not in ((await client.request("ask", b"", timeout=5)).headers or {})
+    await client.close()
+
+
+async def test_one_household_leaves_places_for_the_requests_of_others(bus: Bus, server: NatsServer) -> None:
+    """It fills a quarter of them and is refused beyond that, while the others are answered."""
+    go = asyncio.Event()
+
+    async def answer(request: Message, subject: str) -> Message:
+        if "mad" in subject:
+            await go.wait()
+        return request
+
+    await bus.responder("device.*.*.up.resume", turn_pb2.TurnContext, answer, queue="q")
+    await bus.client.flush()
+    client = await server.connect()
+    mad = [DeviceAddress("mad", f"d{number % 7}").resume() for number in range(100)]
+    asked = [asyncio.ensure_future(client.request(subject, b"", timeout=20)) for subject in mad]
+    async with asyncio.timeout(10):
+        while sum(each.done() for each in asked) < 84:
+            await asyncio.sleep(0.02)
+    sane = [client.request(DeviceAddress(f"sane-{number}", "d").resume(), b"", timeout=10) for number in range(48)]
+    assert [
+        reply.headers["error-code"] for reply in await asyncio.gather(*sane) if "error-code" in (reply.headers or {})
+    ] == []
+    go.set()
+    answers = await asyncio.gather(*asked)
+    assert Counter((reply.headers or {}).get("error-code") for reply in answers) == {"overloaded": 84, None: 16}
+    # Whoever has been answered makes room.
+    again = await client.request(mad[0], b"", timeout=5)
+    assert "error-code" not in (again.headers or {})
     await client.close()

@@ -182,7 +182,9 @@ async def test_other_households_notice_nothing(stack: Stack) -> None:
         enough.set()
     assert (before.lost, during.lost) == (0, 0)
     assert len(during.took_s) >= 4
-    assert statistics.median(during.took_s) < 20 * statistics.median(before.took_s) + 2.0
+    # What a machine that is busy with other things may add.
+    assert statistics.median(during.took_s) < 5 * statistics.median(before.took_s) + 1.0
+    assert max(during.took_s) < 5.0
     check(mad, giant, taken, aloud=1 if await counted(stack) else REPLICAS)
     await window_begins()
     sessions.append(await opened(stack, mad.address))

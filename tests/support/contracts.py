@@ -24,6 +24,17 @@ def message_classes() -> dict[str, type[Message]]:
     return dict(sorted(found.items()))
 
 
+def methods() -> dict[str, set[str]]:
+    """Return every gRPC method of the contracts as its path, by the package that it belongs to."""
+    found: dict[str, set[str]] = {}
+    for module in pkgutil.walk_packages(earshot.__path__, "earshot."):
+        if module.name.endswith("_pb2"):
+            for service in importlib.import_module(module.name).DESCRIPTOR.services_by_name.values():
+                paths = {f"/{service.full_name}/{method.name}" for method in service.methods}
+                found.setdefault(service.file.package, set()).update(paths)
+    return found
+
+
 def _collect(message_class: type[Message], found: dict[str, type[Message]]) -> None:
     found[message_class.DESCRIPTOR.full_name] = message_class
     for nested in message_class.DESCRIPTOR.nested_types:

@@ -17,9 +17,9 @@ from earshot.dialogue.v1 import outcome_pb2, session_pb2
 from earshot.nlu.v1 import interpreter_pb2
 from earshot.skill.v1 import skill_pb2
 from earshot_chassis.bus import Bus, Delivery
+from earshot_chassis.ids import uuid7
 from earshot_chassis.settings import ServiceSettings
 from earshot_dialogue.composition import Dialogue
-from earshot_dialogue.ids import uuid7
 from earshot_dialogue.settings import DialogueSettings
 from earshot_registry import RegisteredSkill, RegistrySnapshot
 from earshot_topology.streams import NLU_TRANSCRIBED

@@ -1,6 +1,6 @@
 """Whether an utterance is taken: the quotas of its household, held by all workers together.
 
-    known to somebody, or counted before     ► REPEATED: whoever has it sees to it
+    known by another start event             ► REPEATED: whoever has that one sees to it
     quota known to be used up                ► Refusal, without asking anybody: a flood must be cheap
     tell the others ► count ► look           ► Admitted, or Refusal
 
@@ -8,6 +8,10 @@ Rate is exact, because one counter numbers all utterances of a household. Concur
 the others before it asks the counter has been heard of by most when they look, and of two at once the earlier one is let
 in. Bytes are known when an utterance ends, and refuse the next ones. Without the counter each worker counts for itself
 (`counting`).
+
+A start that comes for the first time once more is no repetition: its deliveries were counted by a server that is gone, perhaps
+with the worker that had it. It is taken like one that comes again. Should that worker live, both end the turn by
+compare-and-set, and once.
 """
 
 from __future__ import annotations
@@ -68,6 +72,7 @@ class Admitted:
         address: Whose it is.
         turn_id: Its id.
         epoch: The delivery by which it was taken.
+        start: Its start event's sequence on the stream.
         began_at: When.
         audio_bytes: Bytes that were accepted of it; filled in by whoever receives them.
     """
@@ -75,6 +80,7 @@ class Admitted:
     address: DeviceAddress
     turn_id: TurnId
     epoch: int
+    start: int
     began_at: float
     audio_bytes: int = 0
 
@@ -113,24 +119,30 @@ class Admission:
     async def enter(self, address: DeviceAddress, turn_id: TurnId, delivery: Delivery) -> Admitted | Refusal | Repeated:
         """Decide about one utterance; never fails, and never waits for longer than a moment."""
         household, turn = address.household, address.turn_key(turn_id)
-        now, first = self._clock(), delivery.num_delivered == 1
-        if first and self._books.knows(household, turn, now):
+        now, start = self._clock(), delivery.stream_sequence
+        known = self._books.start_of(household, turn, now)
+        # Unless it was let in before.
+        first = delivery.num_delivered == 1 and known is None
+        if delivery.num_delivered == 1 and known is not None and known != start:
             return self._repeated()
         if first and (excess := self._books.used_up(household, now)) is not None:
-            return await self._refusal(address, turn, excess, now)
-        entry = Admitted(address=address, turn_id=turn_id, epoch=delivery.num_delivered, began_at=now)
-        self._books.began(household, turn, Place(now, self._owner), entry.epoch, now)
+            return await self._refusal(address, turn, start, excess, now)
+        entry = Admitted(address=address, turn_id=turn_id, epoch=delivery.num_delivered, start=start, began_at=now)
+        self._books.began(household, turn, Place(now, self._owner), entry.epoch, start, now)
         await self._tell(entry, ended=False)
-        counted = await self._counter.count(quota(household, self._rules.window(now), "utterances"), turn)
+        counted = await self._counter.count(quota(household, self._rules.window(now), "utterances"), turn, start)
         if first and counted is not None and counted.repeated:
-            # Not a delivery of the same start: the device sent another one.
-            await self.leave(entry)
-            return self._repeated()
+            if counted.start not in {0, start}:
+                # Not a delivery of the same start: the device sent another one.
+                await self.leave(entry)
+                self._books.remember(household, turn, counted.start)
+                return self._repeated()
+            first = False
         over = self._books.over_rate(household, self._value(counted, household, now), now)
         # An utterance that was delivered before was let in before.
         if over or (first and self._books.crowded(household, turn, now)):
             await self.leave(entry)
-            return await self._refusal(address, turn, Excess.UTTERANCES if over else Excess.CONCURRENT, now)
+            return await self._refusal(address, turn, start, Excess.UTTERANCES if over else Excess.CONCURRENT, now)
         return entry
 
     async def leave(self, entry: Admitted) -> None:
@@ -146,9 +158,9 @@ class Admission:
         # What was counted so long ago that nobody knows its number was let in then.
         return counted.value or 0
 
-    async def _refusal(self, address: DeviceAddress, turn: str, excess: Excess, now: float) -> Refusal:
+    async def _refusal(self, address: DeviceAddress, turn: str, start: int, excess: Excess, now: float) -> Refusal:
         household, spoken = address.household, False
-        self._books.remember(household, turn)
+        self._books.remember(household, turn, start)
         if not self._books.hushed(household, now):
             counted = await self._counter.count(
                 quota(household, self._rules.window(now), "refusals"), f"{turn}.refused"
@@ -177,4 +189,4 @@ class Admission:
             self._books.ended(news.household_id, turn, news.owner, news.audio_bytes, now)
         else:
             place = Place(news.begin_time.seconds + news.begin_time.nanos / 1e9, news.owner)
-            self._books.began(news.household_id, turn, place, news.owner_epoch, now)
+            self._books.began(news.household_id, turn, place, news.owner_epoch, news.start_sequence, now)

@@ -18,7 +18,6 @@ from earshot_asr.engines.factory import create_engine
 from earshot_asr.engines.settings import EngineSettings
 from earshot_asr.guarding import CaptureGuard
 from earshot_asr.handlers import Handlers
-from earshot_asr.ids import uuid7
 from earshot_asr.pronouncing import Pronouncer
 from earshot_asr.receiving import Receivers
 from earshot_asr.recognition import Recognizer
@@ -26,6 +25,7 @@ from earshot_asr.servicer import RecognizerServicer
 from earshot_asr.settings import AsrSettings
 from earshot_asr.vad import VadPool
 from earshot_chassis.bus import Bus
+from earshot_chassis.ids import uuid7
 from earshot_chassis.rpc_client import connect
 from earshot_chassis.service import Service
 from earshot_registry import RegistrySnapshot, SkillRegistry
@@ -83,9 +83,10 @@ def composition(
 async def listen(bus: Bus, recognizer: Recognizer, settings: AsrSettings) -> Capture:
     """Register what arrives on the bus; the capture that is returned is to be stopped at the end."""
     bus.park_for(household_of)
-    keep_capture = partial(keep, bus.jetstream, "AUDIO", ASR_STARTED)
-    await keep_capture()
-    bus.on_reconnect(keep_capture)
+    for stream in ("AUDIO", "QUOTAS"):
+        kept = partial(keep, bus.jetstream, stream, ASR_STARTED)
+        await kept()
+        bus.on_reconnect(kept)
     capture = Capture(bus.client)
     await capture.start()
     receivers = Receivers(bus.client, capture, wire.read_frame, rules=settings.upload(), limits=settings.limits())

@@ -1,7 +1,7 @@
 """Counters that all workers share: one publish to a JetStream counter, whose acknowledgement tells the new value.
 
 A turn is counted once, however often it is delivered or announced: the server knows it by its id, and tells under which
-number it was counted. When the counter does not answer (its leader is being elected), it is left alone for some seconds,
+number and for which start it was counted. When the counter does not answer (its leader is being elected), it is left alone for some seconds,
 and workers count for themselves: a household may then use as much as its quota at each of them, and no turn is held up.
 """
 
@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from earshot_chassis import telemetry
 
 _STREAM: Final = "QUOTAS"
+_START: Final = "Earshot-Start"
 _PATIENCE_S: Final = 0.5
 _AWAY_S: Final = 2.0
 _AWAY = telemetry.counter("earshot.asr.quota_counter_away", "Times that the counter of quotas did not answer.")
@@ -31,10 +33,12 @@ class Counted:
     Attributes:
         value: Which one this was; None where that is not known any more.
         repeated: Whether it had been counted before.
+        start: For which start event it was counted; 0 where that is not known any more.
     """
 
     value: int | None
     repeated: bool = False
+    start: int = 0
 
 
 class SharedCounter:
@@ -50,30 +54,33 @@ class SharedCounter:
         self._away_s = away_s
         self._away_until = 0.0
 
-    async def count(self, subject: str, key: str) -> Counted | None:
-        """Count a key on a subject, once; None when the counter does not answer."""
+    async def count(self, subject: str, key: str, start: int = 0) -> Counted | None:
+        """Count a key on a subject, once, for a start event; None when the counter does not answer."""
         if time.monotonic() < self._away_until:
             return None
         try:
-            told = await self._ask(subject, b"", {"Nats-Incr": "+1", "Nats-Msg-Id": key})
+            headers = {"Nats-Incr": "+1", "Nats-Msg-Id": key, _START: str(start)}
+            told = _told(await self._client.request(subject, timeout=_PATIENCE_S, headers=headers))
             if not told.get("duplicate"):
-                return Counted(int(told["val"]))
-            return Counted(await self._earlier(int(told["seq"])), repeated=True)
+                return Counted(int(told["val"]), start=start)
+            return await self._earlier(int(told["seq"]))
         except (NatsError, OSError, ValueError, KeyError) as error:
             self._away_until = time.monotonic() + self._away_s
             _AWAY.add(1)
             _log.warning("counter_away", error=type(error).__name__)
             return None
 
-    async def _earlier(self, sequence: int) -> int | None:
-        """Return under which number a message was counted; None when it is gone."""
+    async def _earlier(self, sequence: int) -> Counted:
+        """Return how a message was counted."""
         request = json.dumps({"seq": sequence}).encode()
-        told = await self._ask(f"$JS.API.DIRECT.GET.{_STREAM}", request, {})
-        return int(told["val"]) if "val" in told else None
+        reply = await self._client.request(f"$JS.API.DIRECT.GET.{_STREAM}", request, timeout=_PATIENCE_S)
+        told = _told(reply)
+        value = int(told["val"]) if "val" in told else None
+        return Counted(value, repeated=True, start=int((reply.headers or {}).get(_START, 0)))
 
-    async def _ask(self, subject: str, payload: bytes, headers: dict[str, str]) -> dict[str, Any]:
-        reply = await self._client.request(subject, payload, timeout=_PATIENCE_S, headers=headers or None)
-        told: dict[str, Any] = json.loads(reply.data) if reply.data else {}
-        if "error" in told:
-            raise ValueError(told["error"].get("description", "refused"))
-        return told
+
+def _told(reply: Msg) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(reply.data) if reply.data else {}
+    if "error" in told:
+        raise ValueError(told["error"].get("description", "refused"))
+    return told

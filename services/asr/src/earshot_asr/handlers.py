@@ -26,7 +26,6 @@ from earshot_asr.admission import Admission, Admitted, Refusal, Repeated
 from earshot_asr.capture import Capture
 from earshot_asr.endpointing import Endpoint
 from earshot_asr.errors import QuotaExceededError, UtteranceTooLargeError
-from earshot_asr.ids import uuid7
 from earshot_asr.receiving import Receivers
 from earshot_asr.recognition import Recognizer, Request, Result
 from earshot_asr.reporting import DeviceReporter
@@ -34,6 +33,7 @@ from earshot_asr.utterance import Epoch, Utterance
 from earshot_chassis import telemetry
 from earshot_chassis.bus import Bus, Delivery
 from earshot_chassis.errors import ConflictError, EarshotError, InvalidInputError, RetryableError
+from earshot_chassis.ids import uuid7
 from earshot_chassis.scheduling import publish_at
 from earshot_topology import attributes
 from earshot_topology.subjects import (

@@ -62,6 +62,7 @@ class Place(NamedTuple):
 class _Active:
     place: Place
     epoch: int
+    start: int
     seen_at: float
 
 
@@ -82,15 +83,19 @@ class Books:
     def __init__(self, rules: QuotaRules) -> None:
         self._rules = rules
         self._households: dict[str, _Household] = {}
-        self._done: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._done: OrderedDict[tuple[str, str], int] = OrderedDict()
         self._swept = 0
 
-    def began(self, household: str, turn: str, place: Place, epoch: int, now: float) -> None:
-        """Note that somebody took an utterance; a later delivery's owner takes it over."""
+    def began(self, household: str, turn: str, place: Place, epoch: int, start: int, now: float) -> None:
+        """Note that somebody took an utterance; a later delivery's owner takes it over.
+
+        Where the count of deliveries was lost, the later one of the same start has the same number.
+        """
         active = self._of(household, now).active
         known = active.get(turn)
-        if known is None or epoch > known.epoch:
-            active[turn] = _Active(place=place, epoch=epoch, seen_at=now)
+        again = known is not None and (epoch, start) == (known.epoch, known.start) and place > known.place
+        if known is None or epoch > known.epoch or again:
+            active[turn] = _Active(place=place, epoch=epoch, start=start, seen_at=now)
 
     def ended(self, household: str, turn: str, owner: str, size: int, now: float) -> None:
         """Note that its owner is done with it; what others say of it who lost it is not believed."""
@@ -99,17 +104,18 @@ class Books:
         known = book.active.get(turn)
         if known is not None and known.place.owner == owner:
             del book.active[turn]
-            self.remember(household, turn)
+            self.remember(household, turn, known.start)
 
-    def remember(self, household: str, turn: str) -> None:
-        """Remember an utterance that is done with, or was refused: one of many, for a while."""
-        self._done[household, turn] = None
+    def remember(self, household: str, turn: str, start: int) -> None:
+        """Remember by which start an utterance came that is done with, or was refused: one of many, for a while."""
+        self._done[household, turn] = start
         if len(self._done) > _REMEMBERED:
             self._done.popitem(last=False)
 
-    def knows(self, household: str, turn: str, now: float) -> bool:
-        """Tell whether an utterance is somebody's, or lately was, or was refused."""
-        return turn in self._of(household, now).active or (household, turn) in self._done
+    def start_of(self, household: str, turn: str, now: float) -> int | None:
+        """Return by which start an utterance is somebody's, or lately was, or was refused; None where it is not known."""
+        known = self._of(household, now).active.get(turn)
+        return self._done.get((household, turn)) if known is None else known.start
 
     def used_up(self, household: str, now: float) -> Excess | None:
         """Return a quota that is known to be used up for the rest of the window, without counting anything."""

@@ -60,6 +60,10 @@ class Taken(Protocol):
         """The delivery by which it was taken."""
 
     @property
+    def start(self) -> int:
+        """Its start event's sequence on the stream."""
+
+    @property
     def began_at(self) -> float:
         """When, in seconds since 1970."""
 
@@ -319,6 +323,7 @@ def utterance_owned(taken: Taken, owner: str, *, ended: bool) -> events_pb2.Utte
         owner_epoch=taken.epoch,
         ended=ended,
         audio_bytes=taken.audio_bytes if ended else 0,
+        start_sequence=taken.start,
     )
     news.begin_time.FromNanoseconds(int(taken.began_at * 1e9))
     return news

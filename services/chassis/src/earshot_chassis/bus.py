@@ -15,8 +15,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
 
 import nats
@@ -45,12 +47,11 @@ M = TypeVar("M", bound=Message)
 Responder = Callable[[M, str], Awaitable[Message]]
 Listener = Callable[[M, str], Awaitable[None]]
 
-# Requests that one responder answers at once, and how long a stop waits for the last of them.
+# Requests that one responder answers at once, how many of them for one tenant, and how long a stop waits for the last ones.
 _ANSWERS = 64
+_ANSWERS_OF_TENANT = _ANSWERS // 4
 _LAST_ANSWERS_S = 2.0
 _OVERLOADED = {"error-code": OverloadedError.code, "error-message": "too many requests at once"}
-# How long leaving a group may take, which is one round trip and the answers under way.
-_GROUP_S = 0.5
 # How long leaving a group may take, which is one round trip and the answers under way.
 _GROUP_S = 0.5
 _log = telemetry.logger("bus")
@@ -112,7 +113,7 @@ class Bus(Publisher):
         self._parking = Parking(self.name, self.store)
 
     def park_for(self, tenant: Tenant) -> None:
-        """Tell whose a message is that is given up; without it, all are kept as nobody's."""
+        """Tell whose a message is that is given up, and a request; without it, all are nobody's, who has no bounds."""
         self._parking.tenant = tenant
 
     def handler(
@@ -187,7 +188,8 @@ class Bus(Publisher):
     ) -> Subscription:
         """Answer requests on a core subject; an error is answered with the headers error-code and error-message.
 
-        So many are answered at once; one more is `overloaded`, which tells who asks to ask again, or another replica.
+        So many are answered at once, and of one tenant (`park_for`) a quarter of them; one more is `overloaded`, which tells
+        who asks to ask again, or another replica.
         """
 
         async def answer(raw: Msg) -> None:
@@ -204,16 +206,26 @@ class Bus(Publisher):
 
         answering: set[asyncio.Task[None]] = set()
 
+        shares: Counter[str] = Counter()
+
         async def begin(raw: Msg) -> None:
-            if len(answering) >= _ANSWERS:
+            tenant = self._parking.tenant(raw.subject, None)
+            if len(answering) >= _ANSWERS or (tenant and shares[tenant] >= _ANSWERS_OF_TENANT):
                 _REFUSED.add(1, {"type": request_type.DESCRIPTOR.name})
                 if raw.reply:
                     await self.client.publish(raw.reply, headers=_OVERLOADED)
                 return
             task = asyncio.get_running_loop().create_task(answer(raw))
             answering.add(task)
-            task.add_done_callback(answering.discard)
+            shares[tenant] += 1
+            task.add_done_callback(partial(answered, tenant))
             task.add_done_callback(_told)
+
+        def answered(tenant: str, task: asyncio.Task[None]) -> None:
+            answering.discard(task)
+            shares[tenant] -= 1
+            if not shares[tenant]:
+                del shares[tenant]
 
         subscription = await self.client.subscribe(subject, queue=queue, cb=begin)
         self._subscriptions.append(subscription)

@@ -81,7 +81,8 @@ class PullWorker:
 
     async def _run(self, reply: str, subscription: Subscription) -> None:
         while not self._stopping:
-            if not self._free:
+            # Below nothing: a server that was frozen answers a request that was given up, and the one after it.
+            if self._free <= 0:
                 self._freed.clear()
                 await self._freed.wait()
                 continue

@@ -20,12 +20,13 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from earshot_chassis.ids import uuid7
 from earshot_device.bus.link import Link
 from earshot_device.bus.missed import MissedDirectives
 from earshot_device.bus.outbox import Outbox
 from earshot_device.core.directives import Directive, DirectiveLog, Listen, MediaItem, Ring, StopRing
 from earshot_device.core.events import Connected, Event, Happening, MediaFinished, StateChanged, Trigger, WakeWord
-from earshot_device.core.ids import BootId, OutcomeId, SessionId, TurnId, uuid7
+from earshot_device.core.ids import BootId, OutcomeId, SessionId, TurnId
 from earshot_device.core.ringbook import Occurrence
 from earshot_device.decisions import Decisions
 from earshot_device.errors import NotConnectedError

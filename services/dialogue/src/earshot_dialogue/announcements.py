@@ -5,11 +5,12 @@ from __future__ import annotations
 from earshot.common.v1 import turn_pb2
 from earshot.device.v1 import upstream_pb2
 from earshot_dialogue import metrics
+from earshot_dialogue.allowance import Allowance
 from earshot_dialogue.claims.chain import OutcomeChain
 from earshot_dialogue.claims.ledger import OutcomeLedger
 from earshot_dialogue.core.outcome import Kind, Segment
 from earshot_dialogue.core.values import Hypothesis, Prompt, SpeakDirective
-from earshot_dialogue.errors import InvalidRequestError
+from earshot_dialogue.errors import InvalidRequestError, QuotaExceededError
 from earshot_dialogue.languages import Languages
 from earshot_topology.subjects import DeviceAddress, InvalidTokenError, token
 
@@ -26,9 +27,10 @@ _LONGEST = 500
 class Announcements:
     """Answers device.<household>.<device>.up.announce."""
 
-    def __init__(self, ledger: OutcomeLedger, languages: Languages) -> None:
+    def __init__(self, ledger: OutcomeLedger, languages: Languages, allowance: Allowance) -> None:
         self._ledger = ledger
         self._languages = languages
+        self._allowance = allowance
 
     async def announce(
         self, request: upstream_pb2.AnnouncementRequest, subject: str
@@ -37,6 +39,7 @@ class Announcements:
 
         Raises:
             InvalidRequestError: invalid_id, invalid_announcement or unknown_locale.
+            QuotaExceededError: The household had as many as it may, for now.
             RetryableError: The bus did not answer.
         """
         try:
@@ -49,6 +52,9 @@ class Announcements:
             raise InvalidRequestError(f"give 1 to {_LONGEST} characters to say", code="invalid_announcement")
         if self._languages.find(request.locale) is None:
             raise InvalidRequestError(f"nobody here speaks {request.locale[:35]!r}", code="unknown_locale")
+        if not self._allowance.take(address.household):
+            metrics.ANNOUNCEMENTS_REFUSED.add(1)
+            raise QuotaExceededError("too many announcements in too short a time")
         context = turn_pb2.TurnContext(
             turn_id=turn_id,
             household_id=address.household,

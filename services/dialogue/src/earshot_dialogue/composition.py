@@ -13,6 +13,7 @@ from earshot_chassis.rpc_client import connect
 from earshot_chassis.scheduling import DuePurger
 from earshot_chassis.service import Service
 from earshot_dialogue import announcements, missed, recall
+from earshot_dialogue.allowance import Allowance
 from earshot_dialogue.claims.decided import DecidedTurns
 from earshot_dialogue.claims.ledger import OutcomeLedger
 from earshot_dialogue.converse import Conversation
@@ -70,7 +71,9 @@ class Dialogue:
         self._events = DeviceEvents(bus, ledger, self._shadows)
         self._recall = recall.OutcomeRecall(bus, ledger)
         self._missed = missed.MissedDirectives(bus)
-        self._announcements = announcements.Announcements(ledger, languages)
+        self._announcements = announcements.Announcements(
+            ledger, languages, Allowance(settings.announcements_per_minute)
+        )
         self._deadlines = DeadlineReader(ledger, languages, decided)
         self.purger = DuePurger(bus, DIALOGUE_DEADLINE)
         self._listener = OutcomeListener(bus)

@@ -18,10 +18,10 @@ from earshot.dialogue.v1 import assistant_pb2, outcome_pb2
 from earshot_chassis import telemetry
 from earshot_chassis.bus import Bus
 from earshot_chassis.errors import EarshotError
+from earshot_chassis.ids import uuid7
 from earshot_dialogue import deadlines
 from earshot_dialogue.claims.ledger import OutcomeLedger
 from earshot_dialogue.errors import InvalidRequestError, NoOutcomeError
-from earshot_dialogue.ids import uuid7
 from earshot_dialogue.languages import Languages
 from earshot_dialogue.listening import OutcomeListener
 from earshot_topology.subjects import TURN_TRANSCRIBED, DeviceAddress, InvalidTokenError, token

@@ -5,7 +5,9 @@ EarshotError
 │   ├── InvalidTurnError      a turn event that lacks what a turn needs: parked
 │   └── InvalidRequestError   a Converse request: INVALID_ARGUMENT; a device's request: answered with the code
 ├── RetryableError
-│   └── SessionContendedError other turns of the device kept writing its session: delivered again
+│   ├── SessionContendedError other turns of the device kept writing its session: delivered again
+│   └── OverloadedError
+│       └── QuotaExceededError  the household used up what it may use, for now: a device's request, answered with the code
 └── SkillError                never leaves the dialogue: it becomes an apology
 
 A turn that nobody decided by its deadline, for Converse: NoOutcomeError, DEADLINE_EXCEEDED.
@@ -13,7 +15,7 @@ A turn that nobody decided by its deadline, for Converse: NoOutcomeError, DEADLI
 
 from __future__ import annotations
 
-from earshot_chassis.errors import EarshotError, InvalidInputError, RetryableError
+from earshot_chassis.errors import EarshotError, InvalidInputError, OverloadedError, RetryableError
 from earshot_dialogue.core.values import Fault
 
 STAGE = "dialogue"
@@ -37,6 +39,13 @@ class SessionContendedError(RetryableError):
     """The session could not be written: other turns of the device kept changing it."""
 
     code = "session_contended"
+    stage = STAGE
+
+
+class QuotaExceededError(OverloadedError):
+    """The household used up what it may use: the same is served again a little later."""
+
+    code = "quota_exceeded"
     stage = STAGE
 
 

@@ -11,5 +11,8 @@ TURN_DURATION = telemetry.histogram(
 LOST_CLAIMS = telemetry.counter("earshot.dialogue.claims.lost", "Turns that somebody else had decided first.")
 DEADLINES = telemetry.counter("earshot.dialogue.deadlines", "Deadlines that became due, by what came of them.")
 ANNOUNCEMENTS = telemetry.counter("earshot.announcements", "Announcements of rings that became outcomes.")
+ANNOUNCEMENTS_REFUSED = telemetry.counter(
+    "earshot.announcements.refused", "Announcements beyond what a household may have."
+)
 DEVICE_EVENTS = telemetry.counter("earshot.device.events", "Device events, by type.")
 CONCEALED_FRAMES = telemetry.counter("earshot.device.frames.concealed", "Frames that devices filled with silence.")

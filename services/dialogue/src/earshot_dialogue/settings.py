@@ -30,6 +30,9 @@ class DialogueSettings(BaseSettings):
     switch_confidence: float = Field(
         _LIMITS.switch_confidence, ge=0, le=1, description="Sureness that changes the subject behind a question."
     )
+    announcements_per_minute: int = Field(
+        30, ge=0, description="Announcements of a household that one replica makes in a minute; 0: any number."
+    )
     maximum_asks: int = Field(_LIMITS.maximum_asks, ge=1, description="How often one slot is asked for.")
 
     def limits(self) -> Limits:

@@ -30,6 +30,7 @@ from earshot.dialogue.v1 import outcome_pb2
 from earshot.nlu.v1 import interpreter_pb2
 from earshot_chassis import telemetry
 from earshot_chassis.bus import Delivery
+from earshot_chassis.ids import uuid7
 from earshot_dialogue import metrics, wire
 from earshot_dialogue.claims.chain import OutcomeChain
 from earshot_dialogue.claims.decided import DecidedTurns
@@ -41,7 +42,6 @@ from earshot_dialogue.core.session import Session, TurnEffect, advance, current
 from earshot_dialogue.core.values import Heard, OutcomeId, SessionId, Turn
 from earshot_dialogue.describing import described, outcome_attributes
 from earshot_dialogue.fulfilment import Scene, TurnDecidedError
-from earshot_dialogue.ids import uuid7
 from earshot_dialogue.languages import Languages
 from earshot_dialogue.performing import Performer
 from earshot_dialogue.sessions import SessionStore, StoredSession

@@ -118,6 +118,7 @@ ROLES: dict[str, Permissions] = {
             "device.*.*.down.recognition",
             "device.*.*.down.error",
             *_direct("QUOTAS"),
+            *_keep("QUOTAS"),
             "quota.*.*.*",
             subjects.TURN_OWNED,
             subjects.TURN_TRANSCRIBED,
@@ -213,7 +214,7 @@ ROLES: dict[str, Permissions] = {
             "device.*.*.down.directive",
             subjects.parked("scheduler"),
         ),
-        subscribe=(f"{inbox('scheduler')}.>",),
+        subscribe=(f"{inbox('scheduler')}.>", _HANDED_BACK),
     ),
     # Sees that turns began and how they ended; hears no audio and says nothing.
     "tracestore": Permissions(

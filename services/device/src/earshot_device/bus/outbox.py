@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 
 from earshot_chassis import telemetry
 from earshot_chassis.errors import PermanentError, RetryableError
+from earshot_chassis.ids import uuid7
 from earshot_device.bus import wire
 from earshot_device.bus.link import Link
 from earshot_device.core.events import Event, Happening, RingDismissed
-from earshot_device.core.ids import BootId, EventId, TurnId, uuid7
+from earshot_device.core.ids import BootId, EventId, TurnId
 from earshot_device.tasks import end
 from earshot_topology.subjects import DeviceAddress
 

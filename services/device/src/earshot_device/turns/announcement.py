@@ -16,10 +16,11 @@ from contextlib import suppress
 from opentelemetry.context import Context
 
 from earshot_chassis import telemetry
+from earshot_chassis.ids import uuid7
 from earshot_device.bus import wire
 from earshot_device.core.directives import Speak
 from earshot_device.core.events import AbandonReason, TurnAbandoned
-from earshot_device.core.ids import OutcomeId, TurnId, uuid7
+from earshot_device.core.ids import OutcomeId, TurnId
 from earshot_device.core.outcome import OutcomeKind, OutcomeSegment, SpeechFrame
 from earshot_device.core.recognition import CloudError, RecognitionUpdate
 from earshot_device.core.ringbook import Occurrence

@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from earshot.common.v1 import turn_pb2
 from earshot.dialogue.v1 import outcome_pb2
 from earshot_chassis.errors import ConflictError
+from earshot_chassis.ids import uuid7
 from earshot_dialogue import wire
 from earshot_dialogue.claims.ledger import OutcomeLedger, Recorded
 from earshot_dialogue.core.outcome import Kind, Segment
 from earshot_dialogue.core.values import TurnId
-from earshot_dialogue.ids import uuid7
 
 
 class UnfinishedAnswerError(Exception):

@@ -28,15 +28,15 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x65\x61rshot/asr/v1/events.proto\x12\x0e\x65\x61rshot.asr.v1\x1a\x1c\x65\x61rshot/common/v1/turn.proto\x1a\"earshot/device/v1/downstream.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe3\x02\n\x0fTurnTranscribed\x12,\n\x04turn\x18\x01 \x01(\x0b\x32\x1e.earshot.common.v1.TurnContext\x12\x31\n\x0c\x61lternatives\x18\x02 \x03(\x0b\x32\x1b.earshot.asr.v1.Alternative\x12,\n\trejection\x18\x03 \x01(\x0e\x32\x19.earshot.asr.v1.Rejection\x12\x12\n\nerror_code\x18\x04 \x01(\t\x12\x13\n\x0bowner_epoch\x18\x05 \x01(\r\x12\x0e\n\x06\x65ngine\x18\x06 \x01(\t\x12\x19\n\x11registry_revision\x18\x07 \x01(\x04\x12:\n\x0f\x65ndpoint_reason\x18\x08 \x01(\x0e\x32!.earshot.device.v1.EndpointReason\x12\x31\n\x0e\x61udio_duration\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\"^\n\x0b\x41lternative\x12\x12\n\ntranscript\x18\x01 \x01(\t\x12\x12\n\nconfidence\x18\x02 \x01(\x02\x12\'\n\x05words\x18\x03 \x03(\x0b\x32\x18.earshot.asr.v1.WordInfo\"\x8c\x01\n\x08WordInfo\x12\x0c\n\x04word\x18\x01 \x01(\t\x12/\n\x0cstart_offset\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12-\n\nend_offset\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nconfidence\x18\x04 \x01(\x02\"\xc2\x01\n\x0eUtteranceOwned\x12\x14\n\x0chousehold_id\x18\x01 \x01(\t\x12\x11\n\tdevice_id\x18\x02 \x01(\t\x12\x0f\n\x07turn_id\x18\x03 \x01(\t\x12\r\n\x05owner\x18\x04 \x01(\t\x12\x13\n\x0bowner_epoch\x18\x05 \x01(\r\x12.\n\nbegin_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x65nded\x18\x07 \x01(\x08\x12\x13\n\x0b\x61udio_bytes\x18\x08 \x01(\x04*r\n\tRejection\x12\x19\n\x15REJECTION_UNSPECIFIED\x10\x00\x12\x17\n\x13REJECTION_NO_SPEECH\x10\x01\x12\x18\n\x14REJECTION_NOT_FOR_US\x10\x02\x12\x17\n\x13REJECTION_BAD_AUDIO\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x65\x61rshot/asr/v1/events.proto\x12\x0e\x65\x61rshot.asr.v1\x1a\x1c\x65\x61rshot/common/v1/turn.proto\x1a\"earshot/device/v1/downstream.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe3\x02\n\x0fTurnTranscribed\x12,\n\x04turn\x18\x01 \x01(\x0b\x32\x1e.earshot.common.v1.TurnContext\x12\x31\n\x0c\x61lternatives\x18\x02 \x03(\x0b\x32\x1b.earshot.asr.v1.Alternative\x12,\n\trejection\x18\x03 \x01(\x0e\x32\x19.earshot.asr.v1.Rejection\x12\x12\n\nerror_code\x18\x04 \x01(\t\x12\x13\n\x0bowner_epoch\x18\x05 \x01(\r\x12\x0e\n\x06\x65ngine\x18\x06 \x01(\t\x12\x19\n\x11registry_revision\x18\x07 \x01(\x04\x12:\n\x0f\x65ndpoint_reason\x18\x08 \x01(\x0e\x32!.earshot.device.v1.EndpointReason\x12\x31\n\x0e\x61udio_duration\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\"^\n\x0b\x41lternative\x12\x12\n\ntranscript\x18\x01 \x01(\t\x12\x12\n\nconfidence\x18\x02 \x01(\x02\x12\'\n\x05words\x18\x03 \x03(\x0b\x32\x18.earshot.asr.v1.WordInfo\"\x8c\x01\n\x08WordInfo\x12\x0c\n\x04word\x18\x01 \x01(\t\x12/\n\x0cstart_offset\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12-\n\nend_offset\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nconfidence\x18\x04 \x01(\x02\"\xda\x01\n\x0eUtteranceOwned\x12\x14\n\x0chousehold_id\x18\x01 \x01(\t\x12\x11\n\tdevice_id\x18\x02 \x01(\t\x12\x0f\n\x07turn_id\x18\x03 \x01(\t\x12\r\n\x05owner\x18\x04 \x01(\t\x12\x13\n\x0bowner_epoch\x18\x05 \x01(\r\x12.\n\nbegin_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x65nded\x18\x07 \x01(\x08\x12\x13\n\x0b\x61udio_bytes\x18\x08 \x01(\x04\x12\x16\n\x0estart_sequence\x18\t \x01(\x04*r\n\tRejection\x12\x19\n\x15REJECTION_UNSPECIFIED\x10\x00\x12\x17\n\x13REJECTION_NO_SPEECH\x10\x01\x12\x18\n\x14REJECTION_NOT_FOR_US\x10\x02\x12\x17\n\x13REJECTION_BAD_AUDIO\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'earshot.asr.v1.events_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_REJECTION']._serialized_start=972
-  _globals['_REJECTION']._serialized_end=1086
+  _globals['_REJECTION']._serialized_start=996
+  _globals['_REJECTION']._serialized_end=1110
   _globals['_TURNTRANSCRIBED']._serialized_start=179
   _globals['_TURNTRANSCRIBED']._serialized_end=534
   _globals['_ALTERNATIVE']._serialized_start=536
@@ -44,5 +44,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WORDINFO']._serialized_start=633
   _globals['_WORDINFO']._serialized_end=773
   _globals['_UTTERANCEOWNED']._serialized_start=776
-  _globals['_UTTERANCEOWNED']._serialized_end=970
+  _globals['_UTTERANCEOWNED']._serialized_end=994
 # @@protoc_insertion_point(module_scope)

@@ -192,6 +192,7 @@ class UtteranceOwned(message.Message):
     BEGIN_TIME_FIELD_NUMBER: builtins.int
     ENDED_FIELD_NUMBER: builtins.int
     AUDIO_BYTES_FIELD_NUMBER: builtins.int
+    START_SEQUENCE_FIELD_NUMBER: builtins.int
     household_id: builtins.str
     """The tenant."""
     device_id: builtins.str
@@ -206,6 +207,10 @@ class UtteranceOwned(message.Message):
     """Whether the owner is done with it."""
     audio_bytes: builtins.int
     """Bytes of audio that were accepted until then."""
+    start_sequence: builtins.int
+    """Which UtteranceStarted it is, by its sequence on the stream: another one of the same turn is a repetition, this one again
+    is a delivery whose count was lost with a server.
+    """
     @builtins.property
     def begin_time(self) -> timestamp_pb2.Timestamp:
         """When, by its clock. Of two at the same moment the one whose owner sorts first came first."""
@@ -221,9 +226,10 @@ class UtteranceOwned(message.Message):
         begin_time: timestamp_pb2.Timestamp | None = ...,
         ended: builtins.bool = ...,
         audio_bytes: builtins.int = ...,
+        start_sequence: builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["begin_time", b"begin_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["audio_bytes", b"audio_bytes", "begin_time", b"begin_time", "device_id", b"device_id", "ended", b"ended", "household_id", b"household_id", "owner", b"owner", "owner_epoch", b"owner_epoch", "turn_id", b"turn_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["audio_bytes", b"audio_bytes", "begin_time", b"begin_time", "device_id", b"device_id", "ended", b"ended", "household_id", b"household_id", "owner", b"owner", "owner_epoch", b"owner_epoch", "start_sequence", b"start_sequence", "turn_id", b"turn_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

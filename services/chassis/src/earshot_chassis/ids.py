@@ -1,4 +1,4 @@
-"""Ids that the dialogue makes."""
+"""New ids."""
 
 from __future__ import annotations
 
