@@ -179,7 +179,10 @@ def _heard_wrongly(
         if verdict is Verdict.APOLOGISED:
             if not any(fault.multi and _touches(fault, turn) for fault in faults):
                 yield Offence(turn=turn, what="apologised, and no more than one process was gone")
-        elif verdict not in (Verdict.ANSWERED, Verdict.UNKNOWN):
+        elif verdict is Verdict.UNKNOWN:
+            if not any(_touches(fault, turn) for fault in faults):
+                yield Offence(turn=turn, what="told that nobody knows, and nothing had been done to it")
+        elif verdict is not Verdict.ANSWERED:
             yield Offence(turn=turn, what=verdict.replace("_", " "))
 
 

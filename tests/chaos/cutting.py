@@ -31,6 +31,7 @@ class Line:
     ports: list[int] = field(default_factory=list)
     upstream: list[int] = field(default_factory=list)
     _whole: asyncio.Event = field(default_factory=asyncio.Event)
+    _reachable: list[asyncio.Event] = field(default_factory=list)
     _heard: asyncio.Event = field(default_factory=asyncio.Event)
     _servers: list[asyncio.Server] = field(default_factory=list)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -49,6 +50,9 @@ class Line:
         """Listen."""
         self._whole.set()
         self._heard.set()
+        self._reachable = [asyncio.Event() for _ in range(self.nodes)]
+        for each in self._reachable:
+            each.set()
         self.ports = [0] * self.nodes
         await self._listen()
         self.ports = [server.sockets[0].getsockname()[1] for server in self._servers]
@@ -70,6 +74,15 @@ class Line:
             yield
         finally:
             self._whole.set()
+
+    @contextlib.asynccontextmanager
+    async def apart_from(self, node: int) -> AsyncIterator[None]:
+        """Let nothing pass to or from one of the servers meanwhile; nothing is closed."""
+        self._reachable[node].clear()
+        try:
+            yield
+        finally:
+            self._reachable[node].set()
 
     @contextlib.asynccontextmanager
     async def deaf(self) -> AsyncIterator[None]:
@@ -107,12 +120,14 @@ class Line:
         self._tasks.add(task)
         writers = [writer]
         try:
+            reachable = self._reachable[node]
+            await reachable.wait()
             await self._whole.wait()
             there = await asyncio.open_connection(_HOST, self.upstream[node] if self.upstream else 0)
             writers.append(there[1])
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._pass_on(reader, there[1], self._whole))
-                group.create_task(self._pass_on(there[0], writer, self._whole, self._heard))
+                group.create_task(self._pass_on(reader, there[1], self._whole, reachable))
+                group.create_task(self._pass_on(there[0], writer, self._whole, self._heard, reachable))
         except* (OSError, asyncio.CancelledError):
             # Either side has gone, or the test is over.
             pass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Mapping
 
@@ -16,6 +17,8 @@ from earshot_local.stack import Stack
 
 _RECOVERY_S = 30.0
 _LOOK_S = 0.02
+# Longer than clients keep a silent server.
+_APART_S = 6.0
 
 
 class NotRecoveredError(Exception):
@@ -93,6 +96,13 @@ class Inflictor:
         return sorted(name for name in self._stack.processes if name.rsplit("-", 1)[0] == stage)
 
     async def _inflict(self, fault: Planned, name: str) -> None:
+        if fault.kind is Kind.CUT and fault.stage == BUS:
+            # A node that no client reaches: whoever is connected to it has to go to another one.
+            async with contextlib.AsyncExitStack() as apart:
+                for line in self._lines.values():
+                    await apart.enter_async_context(line.apart_from(int(name.rsplit("-", 1)[1])))
+                await asyncio.sleep(_APART_S)
+            return
         if fault.kind is Kind.CUT:
             await self._lines[name].cut(fault.lasts_s)
             return

@@ -117,6 +117,8 @@ async def run(home: Path, *, seed: str, seconds: float, devices: int, nodes: int
         blows = schedule(seed, deck([each.name for each in _HIT], nodes=nodes, cuts=True))
         began = time.monotonic()
         broken_off = await _live(speakers, users, inflictor, blows, seconds)
+        if not inflictor.inflicted or not all(speaker.turns for speaker in speakers):
+            broken_off = broken_off or "nothing was done to anything, or somebody said nothing"
         turns = [turn for speaker in speakers for turn in speaker.turns]
         judgement = judge(turns, outside.effects, inflictor.inflicted, words())
         told = [

@@ -96,7 +96,8 @@ def deck(services: Sequence[str], *, nodes: int, cuts: bool) -> list[tuple[Kind,
     if cuts:
         cards += [(Kind.CUT, DEVICE)] * 3
     if nodes > 1:
-        cards += [(Kind.KILL, BUS), (Kind.KILL_LEADER, BUS), (Kind.RESTART, BUS)]
+        cards += [(Kind.KILL, BUS), (Kind.KILL_LEADER, BUS), (Kind.RESTART, BUS), (Kind.FREEZE, BUS)]
+        cards += [(Kind.CUT, BUS)] if cuts else []
     return cards
 
 

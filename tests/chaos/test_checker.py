@@ -152,9 +152,17 @@ DONE = said("Done.")
 def test_effects_are_counted_against_what_their_skill_promises(guarantee, sounds, count, missing, doubled):
     """Missing and doubled are what the promise rules out."""
     effects = [Effect(key="k", at=12.0)] * count
-    judgement = judge([effectful(guarantee, *sounds)], effects, [], WORDS)
+    judgement = judge([effectful(guarantee, *sounds)], effects, [fault(multi=False)], WORDS)
     assert (judgement.effects_missing, judgement.effects_doubled) == (missing, doubled)
     assert bool(judgement.offences) is bool(missing + doubled)
+
+
+def test_nobody_may_be_told_that_nobody_knows_where_nothing_happened():
+    """A skill that always says so passes no run."""
+    honest = effectful(Guarantee.AT_MOST_ONCE, *said(*UNKNOWN))
+    assert not judge([honest], [], [fault(multi=False)], WORDS).offences
+    for faults in ([], [fault(multi=False, began_at=-40.0)]):
+        assert [offence.turn for offence in judge([honest], [], faults, WORDS).offences] == [honest]
 
 
 def test_an_unknown_effect_may_be_told_only_where_it_happens_at_most_once():

@@ -34,6 +34,25 @@ async def test_what_is_sent_while_a_line_is_cut_arrives_afterwards(tmp_path):
         await there.close()
 
 
+async def test_a_server_that_is_out_of_reach_is_so_for_its_own_connections_alone(tmp_path):
+    """Nothing passes to or from it; the other one goes on."""
+    async with (
+        nats_server(tmp_path / "a", streams=False) as first,
+        nats_server(tmp_path / "b", streams=False) as second,
+        lines_for(["device"], nodes=2) as lines,
+    ):
+        line = lines["device"]
+        line.leads_to(f"{first.url},{second.url}")
+        cut, whole = [await nats.connect(url) for url in line.url.split(",")]
+        async with line.apart_from(0):
+            flushing = asyncio.create_task(cut.flush(20))
+            await whole.flush(5)
+            assert not flushing.done()
+        await flushing
+        await cut.close()
+        await whole.close()
+
+
 async def test_a_line_that_leads_nowhere_refuses(tmp_path):
     """Whoever connects before the servers are known tries again."""
     async with nats_server(tmp_path, streams=False) as server, lines_for(["device"]) as lines:
