@@ -13,12 +13,12 @@ from earshot_device.core.speech_buffer import MAXIMUM_AHEAD, Added, Gap, SpeechB
 O = OutcomeId("o")  # noqa: E741 - an outcome
 
 
-def frame(sequence, *, epoch=1, last=False, outcome=O, payload=b"") -> SpeechFrame:
+def frame(sequence, *, epoch=1, segment=0, last=False, outcome=O, payload=b"") -> SpeechFrame:
     """Return a frame of 40 ms."""
     return SpeechFrame(
         turn_id=TurnId("t"),
         outcome_id=outcome,
-        segment_index=0,
+        segment_index=segment,
         sequence=sequence,
         owner_epoch=epoch,
         payload=payload,
@@ -67,6 +67,53 @@ def test_a_takeover_moves_the_end():
     buffer.add(frame(3, epoch=2, last=True))
     buffer.add(frame(2, epoch=2))
     assert buffer.complete
+
+
+def test_epochs_of_one_segment_say_nothing_about_another():
+    """After a takeover in segment 0 the first delivery of segment 1 is heard, live or backfilled, to the last frame."""
+    buffer = SpeechBuffer(O)
+    for sequence in range(3):
+        assert buffer.add(frame(sequence, epoch=1)) is Added.NEW
+    for sequence in range(3, 6):
+        assert buffer.add(frame(sequence, epoch=2)) is Added.NEW
+    assert buffer.add(frame(5, epoch=1)) is Added.STALE
+    for sequence in (6, 8):
+        assert buffer.add(frame(sequence, segment=1, epoch=1, last=sequence == 8)) is Added.NEW
+    assert list(buffer.gaps()) == [Gap(6 + 1, 8)]
+    assert buffer.add(frame(7, segment=1, epoch=1)) is Added.NEW
+    assert buffer.complete
+
+
+def test_a_takeover_of_a_segment_leaves_the_next_one_and_its_end():
+    """What came of segment 1 ahead of a takeover in segment 0 stays, and so does where it ends."""
+    buffer = SpeechBuffer(O)
+    for sequence in range(2):
+        buffer.add(frame(sequence, epoch=1))
+    buffer.add(frame(2, segment=1, epoch=1, last=True))
+    assert buffer.add(frame(1, epoch=2, payload=b"new")) is Added.NEW
+    assert buffer.complete
+    assert [(taken.segment_index, taken.owner_epoch) for taken in (buffer.take(), buffer.take(), buffer.take())] == [
+        (0, 1),
+        (0, 2),
+        (1, 1),
+    ]
+
+
+def test_an_epoch_whose_first_frames_are_reordered_begins_at_the_lowest():
+    """The old worker's frames go from where the new one really began, not from the first of its frames to arrive."""
+    buffer = filled(0, 1, 2, 3)
+    buffer.add(frame(3, epoch=2))
+    buffer.add(frame(1, epoch=2))
+    assert list(buffer.gaps()) == [Gap(2, 3)]
+    assert buffer.add(frame(2, epoch=1)) is Added.STALE
+
+
+def test_a_segment_that_has_ended_says_nothing_in_the_next():
+    """A worker that wakes in segment 0 when segment 1 has begun takes no place of it, whatever the epochs."""
+    buffer = filled(0, 1)
+    assert buffer.add(frame(2, segment=1, epoch=1)) is Added.NEW
+    assert buffer.add(frame(3, segment=0, epoch=3)) is Added.STALE
+    assert buffer.add(frame(2, segment=0, epoch=3)) is Added.STALE
 
 
 def test_frames_beyond_reason_are_refused():

@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from earshot_audio import Encoding, Format
 from earshot_device.core.ids import OutcomeId
 from earshot_device.core.outcome import SpeechFrame
+from earshot_device.core.speech_buffer import Added
 from earshot_device.core.turn import Phase, Verdict
 from lifecycle.world import (
     FRAMES_A_SEGMENT,
@@ -36,7 +37,7 @@ class TurnMachine(RuleBasedStateMachine):
         self.writers: list[Writer] = []
         self.history: list[bytes] = []
         self.deliveries = 0
-        self.speakers: dict[int, int] = {}
+        self.speakers: dict[tuple[int, int], int] = {}
         self.bound: OutcomeId | None = None
         self.finals: list[int] = []
 
@@ -104,34 +105,44 @@ class TurnMachine(RuleBasedStateMachine):
     # Speech.
 
     @precondition(lambda self: self.ledger.stored)
-    @rule(epoch=st.integers(1, 3), data=st.data())
-    def a_frame_is_spoken(self, epoch: int, data: st.DataObject) -> None:
+    @rule(
+        segment=st.sampled_from([0, 0, *range(SEGMENTS)]),
+        epoch=st.integers(1, 3),
+        foreign=st.sampled_from([False, False, False, True]),
+        data=st.data(),
+    )
+    def a_frame_is_spoken(self, segment: int, epoch: int, *, foreign: bool, data: st.DataObject) -> None:
         """By any delivery of any segment that stands: lost, repeated, reordered, or from a zombie.
 
-        A worker of a higher epoch resumes where the capture ends or before, so it begins at a place of its own.
+        Epochs are a segment's own. A worker of a higher one resumes where the capture ends or before, so it begins at a
+        place of its own in the segment; what it has not replaced, and is missing, is never refused.
         """
         outcome_id = OutcomeId(self.ledger.stored[0].outcome.outcome_id)
-        total = FRAMES_A_SEGMENT * SEGMENTS
-        self.speakers.setdefault(epoch, data.draw(st.integers(0, total - 1)) if epoch > 1 else 0)
+        first, last = FRAMES_A_SEGMENT * segment, FRAMES_A_SEGMENT * (segment + 1) - 1
+        if (segment, epoch) not in self.speakers:
+            self.speakers[segment, epoch] = data.draw(st.integers(first, last)) if epoch > 1 else first
+        begin = self.speakers[segment, epoch]
         # Often the one that is to be played next: what is wrong with it is heard.
         played = len(self.device.heard)
-        near = [played] if self.speakers[epoch] <= played < total else []
-        sequence = data.draw(st.one_of(*map(st.just, near * 2), st.integers(self.speakers[epoch], total - 1)))
-        self.device.frame(
+        near = [played] if begin <= played <= last else []
+        sequence = data.draw(st.one_of(*map(st.just, near * 2), st.integers(begin, last)))
+        verdict = self.device.frame(
             SpeechFrame(
                 turn_id=self.device.turn.turn_id,
-                outcome_id=OutcomeId("another")
-                if data.draw(st.booleans()) and data.draw(st.booleans())
-                else outcome_id,
-                segment_index=sequence // FRAMES_A_SEGMENT,
+                outcome_id=OutcomeId("another") if foreign else outcome_id,
+                segment_index=segment,
                 sequence=sequence,
                 owner_epoch=epoch,
                 payload=b"\0\0",
                 format=FORMAT,
                 duration_s=0.02,
-                last=sequence == total - 1,
+                segment_last=sequence == last,
+                last=sequence == FRAMES_A_SEGMENT * SEGMENTS - 1,
             )
         )
+        if verdict is Added.STALE:
+            begins = [begin for (part, later), begin in self.speakers.items() if part == segment and later > epoch]
+            assert any(begin <= sequence for begin in begins), "nobody has taken this frame over"
 
     @rule()
     def the_loudspeaker_plays(self) -> None:

@@ -93,6 +93,10 @@ def _frames_of_anybody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SpeechBuffer, "_judge", judge)
 
 
+def _epochs_of_the_whole_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("earshot_device.core.speech_buffer._owner", lambda frame: (0, frame.owner_epoch))
+
+
 def _both_sounds(monkeypatch: pytest.MonkeyPatch) -> None:
     def wait(self: Listening, seconds: float) -> None:
         self.now += seconds
@@ -110,6 +114,7 @@ def _both_sounds(monkeypatch: pytest.MonkeyPatch) -> None:
         _any_outcome_binds,
         _zombies_are_believed,
         _frames_of_anybody,
+        _epochs_of_the_whole_outcome,
         _both_sounds,
     ],
 )

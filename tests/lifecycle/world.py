@@ -27,7 +27,7 @@ from earshot_device.bus import wire as device_wire
 from earshot_device.core.ids import OutcomeId, TurnId
 from earshot_device.core.outcome import OutcomeKind, SpeechFrame
 from earshot_device.core.recognition import Endpoint, EndpointReason, Final, RecognitionUpdate
-from earshot_device.core.speech_buffer import SpeechBuffer
+from earshot_device.core.speech_buffer import Added, SpeechBuffer
 from earshot_device.core.turn import Turn, Verdict
 from earshot_dialogue.claims.chain import OutcomeChain, UnfinishedAnswerError
 from earshot_dialogue.claims.decided import DecidedTurns
@@ -239,10 +239,9 @@ class Listening:
         if self.turn.expired(self.now) and self.turn.close():
             self.apologised = True
 
-    def frame(self, frame: SpeechFrame) -> None:
-        """Take a frame of speech."""
-        if self.buffer is not None:
-            self.buffer.add(frame)
+    def frame(self, frame: SpeechFrame) -> Added | None:
+        """Take a frame of speech; None: there is no outcome yet that it could belong to."""
+        return self.buffer.add(frame) if self.buffer is not None else None
 
     def play(self) -> None:
         """Play what is next, if it is there."""

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from earshot.common.v1 import turn_pb2
 from earshot.dialogue.v1 import outcome_pb2
+from earshot_device.bus import wire as device_wire
+from earshot_device.core.ids import OutcomeId as DeviceOutcomeId
+from earshot_device.core.speech_buffer import Added, SpeechBuffer
 from earshot_topology.subjects import TURN_FILLER
 from support.speaking import OPUS_24K, PCM_16K, listener, settled, speech_worker
 
@@ -36,6 +41,31 @@ async def test_answer_goes_on_bit_exact_after_its_worker_died(server) -> None:
         assert {frame.owner_epoch for frame in frames[count:]} == {2}
     # What the first worker had sent was not sent again.
     assert len(device.frames) == sum(len(frames) for frames in resumed)
+
+
+@pytest.mark.parametrize("dies_in", [0, 1])
+async def test_streamed_answer_is_heard_whole_whichever_segment_its_worker_died_in(server, dies_in) -> None:
+    """Epochs count each segment's deliveries: the device's own buffer takes every frame, to the last one, once."""
+    async with listener(server) as device:
+        async with speech_worker(server, lead_s=0.3, burst_s=0.1) as dying:
+            turn = await device.decide("Here is the first part.", final=False)
+            if dies_in == 1:
+                await device.wait(lambda: any(frame.segment_last for frame in device.frames))
+                await settled(server)
+                await device.decide("And here is the second part.", turn_id=turn, segment=1)
+            await device.wait(lambda: sum(frame.segment_index == dies_in for frame in device.frames) > 5)
+            await dying.freeze()
+        async with speech_worker(server, lead_s=30.0):
+            if dies_in == 0:
+                await device.decide("And here is the second part.", turn_id=turn, segment=1)
+            await device.whole(turn)
+            await settled(server)
+    owners = dict.fromkeys((frame.segment_index, frame.owner_epoch) for frame in device.frames)
+    assert list(owners) == ([(0, 1), (0, 2), (1, 1)] if dies_in == 0 else [(0, 1), (1, 1), (1, 2)])
+    buffer = SpeechBuffer(DeviceOutcomeId("o1"))
+    verdicts = {buffer.add(device_wire.speech_frame(frame.SerializeToString())) for frame in device.frames}
+    assert verdicts == {Added.NEW}
+    assert buffer.complete
 
 
 async def test_worker_that_is_asked_to_stop_hands_over(server) -> None:

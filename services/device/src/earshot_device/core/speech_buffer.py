@@ -1,9 +1,12 @@
 """Frames of an answer put back in order. No I/O, no clock.
 
-Frames come over a path that may lose, repeat and reorder them, and from a worker that may be replaced half-way. A frame
-of a lower epoch is dropped from where the higher epoch began, also when it is here already: an engine whose output is
-not repeatable resumes with other samples. Before that point it is what the first worker captured and the second one
-did not repeat, so a backfill may bring it with its old epoch.
+Frames come over a path that may lose, repeat and reorder them, and from workers that may be replaced half-way. An epoch
+counts the deliveries of one segment, so it says nothing about another segment's: an owner is a segment and an epoch.
+
+Within a segment, a frame of a lower epoch is dropped from where the higher epoch began, also when it is here already: an
+engine whose output is not repeatable resumes with other samples. Before that point it is what the first worker captured
+and the second one did not repeat, so a backfill may bring it with its old epoch. Segments follow each other: where a
+later one has begun, whoever still speaks an earlier one has been replaced.
 """
 
 from __future__ import annotations
@@ -14,6 +17,9 @@ from typing import NamedTuple
 
 from earshot_device.core.ids import OutcomeId
 from earshot_device.core.outcome import SpeechFrame
+
+_Owner = tuple[int, int]
+"""Segment and epoch: the higher one wins."""
 
 MAXIMUM_AHEAD = 20_000
 """Frames a buffer accepts beyond the one to play next: 6 to 13 minutes. What is further ahead is not an answer."""
@@ -45,7 +51,7 @@ class SpeechBuffer:
         self.received_count = 0
         self.concealed_count = 0
         self._frames: dict[int, SpeechFrame] = {}
-        self._epoch_starts: dict[int, int] = {}
+        self._begins: dict[_Owner, int] = {}
         self._end: int | None = None
         self._highest = -1
         self._last_segment = 0
@@ -85,8 +91,9 @@ class SpeechBuffer:
         verdict = self._judge(frame)
         if verdict is not Added.NEW:
             return verdict
-        if frame.owner_epoch not in self._epoch_starts:
-            self._begin_epoch(frame)
+        begins = self._begins.get(_owner(frame))
+        if begins is None or frame.sequence < begins:
+            self._begin(frame)
         self._frames[frame.sequence] = frame
         self._highest = max(self._highest, frame.sequence)
         self._frame_s = self._frame_s or frame.duration_s
@@ -106,22 +113,21 @@ class SpeechBuffer:
         if frame.sequence >= beyond:
             return Added.OUT_OF_RANGE
         held = self._frames.get(frame.sequence)
-        if held is not None and held.owner_epoch >= frame.owner_epoch:
+        if held is not None and _owner(held) >= _owner(frame):
             return Added.DUPLICATE
         return Added.NEW
 
-    def _begin_epoch(self, first: SpeechFrame) -> None:
-        self._epoch_starts[first.owner_epoch] = first.sequence
-        for sequence in [n for n in self._frames if n >= first.sequence]:
-            if self._frames[sequence].owner_epoch < first.owner_epoch:
-                del self._frames[sequence]
-                self._highest = max(self._frames, default=self.head - 1)
+    def _begin(self, first: SpeechFrame) -> None:
+        owner = _owner(first)
+        self._begins[owner] = first.sequence
+        for sequence in [n for n in self._frames if n >= first.sequence and _owner(self._frames[n]) < owner]:
+            if self._frames.pop(sequence).last:
                 self._end = None
+            self._highest = max(self._frames, default=self.head - 1)
 
     def _is_stale(self, frame: SpeechFrame) -> bool:
-        return any(
-            epoch > frame.owner_epoch and frame.sequence >= begins for epoch, begins in self._epoch_starts.items()
-        )
+        owner = _owner(frame)
+        return any(other > owner and frame.sequence >= begins for other, begins in self._begins.items())
 
     def peek(self) -> SpeechFrame | None:
         """Return the frame to play next; None while it is missing."""
@@ -155,3 +161,7 @@ class SpeechBuffer:
             while sequence not in self._frames:
                 sequence += 1
             yield Gap(first, sequence)
+
+
+def _owner(frame: SpeechFrame) -> _Owner:
+    return (frame.segment_index, frame.owner_epoch)

@@ -237,10 +237,11 @@ class FinalTranscript(message.Message):
 
 @typing.final
 class SpeechFrame(message.Message):
-    """20 to 60 ms of the answer. Core NATS on device.<household>.<device>.down.speech.<turn>, captured; a receiver drops
-    frames of an outcome that it is not bound to, of a lower owner_epoch, and those it has. Words that bridge a wait
-    (FillerRequested) come on the same subject with an empty outcome_id, before the outcome; its first frame ends them.
-    An outcome with prompts always ends in a frame with `last`, even where nothing in them could be spoken.
+    """20 to 60 ms of the answer. Core NATS on device.<household>.<device>.down.speech.<turn>, captured. A receiver drops
+    frames of an outcome that it is not bound to, those it has, and within a segment those of a lower owner_epoch from the
+    sequence on at which a higher one began; epochs of different segments have nothing to do with each other. Words that
+    bridge a wait (FillerRequested) come on the same subject with an empty outcome_id, before the outcome; its first frame
+    ends them. An outcome with prompts always ends in a frame with `last`, even where nothing in them could be spoken.
     """
 
     DESCRIPTOR: descriptor.Descriptor
@@ -264,7 +265,7 @@ class SpeechFrame(message.Message):
     sequence: builtins.int
     """0 for the first frame of the outcome, then one more each, across segments."""
     owner_epoch: builtins.int
-    """Which delivery of the outcome the sender owns it by."""
+    """Which delivery of its segment's message the sender owns the segment by: compared within the segment only."""
     payload: builtins.bytes
     """Samples."""
     last: builtins.bool
