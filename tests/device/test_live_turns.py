@@ -29,6 +29,8 @@ class PortAudio(types.ModuleType):
         self.broken = broken
         self.played = []
         self.aborted = 0
+        self.opened = 0
+        self.unplugged = False
         self.heard = None
 
     def RawInputStream(self, *, callback, **_options):
@@ -46,7 +48,13 @@ class PortAudio(types.ModuleType):
         def abort():
             self.aborted += 1
 
-        return types.SimpleNamespace(start=lambda: None, close=lambda: None, abort=abort, write=self.played.append)
+        def write(data):
+            if self.unplugged:
+                raise self.PortAudioError("unplugged")
+            self.played.append(data)
+
+        self.opened += 1
+        return types.SimpleNamespace(start=lambda: None, close=lambda: None, abort=abort, write=write)
 
 
 @pytest.fixture
@@ -124,6 +132,26 @@ async def test_no_such_sound_device_is_one_sentence(portaudio):
         Microphone().open()
     with pytest.raises(AudioOutputError, match="no such device"):
         await LoudspeakerSink().open(16_000)
+
+
+async def test_a_loudspeaker_that_failed_is_opened_again(portaudio):
+    """What failed is one error with a code; it is opened anew for the next sound, until it is closed."""
+    sink = LoudspeakerSink()
+    await sink.open(16_000)
+    portaudio.unplugged = True
+    with pytest.raises(AudioOutputError, match="unplugged"):
+        await sink.write(SPEECH)
+    await sink.discard()
+    portaudio.broken = True
+    with pytest.raises(AudioOutputError, match="no such device"):
+        await sink.write(SPEECH)
+    portaudio.unplugged = portaudio.broken = False
+    await sink.write(SPEECH)
+    await sink.write(SPEECH)
+    await sink.close()
+    await sink.write(SPEECH)
+    assert portaudio.played == [SPEECH.tobytes()] * 2
+    assert portaudio.opened == 2
 
 
 async def test_a_filler_bridges_the_wait(cloud, open_device):

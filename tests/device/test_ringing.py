@@ -221,6 +221,32 @@ async def test_without_words_it_just_rings(cloud, open_device, fault):
     assert ear.heard == ["ring"]
 
 
+async def test_an_announcement_that_is_refused_for_good_is_not_repeated(cloud, open_device):
+    """Words that nobody here can speak do not hold the ring up; a cloud that is only busy is asked again."""
+    cloud.refuses_announcements = "overloaded"
+    ear = Ear()
+    await open_device(sink=ear, playback_speed=SLOW)
+    await cloud.direct(ring("a", words="The eggs are done."))
+    await cloud.until(lambda: len(cloud.announcements) >= 2)
+    assert ear.heard == []
+    cloud.refuses_announcements = "unknown_locale"
+    asked = len(cloud.announcements)
+    await until(lambda: ear.heard == ["ring"])
+    assert len(cloud.announcements) <= asked + 2
+    assert (await cloud.event("turn_abandoned")).turn_id == cloud.announcements[0].turn_id
+
+
+@pytest.mark.parametrize("code", ["unknown_locale", "invalid_announcement", "invalid_id"])
+async def test_a_refusal_for_good_rings_at_the_first_answer(cloud, open_device, code):
+    """Each code that asking again can't change: one request, then the ring."""
+    cloud.refuses_announcements = code
+    ear = Ear()
+    await open_device(sink=ear, playback_speed=SLOW)
+    await cloud.direct(ring("a", words="The eggs are done."))
+    await until(lambda: ear.heard == ["ring"])
+    assert len(cloud.announcements) == 1
+
+
 async def test_words_that_stop_coming_are_followed_by_the_ring(cloud, open_device):
     """TTS dies in the middle of the words: what came is heard, then it rings."""
     cloud.announces = True

@@ -4,6 +4,7 @@ import asyncio
 
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
 from earshot_device.core.directives import Speak
 from earshot_device.core.ringbook import Occurrence
@@ -16,11 +17,31 @@ pytestmark = pytest.mark.looptime
 RATE = 1000
 
 
+class Rough(NullSink):
+    """A loudspeaker that fails so many times."""
+
+    def __init__(self):
+        super().__init__()
+        self.failures = 0
+
+    async def write(self, samples) -> None:
+        """Count, or fail."""
+        if self.failures:
+            self.failures -= 1
+            raise OSError("broken on purpose")
+        await super().write(samples)
+
+    async def discard(self) -> None:
+        """Fail while writing does."""
+        if self.failures:
+            raise OSError("broken on purpose")
+
+
 class Scene:
     """A ringer, and what is heard of it: seconds of ringing, and who was announced and for how long."""
 
     def __init__(self, *, ring_for_s: float = 600.0, words_s: float = 2.0):
-        self.sink = NullSink()
+        self.sink = Rough()
         self.output = Output(self.sink, rate=RATE)
         self.told: list[str] = []
         self.out: list[str] = []
@@ -132,3 +153,39 @@ async def test_a_turn_makes_ringing_wait():
         await scene.ringer.stop("a")
     await asyncio.sleep(5)
     assert scene.heard_s == before
+
+
+async def test_a_loudspeaker_that_fails_is_tried_again():
+    """One error costs a second of ringing, and not every ring that follows; it is reported once a fault."""
+    scene = Scene()
+    with capture_logs() as logs:
+        scene.sink.failures = 3
+        scene.ringer.ring(due("a"))
+        await asyncio.sleep(10)
+        assert scene.heard_s == pytest.approx(7.0, abs=0.21)
+        await scene.ringer.stop("a")
+        scene.sink.failures = 1
+        scene.ringer.ring(due("b", "words"))
+        await asyncio.sleep(6)
+    assert scene.told == ["+b", "-b"]
+    assert scene.heard_s == pytest.approx(10.0, abs=0.41)
+    assert [line["code"] for line in logs] == ["ringing_failed"] * 2
+    await scene.ringer.close()
+
+
+async def test_a_loudspeaker_that_never_works_rings_out_and_can_be_stopped():
+    """What nobody can hear ends after its time; a stop that can't silence the sink is a stop, and the next one rings."""
+    scene = Scene(ring_for_s=20.0)
+    with capture_logs():
+        scene.sink.failures = 1_000_000
+        scene.ringer.ring(due("a"))
+        await asyncio.sleep(25)
+        assert scene.out == ["a"]
+        scene.ringer.ring(due("b"))
+        await asyncio.sleep(2)
+        await scene.ringer.stop("b")
+        scene.sink.failures = 0
+        scene.ringer.ring(due("c"))
+        await asyncio.sleep(5)
+    assert scene.heard_s == pytest.approx(5.0, abs=0.21)
+    await scene.ringer.close()

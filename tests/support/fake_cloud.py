@@ -23,7 +23,7 @@ class FakeCloud:
 
     Frames of audio are kept by turn as they come; `missing` holds sequences that this cloud pretends not to have got.
     Events, starts and requests are kept too. Nothing is answered unless the test says so, except for requests: what was
-    missed is `missed`, and announcements are refused unless `announces`.
+    missed is `missed`, and announcements are answered if `announces`, or refused with the code `refuses_announcements`.
     """
 
     def __init__(self, client: Client, address: DeviceAddress, *, rate: int = 24_000) -> None:
@@ -45,6 +45,7 @@ class FakeCloud:
         self.missed: list[directive_pb2.Directive] = []
         self.missed_requests = 0
         self.announces = False
+        self.refuses_announcements = ""
         self.announcements: list[upstream_pb2.AnnouncementRequest] = []
         self.on_outcome_request: Callable[[str], object] | None = None
         self._fences = 0
@@ -74,7 +75,10 @@ class FakeCloud:
                 await self._resend(message)
             case "announce":
                 self.announcements.append(upstream_pb2.AnnouncementRequest.FromString(message.data))
-                if self.announces:
+                if self.refuses_announcements:
+                    refusal = {"error-code": self.refuses_announcements}
+                    await self.client.publish(message.reply, b"", headers=refusal)
+                elif self.announces:
                     await message.respond(upstream_pb2.AnnouncementResponse().SerializeToString())
             case "backfill":
                 await self._backfill(message)

@@ -1,7 +1,8 @@
 """What the device has decided and must not forget: the outcome of each turn, directives that were carried out, and rings.
 
 With a file, a decision is on disk before it has an effect: a device that restarts in the middle of an answer does not
-carry out the same outcome again, nor another one, and one that restarts while it rings goes on ringing.
+carry out the same outcome again, nor another one, and one that restarts while it rings goes on ringing. No effect depends
+on the disk, though: a file that can't be written is reported, and written whole with the next decision.
 """
 
 from __future__ import annotations
@@ -12,9 +13,12 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
+from earshot_chassis import telemetry
 from earshot_device.core.directives import SEEN_CAPACITY, Directive
 from earshot_device.core.ids import DirectiveId, OutcomeId, TurnId
 from earshot_device.core.ringbook import Occurrence, RingBook
+
+_log = telemetry.logger("device.decisions")
 
 CAPACITY = 256
 _ABANDONED = OutcomeId("")
@@ -32,6 +36,7 @@ class Decisions:
         self._turns: OrderedDict[TurnId, OutcomeId] = OrderedDict()
         self._directives: dict[DirectiveId, None] = {}
         self._rings = RingBook()
+        self._unwritten = False
         self.directive_revision = 0
         if path is not None:
             self._load(path)
@@ -39,11 +44,11 @@ class Decisions:
     # Turns.
 
     def bind(self, turn_id: TurnId, outcome_id: OutcomeId) -> bool:
-        """Bind a turn to an outcome; False if it is bound to another one, or abandoned. Writes before it returns."""
+        """Bind a turn to an outcome; False if it is bound to another one, or abandoned. Written before it returns, if it can be."""
         return self._decide(turn_id, outcome_id)
 
     def abandon(self, turn_id: TurnId) -> bool:
-        """Give a turn up; False if it is bound to an outcome. Writes before it returns."""
+        """Give a turn up; False if it is bound to an outcome. Written before it returns, if it can be."""
         return self._decide(turn_id, _ABANDONED)
 
     # Directives outside an outcome.
@@ -54,7 +59,7 @@ class Decisions:
         return tuple(self._directives)
 
     def note_directive(self, directive: Directive) -> None:
-        """Remember a directive, and the highest revision. Writes before it returns."""
+        """Remember a directive, and the highest revision. Written before it returns, if it can be."""
         self._directives[directive.directive_id] = None
         if len(self._directives) > SEEN_CAPACITY:
             del self._directives[next(iter(self._directives))]
@@ -74,11 +79,11 @@ class Decisions:
         return self._rings.untold
 
     def ring(self, occurrence: Occurrence) -> bool:
-        """Let an occurrence ring; False if it does, or was stopped. Writes before it returns."""
+        """Let an occurrence ring; False if it does, or was stopped. Written before it returns, if it can be."""
         return self._saved(self._rings.ring(occurrence))
 
     def stop_ring(self, occurrence_id: str, *, tell: bool) -> bool:
-        """Stop an occurrence for ever; False if it was stopped. Writes before it returns."""
+        """Stop an occurrence for ever; False if it was stopped. Written before it returns, if it can be."""
         return self._saved(self._rings.stop(occurrence_id, tell=tell))
 
     def stop_told(self, occurrence_id: str) -> None:
@@ -123,9 +128,20 @@ class Decisions:
             "directives": list(self._directives),
             "rings": self._rings.kept(),
         }
-        beside = self._path.with_suffix(".new")
-        with beside.open("w", encoding="utf-8") as file:
-            json.dump(kept, file)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(self._path)
+        try:
+            _write(self._path, json.dumps(kept))
+        except OSError as error:
+            if not self._unwritten:
+                _log.error("state_not_saved", code="state_not_saved", reason=error.strerror, path=str(self._path))
+            self._unwritten = True
+        else:
+            self._unwritten = False
+
+
+def _write(path: Path, text: str) -> None:
+    beside = path.with_suffix(".new")
+    with beside.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)

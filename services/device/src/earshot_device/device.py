@@ -20,12 +20,22 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from earshot_chassis import telemetry
 from earshot_chassis.ids import uuid7
 from earshot_device.bus.link import Link
 from earshot_device.bus.missed import MissedDirectives
 from earshot_device.bus.outbox import Outbox
 from earshot_device.core.directives import Directive, DirectiveLog, Listen, MediaItem, Ring, StopRing
-from earshot_device.core.events import Connected, Event, Happening, MediaFinished, StateChanged, Trigger, WakeWord
+from earshot_device.core.events import (
+    Connected,
+    DirectiveAcknowledged,
+    Event,
+    Happening,
+    MediaFinished,
+    StateChanged,
+    Trigger,
+    WakeWord,
+)
 from earshot_device.core.ids import BootId, OutcomeId, SessionId, TurnId
 from earshot_device.core.ringbook import Occurrence
 from earshot_device.decisions import Decisions
@@ -47,6 +57,8 @@ from earshot_device.turns.turn_run import TurnRun
 
 CAPABILITIES = ("speech", "media", "ring")
 _FAREWELL_S = 2.0
+
+_log = telemetry.logger("device")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -347,13 +359,23 @@ class Device:
     async def _obey(self) -> None:
         while True:
             directive = await self._directives.get()
-            # Rings are decided by occurrence: rather twice than lost. Everything else rather lost than twice.
-            by_occurrence = isinstance(directive.command, Ring | StopRing)
-            if not by_occurrence:
-                self._decisions.note_directive(directive)
-            self._outbox.put(await self._parts.directives.run(directive))
-            if by_occurrence:
-                self._decisions.note_directive(directive)
+            try:
+                await self._carry_out(directive)
+            except Exception as error:  # noqa: BLE001 - one directive must not end the ones that follow
+                _log.error("directive_failed", code="internal", exc_info=error)
+
+    async def _carry_out(self, directive: Directive) -> None:
+        # Rings are decided by occurrence: rather twice than lost. Everything else rather lost than twice.
+        by_occurrence = isinstance(directive.command, Ring | StopRing)
+        if not by_occurrence:
+            self._decisions.note_directive(directive)
+        told = await self._parts.directives.run(directive)
+        if by_occurrence and (isinstance(told, DirectiveAcknowledged) or told.final):
+            self._decisions.note_directive(directive)
+        elif by_occurrence:
+            # The cloud still has it, and sends it again.
+            self._directive_log.forget(directive)
+        self._outbox.put(told)
 
     async def _announce(self, occurrence: Occurrence) -> None:
         await self._announcer.announce(occurrence)

@@ -8,6 +8,7 @@ EarshotError (stage "device")
 ├── AudioOutputError         audio_output_unavailable permanent: no loudspeaker
 ├── MediaError               media_unavailable | media_undecodable
 ├── DirectiveError           unknown_directive | directive_expired | not_supported
+├── RequestRefusedError      the answer's code        a request is answered with an error
 ├── MalformedMessageError    malformed_message        permanent: bytes from the cloud that can't be read
 ├── UtteranceRefusedError    invalid_utterance        permanent: an utterance that can't be sent
 └── NotConnectedError        not_connected            permanent: the device is not open
@@ -15,7 +16,7 @@ EarshotError (stage "device")
 
 from __future__ import annotations
 
-from earshot_chassis.errors import InvalidInputError, PermanentError, RetryableError
+from earshot_chassis.errors import EarshotError, InvalidInputError, PermanentError, RetryableError
 
 
 class LinkLostError(RetryableError):
@@ -64,6 +65,13 @@ class DirectiveError(PermanentError):
     """A directive can't be carried out: `unknown_directive`, `directive_expired` or `not_supported`."""
 
     code = "unknown_directive"
+    stage = "device"
+
+
+class RequestRefusedError(EarshotError):
+    """The cloud answers a request with an error; the code is the cloud's, which says whether asking again helps."""
+
+    code = "request_refused"
     stage = "device"
 
 

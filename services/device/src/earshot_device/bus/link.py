@@ -24,7 +24,7 @@ from nats.errors import TimeoutError as NatsTimeoutError
 from earshot_chassis import telemetry
 from earshot_chassis.errors import RetryableError
 from earshot_chassis.publishing import Publisher
-from earshot_device.errors import CredentialRefusedError, LinkLostError, NotConnectedError
+from earshot_device.errors import CredentialRefusedError, LinkLostError, NotConnectedError, RequestRefusedError
 from earshot_device.identity import Identity
 from earshot_device.tasks import end
 
@@ -151,13 +151,26 @@ class Link:
 
     async def ask(self, subject: str, payload: bytes, *, timeout_s: float = 1.0) -> bytes | None:
         """Send a request; None when nobody answers in time, or answers with an error."""
+        try:
+            return await self.request(subject, payload, timeout_s=timeout_s)
+        except RequestRefusedError:
+            return None
+
+    async def request(self, subject: str, payload: bytes, *, timeout_s: float) -> bytes | None:
+        """Send a request; None when nobody answers in time.
+
+        Raises:
+            RequestRefusedError: It is answered with an error, whose code it has.
+        """
         if self._client is None:
             return None
         try:
             reply = await self._client.request(subject, payload, timeout=timeout_s)
         except (NatsError, OSError):
             return None
-        return None if (reply.headers or {}).get("error-code") else reply.data
+        if code := (reply.headers or {}).get("error-code"):
+            raise RequestRefusedError("the cloud answers with an error", code=code)
+        return reply.data
 
     async def _check_credential(self) -> None:
         path = self._identity.credentials

@@ -105,11 +105,14 @@ class Outbox:
             await self._filled.wait()
             while self._entries:
                 entry = self._entries[0]
-                if not await self._deliver(entry):
-                    continue
+                try:
+                    if not await self._deliver(entry):
+                        continue
+                    self._delivered(entry.event)
+                except Exception as error:  # noqa: BLE001 - one event must not end the ones behind it
+                    _log.error("event_failed", code="internal", exc_info=error)
                 if self._entries and self._entries[0] is entry:
                     self._entries.popleft()
-                self._delivered(entry.event)
             self._filled.clear()
             self._empty.set()
 

@@ -137,3 +137,7 @@ class DirectiveLog:
             del self._seen[next(iter(self._seen))]
         self.revision = max(self.revision, directive.revision)
         return True
+
+    def forget(self, directive: Directive) -> None:
+        """Let a directive that could not be carried out come again."""
+        self._seen.pop(directive.directive_id, None)

@@ -85,6 +85,11 @@ class DirectiveFailed:
     message: str
     retryable: bool = False
 
+    @property
+    def final(self) -> bool:
+        """Whether the same directive would be refused again; a fault of the device's own may be over by then."""
+        return not self.retryable and self.code != "internal"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnAbandoned:

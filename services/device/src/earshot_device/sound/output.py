@@ -16,8 +16,11 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from earshot_chassis import telemetry
 from earshot_device.sound.pacing import REAL_TIME, Pacer
 from earshot_device.sound.sinks import Sink
+
+_log = telemetry.logger("device.output")
 
 DEFAULT_VOLUME = 50
 _LOUDEST = 100
@@ -102,10 +105,16 @@ class Output:
                 return
 
     async def discard(self, channel: Channel) -> None:
-        """Silence at once what a channel has still on its way to the loudspeaker; a higher one that is held is spared."""
+        """Silence at once what a channel has still on its way to the loudspeaker; a higher one that is held is spared.
+
+        A sink that can't is no error: who falls silent has more to do than that.
+        """
         if self._is_silenced(channel):
             return
-        await self._sink.discard()
+        try:
+            await self._sink.discard()
+        except Exception as error:  # noqa: BLE001 - a library's own
+            _log.error("sound_not_discarded", code="sound_not_discarded", exc_info=error)
         self._pacer.restart()
 
     def _is_free(self, channel: Channel) -> bool:

@@ -1,7 +1,8 @@
 """Ringing until somebody stops it, or for so long.
 
 One task rings for everything that is due, and has what comes with an announcement announced first, one after the other.
-A turn of the user's silences it by the output's own rule; it goes on where it was.
+A turn of the user's silences it by the output's own rule; it goes on where it was. A loudspeaker that fails is tried again
+for as long as something is due.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from earshot_device.sound.output import Channel, Output
 from earshot_device.tasks import end
 
 _BLOCK_S = 0.1
+_TRY_AGAIN_S = 1.0
 
 _log = telemetry.logger("device.ringing")
 
@@ -54,6 +56,7 @@ class Ringer:
         self._due: dict[str, _Due] = {}
         self._task: asyncio.Task[None] | None = None
         self._saying: tuple[str, asyncio.Task[None]] | None = None
+        self._failing = False
 
     def ring(self, occurrence: Occurrence) -> None:
         """Ring for an occurrence, behind its announcement; once more is no change."""
@@ -87,20 +90,38 @@ class Ringer:
             await self._output.discard(Channel.RING)
 
     async def _run(self) -> None:
+        try:
+            with self._output.hold(Channel.RING):
+                while self._due:
+                    await self._sound_or_wait()
+        finally:
+            if self._task is asyncio.current_task():
+                self._task = None
+
+    async def _sound_or_wait(self) -> None:
+        try:
+            await self._sound()
+        except Exception as error:  # noqa: BLE001 - whatever is wrong now may be right in a second
+            if not self._failing:
+                _log.error("ringing_failed", code="ringing_failed", exc_info=error)
+            self._failing = True
+            await asyncio.sleep(_TRY_AGAIN_S)
+            self._end_what_is_over()
+
+    async def _sound(self) -> None:
         period = tones.ring(self._output.rate)
         size = int(self._output.rate * _BLOCK_S)
         begin = 0
-        with self._output.hold(Channel.RING):
-            while self._due:
-                unspoken = next((due for due in self._due.values() if due.unspoken), None)
-                if unspoken is not None:
-                    await self._say(unspoken)
-                    begin = 0
-                    continue
-                await self._output.write(Channel.RING, period[begin : begin + size])
-                begin = begin + size if begin + size < len(period) else 0
-                self._end_what_is_over()
-        self._task = None
+        while self._due:
+            unspoken = next((due for due in self._due.values() if due.unspoken), None)
+            if unspoken is not None:
+                await self._say(unspoken)
+                begin = 0
+                continue
+            await self._output.write(Channel.RING, period[begin : begin + size])
+            self._failing = False
+            begin = begin + size if begin + size < len(period) else 0
+            self._end_what_is_over()
 
     async def _say(self, due: _Due) -> None:
         due.unspoken = False

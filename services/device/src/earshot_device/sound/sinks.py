@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import wave
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -103,7 +104,7 @@ class WavSink:
 
 
 class LoudspeakerSink:
-    """Plays through PortAudio.
+    """Plays through PortAudio. A loudspeaker that failed is opened anew when there is something to play again.
 
     Args:
         device: PortAudio's name or number of the output; None: the default one.
@@ -112,6 +113,7 @@ class LoudspeakerSink:
     def __init__(self, device: str | int | None = None) -> None:
         self._device = device
         self._stream: Any = None
+        self._rate: int | None = None
 
     async def open(self, rate: int) -> None:
         """Open the output.
@@ -127,11 +129,26 @@ class LoudspeakerSink:
             self._stream.start()
         except library.PortAudioError as error:
             raise AudioOutputError(f"the loudspeaker can't be opened: {error}") from error
+        self._rate = rate
 
     async def write(self, samples: Samples) -> None:
-        """Hand samples to PortAudio, waiting in a thread while its buffer is full."""
-        if self._stream is not None:
-            await asyncio.to_thread(self._stream.write, samples.tobytes())
+        """Hand samples to PortAudio, waiting in a thread while its buffer is full.
+
+        Raises:
+            AudioOutputError: The loudspeaker failed, or can't be opened again.
+        """
+        if self._rate is None:
+            return
+        if self._stream is None:
+            await self.open(self._rate)
+        stream = self._stream
+        try:
+            await asyncio.to_thread(stream.write, samples.tobytes())
+        except sound_library(AudioOutputError).PortAudioError as error:
+            self._stream = None
+            with suppress(Exception):
+                stream.close()
+            raise AudioOutputError(f"the loudspeaker failed: {error}") from error
 
     async def discard(self) -> None:
         """Drop what PortAudio holds."""
@@ -141,6 +158,7 @@ class LoudspeakerSink:
 
     async def close(self) -> None:
         """Close the output."""
+        self._rate = None
         if self._stream is not None:
             self._stream.close()
             self._stream = None

@@ -1,10 +1,10 @@
 """Having the words spoken that came with a ring.
 
-    -> up.announce            AnnouncementRequest{turn_id: T}    repeated until answered, for 3 s
+    -> up.announce            AnnouncementRequest{turn_id: T}    repeated until answered, for 3 s; not where it is refused
     <- down.outcome.T         Outcome{ANSWERED}                  bound and asked for again as any turn's
     <- down.speech.T          SpeechFrame 0 … n                  played below a turn of the user's, which makes it wait
 
-The words are lost rather than waited for: when no frame has come in time, or they stop coming, it ends, the cloud is
+The words are lost rather than waited for: when they are refused, no frame has come in time, or they stop coming, it ends, the cloud is
 told that the turn is closed, and the device rings.
 """
 
@@ -25,6 +25,7 @@ from earshot_device.core.outcome import OutcomeKind, OutcomeSegment, SpeechFrame
 from earshot_device.core.recognition import CloudError, RecognitionUpdate
 from earshot_device.core.ringbook import Occurrence
 from earshot_device.core.turn import Phase, Turn, Verdict
+from earshot_device.errors import RequestRefusedError
 from earshot_device.sound.output import Channel
 from earshot_device.tasks import end
 from earshot_device.turns.parts import Parts
@@ -37,6 +38,7 @@ _LONGEST_STALL_S = 3.0
 _ASK_TIMEOUT_S = 1.0
 _ASK_PAUSE_S = 0.25
 _RECALL_S = 0.7
+_REFUSED_FOR_GOOD = frozenset({"invalid_announcement", "invalid_id", "unknown_locale"})
 _EARLY_FRAMES = 1000
 
 
@@ -168,8 +170,14 @@ class Announcement:
         )
         loop = asyncio.get_running_loop()
         give_up = loop.time() + min(_LONGEST_ASK_S, self._limit_s)
-        while await link.ask(subject, request, timeout_s=_ASK_TIMEOUT_S) is None:
-            if loop.time() > give_up and not self.turn.segments:
+        while True:
+            refused = False
+            try:
+                if await link.request(subject, request, timeout_s=_ASK_TIMEOUT_S) is not None:
+                    break
+            except RequestRefusedError as error:
+                refused = error.code in _REFUSED_FOR_GOOD
+            if (refused or loop.time() > give_up) and not self.turn.segments:
                 self._unanswered = True
                 self._changed.set()
                 return

@@ -56,15 +56,17 @@ class Rings:
             self._changed()
 
     def ring(self, ring: Ring, expire_at: float | None) -> bool:
-        """Ring; False for what rings already, or was stopped."""
+        """Ring; False for what rings already, or was stopped. What rings already is made sure of."""
         occurrence = Occurrence(
             occurrence_id=ring.occurrence_id, label=ring.label, announcement=ring.announcement, expire_at=expire_at
         )
-        if not self._decisions.ring(occurrence):
-            return False
-        self._ringer.ring(occurrence)
-        self._changed()
-        return True
+        new = self._decisions.ring(occurrence)
+        for kept in self.ringing:
+            if kept.occurrence_id == occurrence.occurrence_id:
+                self._ringer.ring(kept)
+        if new:
+            self._changed()
+        return new
 
     async def stop(self, occurrence_id: str, *, tell: bool) -> tuple[str, ...]:
         """Stop an occurrence, also one that has not come yet, or with an empty id all that ring; return which.
