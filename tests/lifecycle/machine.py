@@ -9,21 +9,24 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from earshot_audio import Encoding, Format
 from earshot_device.core.ids import OutcomeId
-from earshot_device.core.outcome import SpeechFrame
+from earshot_device.core.outcome import OutcomeKind, SpeechFrame
 from earshot_device.core.speech_buffer import Added
 from earshot_device.core.turn import Phase, Verdict
 from lifecycle.world import (
     FRAMES_A_SEGMENT,
     MOST_WRITERS,
+    OTHERS,
     SEGMENTS,
     How,
     Ledger,
     Listening,
+    Who,
     Writer,
     answering,
     expiring,
 )
 
+SILENT = {OutcomeKind.CANCELLED, OutcomeKind.REJECTED}
 FORMAT = Format(encoding=Encoding.LINEAR16, sample_rate_hertz=16_000)
 
 
@@ -38,6 +41,7 @@ class TurnMachine(RuleBasedStateMachine):
         self.history: list[bytes] = []
         self.deliveries = 0
         self.speakers: dict[tuple[int, int], int] = {}
+        self.accepted: dict[tuple[int, int], int] = {}
         self.bound: OutcomeId | None = None
         self.finals: list[int] = []
 
@@ -57,6 +61,13 @@ class TurnMachine(RuleBasedStateMachine):
         if len(self.writers) < MOST_WRITERS:
             self.deliveries += 1
             self.writers.append(Writer(f"deadline {self.deliveries}", expiring(self.ledger, self.deliveries)).start())
+
+    @rule(who=st.sampled_from(list(OTHERS)))
+    def somebody_else_decides(self, who: Who) -> None:
+        """Each any number of times; the device's decision, only where it has taken one."""
+        if len(self.writers) < MOST_WRITERS and (who is not Who.DEVICE or self.device.apologised):
+            self.deliveries += 1
+            self.writers.append(Writer(f"{who} {self.deliveries}", OTHERS[who](self.ledger, self.deliveries)).start())
 
     @precondition(lambda self: any(writer.waiting for writer in self.writers))
     @rule(data=st.data(), how=st.sampled_from([How.THROUGH, How.THROUGH, How.THROUGH, How.LOST, How.ABSENT]))
@@ -140,9 +151,15 @@ class TurnMachine(RuleBasedStateMachine):
                 last=sequence == FRAMES_A_SEGMENT * SEGMENTS - 1,
             )
         )
-        if verdict is Added.STALE:
-            begins = [begin for (part, later), begin in self.speakers.items() if part == segment and later > epoch]
-            assert any(begin <= sequence for begin in begins), "nobody has taken this frame over"
+        taken_over = any(
+            part == segment and later > epoch and begin <= sequence for (part, later), begin in self.accepted.items()
+        )
+        if verdict is Added.NEW:
+            assert not foreign, "of an outcome that the turn is not bound to"
+            assert not taken_over, "from a worker that was replaced there"
+            self.accepted[segment, epoch] = min(sequence, self.accepted.get((segment, epoch), sequence))
+        elif verdict is Added.STALE:
+            assert taken_over, "nobody has replaced its worker"
 
     @rule()
     def the_loudspeaker_plays(self) -> None:
@@ -215,7 +232,8 @@ class TurnMachine(RuleBasedStateMachine):
         if self.bound is None:
             self.bound = self.device.turn.outcome_id
         self.the_device_is_bound_to_one_outcome()
-        assert self.device.apologised != self.device.answered
+        silenced = any(segment.kind in SILENT for segment in self.device.turn.segments)
+        assert [self.device.apologised, self.device.answered, silenced].count(True) == 1
         assert self.device.apologised or self.device.turn.complete
 
 

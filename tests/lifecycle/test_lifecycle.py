@@ -18,7 +18,7 @@ from earshot_device.core.speech_buffer import Added, SpeechBuffer
 from earshot_device.core.turn import Turn, Verdict
 from earshot_dialogue.claims.chain import OutcomeChain
 from lifecycle.machine import TurnMachine
-from lifecycle.world import Ledger, Listening, Operation, Recorded
+from lifecycle.world import Access, Listening, Who
 
 EXAMPLES = int(os.environ.get("EARSHOT_LIFECYCLE_EXAMPLES", "250"))
 CHECKED = settings(
@@ -45,16 +45,11 @@ def test_whatever_happens_a_turn_ends_once() -> None:
     run_state_machine_as_test(TurnMachine, settings=CHECKED)
 
 
-def _no_compare_and_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def claim(self: Ledger, _subject: str, outcome: Any) -> int:
-        def store() -> int:
-            copy = type(outcome).FromString(outcome.SerializeToString())
-            self.stored.append(Recorded(outcome=copy, sequence=10 * (len(self.stored) + 1)))
-            return self.stored[-1].sequence
+def _no_compare_and_set(who: Who) -> Callable[[pytest.MonkeyPatch], None]:
+    def remove(monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(Access, "unfenced", frozenset({who}))
 
-        return await Operation(store)
-
-    monkeypatch.setattr(Ledger, "claim", claim)
+    return remove
 
 
 def _lost_answer_taken_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,7 +104,7 @@ def _both_sounds(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "fence",
     [
-        _no_compare_and_set,
+        *(pytest.param(_no_compare_and_set(who), id=f"no compare-and-set for {who}") for who in Who),
         _lost_answer_taken_for_another,
         _any_outcome_binds,
         _zombies_are_believed,

@@ -1,7 +1,9 @@
 """One turn in a world where everything can happen: the real code that decides it, on a ledger that can lose its answers.
 
-Whoever writes outcomes (dialogue's first delivery, its redeliveries, the deadline's reader, their frozen selves that wake)
-is a coroutine that stops before each operation on the ledger. The machine chooses who goes on, and how:
+Whoever writes outcomes (dialogue's first delivery, its redeliveries, the deadline's reader, a device's decision, a "stop",
+asr's refusal, an announcement, their frozen selves that wake) is a coroutine that stops before each operation on the
+ledger. Never would all of them meet in one turn; what holds when they do holds when fewer do. The machine chooses who goes
+on, and how:
 
     goes through      stored or refused as JetStream would, and the writer is told
     lost answer       stored or refused, and the writer is told that nobody answered
@@ -17,10 +19,14 @@ from collections.abc import Coroutine, Generator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from earshot.common.v1 import turn_pb2
+from earshot.device.v1 import upstream_pb2
 from earshot.dialogue.v1 import outcome_pb2
+from earshot_asr.errors import QuotaExceededError
+from earshot_asr.handlers import _Turn
+from earshot_asr.utterance import Epoch
 from earshot_chassis.consuming import Delivery
 from earshot_chassis.errors import ConflictError, RetryableError
 from earshot_device.bus import wire as device_wire
@@ -29,17 +35,22 @@ from earshot_device.core.outcome import OutcomeKind, SpeechFrame
 from earshot_device.core.recognition import Endpoint, EndpointReason, Final, RecognitionUpdate
 from earshot_device.core.speech_buffer import Added, SpeechBuffer
 from earshot_device.core.turn import Turn, Verdict
+from earshot_dialogue.announcements import Announcements
+from earshot_dialogue.claims.breaking import break_off
 from earshot_dialogue.claims.chain import OutcomeChain, UnfinishedAnswerError
 from earshot_dialogue.claims.decided import DecidedTurns
 from earshot_dialogue.claims.ledger import OutcomeLedger, Recorded
 from earshot_dialogue.core.outcome import Kind, Segment, apology, broken_off
 from earshot_dialogue.core.values import Fault, Prompt
 from earshot_dialogue.deadlines import DeadlineReader
+from earshot_dialogue.deviceevents import DeviceEvents
 from earshot_dialogue.languages import Languages
+from earshot_topology.subjects import DeviceAddress
 
 LANGUAGES = Languages.load()
 TURN = "turn-1"
-SUBJECT = f"turn.outcome.h.d.{TURN}"
+ADDRESS = DeviceAddress("h", "d")
+SUBJECT = ADDRESS.turn_outcome(TURN)
 LISTEN_S, ANSWER_S = 20.0, 8.0
 SEGMENTS = 3
 FRAMES_A_SEGMENT = 4
@@ -84,30 +95,76 @@ class Operation:
 
 
 class Ledger:
-    """The OUTCOMES stream, in memory, with the interface of OutcomeLedger."""
+    """The OUTCOMES stream, in memory."""
 
     def __init__(self) -> None:
         self.stored: list[Recorded] = []
 
+    def store(self, outcome: outcome_pb2.Outcome, expected: int | None) -> int:
+        """Keep a segment behind the one that is expected; None: behind any.
+
+        Raises:
+            ConflictError: Another one stands there.
+        """
+        if expected is not None and expected != (self.stored[-1].sequence if self.stored else 0):
+            raise ConflictError("another segment stands there")
+        copy = outcome_pb2.Outcome.FromString(outcome.SerializeToString(deterministic=True))
+        self.stored.append(Recorded(outcome=copy, sequence=10 * (len(self.stored) + 1)))
+        return self.stored[-1].sequence
+
+
+class Who(StrEnum):
+    """Kinds of writers."""
+
+    DIALOGUE = "dialogue"
+    DEADLINE = "deadline"
+    DEVICE = "the device's decision"
+    STOP = "a stop"
+    QUOTA = "asr's refusal"
+    ANNOUNCEMENT = "an announcement"
+
+
+class Access:
+    """The ledger as one kind of writer reaches it: with the interfaces of OutcomeLedger and of Bus."""
+
+    unfenced: ClassVar[frozenset[Who]] = frozenset()
+    """Whose claims the ledger stores wherever they come: for tests of the machine itself."""
+
+    def __init__(self, ledger: Ledger, who: Who) -> None:
+        self._ledger = ledger
+        self._who = who
+
     async def claim(self, _subject: str, outcome: outcome_pb2.Outcome) -> int:
         """See OutcomeLedger."""
-        copy = outcome_pb2.Outcome.FromString(outcome.SerializeToString(deterministic=True))
-
-        def store() -> int:
-            if copy.expected_sequence != (self.stored[-1].sequence if self.stored else 0):
-                raise ConflictError("another segment stands there")
-            self.stored.append(Recorded(outcome=copy, sequence=10 * (len(self.stored) + 1)))
-            return self.stored[-1].sequence
-
-        return cast("int", await Operation(store))
+        return await self._store(outcome, outcome.expected_sequence)
 
     async def last(self, _subject: str) -> Recorded | None:
         """See OutcomeLedger."""
-        return cast("Recorded | None", await Operation(lambda: self.stored[-1] if self.stored else None))
+        stored = self._ledger.stored
+        return cast("Recorded | None", await Operation(lambda: stored[-1] if stored else None))
+
+    async def last_of(self, _address: DeviceAddress) -> outcome_pb2.Outcome | None:
+        """See OutcomeLedger."""
+        last = await self.last(SUBJECT)
+        return last.outcome if last is not None else None
 
     async def standing(self, _subject: str) -> tuple[Recorded, ...]:
         """See OutcomeLedger."""
-        return cast("tuple[Recorded, ...]", await Operation(lambda: tuple(self.stored)))
+        return cast("tuple[Recorded, ...]", await Operation(lambda: tuple(self._ledger.stored)))
+
+    async def publish(
+        self, _subject: str, outcome: outcome_pb2.Outcome, *, expected_last_subject_sequence: int | None = None
+    ) -> int:
+        """See Bus."""
+        return await self._store(outcome, expected_last_subject_sequence)
+
+    async def send(self, _subject: str, _message: object) -> None:
+        """See Bus; lost."""
+
+    async def _store(self, outcome: outcome_pb2.Outcome, expected: int | None) -> int:
+        copy = outcome_pb2.Outcome.FromString(outcome.SerializeToString(deterministic=True))
+        wanted = None if self._who in self.unfenced else expected
+        return cast("int", await Operation(lambda: self._ledger.store(copy, wanted)))
 
 
 @dataclass(slots=True)
@@ -165,7 +222,8 @@ def context() -> turn_pb2.TurnContext:
 
 async def answering(ledger: Ledger, segments: int, fails_after: int | None) -> None:
     """Claim an answer as fulfilment does: segment by segment; a skill that fails ends it with an apology."""
-    chain = OutcomeChain(cast("OutcomeLedger", ledger), SUBJECT, context(), session_revision=1)
+    access = cast("OutcomeLedger", Access(ledger, Who.DIALOGUE))
+    chain = OutcomeChain(access, SUBJECT, context(), session_revision=1)
     for index in range(segments):
         if index == fails_after:
             fault = Fault(code="skill_unavailable", message="gone")
@@ -183,18 +241,61 @@ async def answering(ledger: Ledger, segments: int, fails_after: int | None) -> N
 
 async def expiring(ledger: Ledger, number: int) -> None:
     """Read the turn's deadline: the service's own handler."""
-    reader = DeadlineReader(cast("OutcomeLedger", ledger), LANGUAGES, DecidedTurns())
+    access = cast("OutcomeLedger", Access(ledger, Who.DEADLINE))
+    reader = DeadlineReader(access, LANGUAGES, DecidedTurns())
     event = outcome_pb2.TurnDeadline(turn=context(), waiting_for="answer")
     if await reader.obsolete(event):
         return
-    delivery = Delivery(
-        subject="turn.deadline.due",
+    await reader.due(event, _delivery("turn.deadline.due", number))
+
+
+def _delivery(subject: str, number: int) -> Delivery:
+    return Delivery(
+        subject=subject,
         headers={},
         num_delivered=number,
         stream_sequence=1,
         timestamp=datetime.now(UTC) - timedelta(seconds=1),
     )
-    await reader.due(event, delivery)
+
+
+async def giving_up(ledger: Ledger, number: int) -> None:
+    """Read that the device closed the turn: dialogue's own handler."""
+    access: Any = Access(ledger, Who.DEVICE)
+    event = upstream_pb2.DeviceEvent(
+        turn_id=TURN, turn_abandoned=upstream_pb2.TurnAbandoned(reason="cloud_timeout", apology_played=True)
+    )
+    await DeviceEvents(access, access, cast("Any", None)).happened(event, _delivery(ADDRESS.event(), number))
+
+
+async def stopping(ledger: Ledger, _number: int) -> None:
+    """Break the device's last answer off: the user said stop in another turn."""
+    access = cast("OutcomeLedger", Access(ledger, Who.STOP))
+    await break_off(access, ADDRESS, Fault(code="stopped_by_user", message="the user said stop"))
+
+
+async def refusing(ledger: Ledger, number: int) -> None:
+    """End the turn in silence, as asr does far beyond a quota: its own code."""
+    turn = _Turn(
+        address=ADDRESS,
+        context=context(),
+        epoch=Epoch(number),
+        deadline=timedelta(seconds=8),
+        bus=cast("Any", Access(ledger, Who.QUOTA)),
+        root={},
+    )
+    await turn.reject(QuotaExceededError("far beyond"))
+
+
+async def announcing(ledger: Ledger, _number: int) -> None:
+    """Have words spoken as the turn's outcome: dialogue's own handler."""
+    access = cast("OutcomeLedger", Access(ledger, Who.ANNOUNCEMENT))
+    request = upstream_pb2.AnnouncementRequest(turn_id=TURN, text="Eggs.", locale="en-US")
+    await Announcements(access, LANGUAGES).announce(request, ADDRESS.announce())
+
+
+OTHERS = {Who.DEVICE: giving_up, Who.STOP: stopping, Who.QUOTA: refusing, Who.ANNOUNCEMENT: announcing}
+"""Writers that neither answer nor apologise."""
 
 
 @dataclass(slots=True)
