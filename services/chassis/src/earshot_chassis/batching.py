@@ -22,6 +22,7 @@ from nats.errors import Error as NatsError
 from opentelemetry.trace import INVALID_SPAN
 
 from earshot_chassis import telemetry
+from earshot_chassis.attempts import HandedBack
 from earshot_chassis.codec import decode
 from earshot_chassis.consuming import (
     LEASE,
@@ -85,6 +86,7 @@ class BatchWorker(PullWorker, Generic[M]):
         function: Handles a batch.
         park: Stores what is given up.
         size: Messages in a batch at most; a few batches are in progress at once.
+        handed_back: Knows which deliveries were handed back.
     """
 
     def __init__(
@@ -95,8 +97,9 @@ class BatchWorker(PullWorker, Generic[M]):
         function: BatchHandler[M],
         park: ParkFunction,
         size: int,
+        handed_back: HandedBack,
     ) -> None:
-        consuming = Consuming(consumer, message_type, self._alone, park)
+        consuming = Consuming(consumer, message_type, self._alone, park, handed_back=handed_back)
         super().__init__(client, consumer, consuming, size * _LANES)
         self._type = message_type
         self._function = function
