@@ -210,6 +210,11 @@ class HandedBack:
         """Return when a delivery was handed back; None: not that anybody heard."""
         return self._times.get((place.stream, place.durable, sequence, number))
 
+    def lost(self, place: Place, sequence: int, number: int, stored_at: datetime) -> bool:
+        """Tell whether a delivery ended without a word, for all that anybody who listened all the time can say."""
+        before = self.time_ns(place, sequence, number - 1) or int(stored_at.timestamp() * 1e9)
+        return self.time_ns(place, sequence, number) is None and self.listens_since(before)
+
     async def _heard(self, message: Msg) -> None:
         try:
             told = json.loads(message.data)
