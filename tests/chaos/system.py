@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from chaos.sounding import RATE
 from earshot_device import DeviceSettings
-from earshot_local import Service
+from earshot_local import Service, patience
 from earshot_local.stack import Stack
 from earshot_topology.subjects import DeviceAddress
 
@@ -23,10 +23,9 @@ ENVIRONMENT: Final = {
     # A household may set 800 in that time; a soak sets more in a day.
     "EARSHOT_SCHEDULER_OVER_KEPT_S": "600",
 }
-# A stream, and each consumer on it, is without a leader for 4 to 9 s when its node is killed. An outage that is shorter
-# than the deadline is ridden out; with the default of 8 s the longest elections are not.
-CLUSTER_ENVIRONMENT: Final = {"EARSHOT_ASR_DEADLINE_S": "12", "EARSHOT_DIALOGUE_ANSWER_WITHIN_S": "12"}
-CLUSTER_DEVICE: Final = {"answer_timeout_s": 14.0, "segment_timeout_s": 12.0, "speech_timeout_s": 12.0}
+# As `earshot up --cluster 3` has it.
+CLUSTER_ENVIRONMENT: Final = patience.of_services(3)
+CLUSTER_DEVICE: Final = patience.of_devices(3, {})
 _SKILL: Final = "chaos.processes.skill"
 
 

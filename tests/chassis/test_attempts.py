@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,8 +13,12 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from earshot.asr.v1.events_pb2 import TurnTranscribed
 from earshot_chassis import attempts, telemetry
 from earshot_chassis.attempts import Attempt, HandedBack
+from earshot_chassis.bus import Bus
+from earshot_chassis.consuming import Delivery
+from earshot_chassis.settings import ServiceSettings
 from earshot_topology import attributes
 from earshot_topology.streams import NLU_TRANSCRIBED, Consumer
 from support.nats import nats_server
@@ -38,13 +44,13 @@ def attempt(number: int, headers: dict[str, str] = HEADERS, age_s: float = 5.0) 
 
 
 def run(one: Attempt, handed_back: HandedBack | None = None) -> dict[str, str]:
-    """Make an attempt that succeeds; return the headers of what it published."""
+    """Make an attempt that succeeds, in a process that heard everything unless told otherwise; return what it published."""
     headers: dict[str, str] = {}
     with one.span(NAME, {}) as current:
         began_ns = current.start_time  # type: ignore[attr-defined]  # a recording span
         with telemetry.span("inner"):
             telemetry.inject_message(headers)
-        one.draw_lost(current, began_ns, NAME, handed_back or HandedBack(), **{attributes.MESSAGING_MESSAGE: "7"})
+        one.draw_lost(current, began_ns, NAME, handed_back or HandedBack(0), **{attributes.MESSAGING_MESSAGE: "7"})
     return headers
 
 
@@ -89,7 +95,7 @@ def test_a_first_delivery_draws_nothing(spans: InMemorySpanExporter) -> None:
 
 def test_one_that_was_handed_back_is_not_lost(spans: InMemorySpanExporter) -> None:
     """It sent its own span; one before it that was lost has been drawn by it."""
-    handed_back = HandedBack()
+    handed_back = HandedBack(0)
     handed_back.note(NLU_TRANSCRIBED, 7, 2)
     run(attempt(3), handed_back)
     assert drawn(spans) == []
@@ -97,6 +103,31 @@ def test_one_that_was_handed_back_is_not_lost(spans: InMemorySpanExporter) -> No
     (lost,) = drawn(spans)
     assert (lost.attributes or {})[attempts.DELIVERY_COUNT] == "3"
     assert lost.start_time == handed_back.time_ns(NLU_TRANSCRIBED, 7, 2)
+
+
+@pytest.mark.parametrize("since_s", [None, -3.0])
+def test_what_may_have_been_handed_back_unheard_is_not_lost(spans: InMemorySpanExporter, since_s: float | None) -> None:
+    """Who listens for less long than the message is there draws the attempt, but neither as a failure nor as a loss."""
+    since_ns = None if since_s is None else time.time_ns() + int(since_s * 1e9)
+    run(attempt(2, age_s=5.0), HandedBack(since_ns))
+    (before,) = drawn(spans)
+    assert (before.status.status_code, (before.attributes or {})[attempts.END]) == (
+        trace.StatusCode.UNSET,
+        "attempt_unknown",
+    )
+    assert attempts.SILENT not in (before.attributes or {})
+    assert set(before.attributes or {}) <= attributes.DECLARED
+    (after,) = [span for span in spans.get_finished_spans() if span.name == NAME and span is not before]
+    assert attempts.TAKEOVER not in (after.attributes or {})
+
+
+def test_who_listened_when_an_earlier_one_was_handed_back_knows_the_next(spans: InMemorySpanExporter) -> None:
+    """Delivery 1 was heard to be handed back; delivery 2, of which nothing was heard, is lost."""
+    handed_back = HandedBack(time.time_ns())
+    handed_back.note(NLU_TRANSCRIBED, 7, 1)
+    run(attempt(3, age_s=5.0), handed_back)
+    (lost,) = drawn(spans)
+    assert lost.status.description == "attempt_lost"
 
 
 def test_several_in_a_row_are_all_drawn(spans: InMemorySpanExporter) -> None:
@@ -163,3 +194,51 @@ async def test_the_server_tells_what_was_handed_back(tmp_path) -> None:
         assert known == {1}
         await client.close()
         await other.close()
+
+
+async def test_a_clean_handover_before_the_start_is_not_drawn_as_a_kill(tmp_path, spans: InMemorySpanExporter) -> None:
+    """Who starts after a replica has drained goes on with what that one handed back; nobody was killed, and none says so."""
+    async with nats_server(tmp_path) as server:
+        client = await server.connect()
+        await client.jetstream().publish("turn.transcribed", b"", headers=HEADERS)
+        await (await delivered(client, NLU_TRANSCRIBED)).nak()
+        await client.close()
+        handled: list[int] = []
+
+        async def handle(_event: TurnTranscribed, delivery: Delivery) -> None:
+            handled.append(delivery.num_delivered)
+
+        bus = Bus("nlu", ServiceSettings(nats_url=server.url))
+        await bus.connect()
+        bus.worker(NLU_TRANSCRIBED, TurnTranscribed, handle)
+        await bus.start()
+        async with asyncio.timeout(10):
+            while not drawn(spans):
+                await asyncio.sleep(0.01)
+        await bus.stop_consuming(2)
+        await bus.close()
+    assert handled == [2]
+    (before,) = drawn(spans)
+    assert (before.attributes or {})[attempts.END] == "attempt_unknown"
+
+
+async def test_who_was_cut_off_has_not_listened_meanwhile(tmp_path) -> None:
+    """A connection that comes back heard nothing of what was handed back while it was away."""
+    async with nats_server(tmp_path) as server:
+        bus = Bus("nlu", ServiceSettings(nats_url=server.url))
+        await bus.connect()
+        await bus.start()
+        before = time.time_ns()
+        assert bus.handed_back.listens_since(before)
+        back = asyncio.Event()
+
+        async def reconnected() -> None:
+            back.set()
+
+        bus.on_reconnect(reconnected)
+        server.kill()
+        server.start()
+        async with asyncio.timeout(20):
+            await back.wait()
+        assert not bus.handed_back.listens_since(before)
+        await bus.close()

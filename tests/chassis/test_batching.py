@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from structlog.testing import capture_logs
 
 from earshot.asr.v1 import events_pb2
-from earshot_chassis import batching
+from earshot_chassis import batching, telemetry
 from earshot_chassis.batching import Received
 from earshot_chassis.bus import Bus
 from earshot_chassis.codec import encode
@@ -85,6 +86,24 @@ async def test_what_has_arrived_is_handled_together_and_each_is_settled_on_its_o
     assert max(sizes) <= 8
     assert seen == {f"t{index}": 2 if index == 4 else 1 for index in range(30)}
     assert (await bus.jetstream.stream_info("PARKED")).state.messages == 2
+
+
+async def test_what_a_batch_gives_up_is_told_in_the_log_of_its_trace(bus: Bus) -> None:
+    """A batch has no span for each message, so the line that tells of parking carries the message's own trace id."""
+    trace_id = "0af7651916cd43dd8448eb211c80319c"
+
+    async def refuse(items: Items) -> None:
+        for item in items:
+            item.error = InvalidInputError("no")
+
+    headers = {"traceparent": f"00-{trace_id}-b7ad6b7169203331-01"}
+    await bus.client.publish("turn.transcribed", encode(turn("t1")), headers=headers)
+    bus.batch_worker(NLU_TRANSCRIBED, events_pb2.TurnTranscribed, refuse)
+    with capture_logs(processors=[telemetry._add_trace_id]) as logs:
+        await bus.start()
+        await until_settled(bus)
+    (parked,) = [line for line in logs if line["event"] == "message_parked"]
+    assert (parked["trace_id"], parked["code"]) == (trace_id, "invalid_input")
 
 
 async def test_a_message_that_crashes_its_batch_harms_no_other(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from chaos.cutting import Line
 from earshot.asr.v1 import events_pb2
 from earshot.device.v1 import upstream_pb2
 from earshot_chassis.bus import Bus
@@ -262,6 +263,36 @@ async def test_responder_answers_errors_with_their_code(server: NatsServer) -> N
     malformed = await bus.client.request(DEVICE.resume(), b"\xff", timeout=2)
     assert malformed.headers["error-code"] == "malformed_payload"
     await bus.close()
+
+
+@pytest.mark.parametrize("path", ["handler", "worker"])
+async def test_drain_handles_what_comes_late_on_a_busy_machine(server: NatsServer, path: str) -> None:
+    """What the server sent before it heard of our leaving is handled here, though its request has long run out."""
+    line = Line()
+    line.leads_to(server.url)
+    async with line.open():
+        bus, client = Bus("nlu", ServiceSettings(nats_url=line.url)), await server.connect()
+        await bus.connect()
+        seen: list[int] = []
+
+        async def handle(_event: events_pb2.TurnTranscribed, delivery: Delivery) -> None:
+            seen.append(delivery.num_delivered)
+
+        getattr(bus, path)(NLU_TRANSCRIBED, events_pb2.TurnTranscribed, handle)
+        await bus.start()
+        jetstream = client.jetstream()
+        async with asyncio.timeout(10):
+            while not (await jetstream.consumer_info("TURNS", "nlu")).num_waiting:
+                await asyncio.sleep(0.01)
+        async with line.deaf():
+            await jetstream.publish("turn.transcribed", transcribed("t1").SerializeToString())
+            stopping = asyncio.create_task(bus.stop_consuming(5))
+            # Longer than a request stands, and longer than anybody waits for its end.
+            await asyncio.sleep(1.75)
+        await stopping
+        assert seen == [1]
+        await bus.close()
+        await client.close()
 
 
 @pytest.mark.parametrize("path", ["handler", "worker"])

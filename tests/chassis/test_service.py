@@ -41,6 +41,17 @@ async def test_sigterm_finishes_the_turn_in_progress(server: NatsServer) -> None
         assert await interpreted(server) == 1
 
 
+async def test_sigterm_again_and_again_changes_nothing(server: NatsServer) -> None:
+    """Until the process is gone, its very last moments included: it ends by itself with 0."""
+    with running(server) as service:
+        await service.until("/readyz", 200)
+        async with asyncio.timeout(20):
+            while service.process.poll() is None:
+                service.process.send_signal(signal.SIGTERM)
+                await asyncio.sleep(0.001)
+        assert service.process.returncode == 0
+
+
 async def test_a_draining_service_is_unready_before_it_takes_no_more_work(server: NatsServer) -> None:
     """Its leave hooks run while it already says so and still handles what comes; one that never ends costs its time."""
     with running(server, SMALL_SERVICE_HANGS="leave", EARSHOT_DRAIN_TIMEOUT_S="4") as service:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -87,6 +88,7 @@ async def live(
     replicas: int,
     say: Callable[[str], None],
     dialogues_a_round: int = 1,
+    warm_up: float = WARM_UP,
 ) -> Life:
     """Run rounds until there were so many turns and reconnects, and at least three after the warm-up.
 
@@ -98,6 +100,7 @@ async def live(
         replicas: Of each service.
         say: Told how it goes.
         dialogues_a_round: That each device holds between two samples.
+        warm_up: The share of the turns that is left out.
     """
     life, began = Life(), time.monotonic()
     async with contextlib.AsyncExitStack() as resources:
@@ -108,19 +111,20 @@ async def live(
         gatherer = await Gatherer.of(system)
         resources.push_async_callback(gatherer.close)
         number = 0
-        while life.turns < turns or life.reconnects < reconnects or number < _least_rounds():
+        while life.turns < turns or life.reconnects < reconnects or number < _least_rounds(warm_up):
             await _round(system, gatherer, life, number, devices, dialogues_a_round)
             await gatherer.sample(life.turns)
             number += 1
             if number % 10 == 0:
                 say(f"{life.turns} turns, {life.reconnects} reconnects, {time.monotonic() - began:.0f} s")
-        life.trends = [trend_of(series, warm_up=WARM_UP) for series in gatherer.series()]
+        life.trends = [trend_of(series, warm_up=warm_up) for series in gatherer.series()]
     life.seconds = time.monotonic() - began
     return life
 
 
-def _least_rounds() -> int:
-    return round(3 / (1 - WARM_UP)) + 1
+def _least_rounds(warm_up: float) -> int:
+    # Three samples are left, and where there is a warm-up one to spare: a sample lies at its very end.
+    return math.ceil(3 / (1 - warm_up)) + bool(warm_up)
 
 
 async def _round(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from earshot_local import patience
 from earshot_local.backoff import Backoff
 from earshot_local.errors import InvalidScaleError
 from earshot_local.plan import (
@@ -48,13 +49,38 @@ def test_a_setting_of_the_user_is_kept_and_an_address_of_the_stack_is_not_overri
     """The user's log level wins over ours; the user's bus does not win over the one that was started."""
     layout = replicas(SERVICES, {}, Ports())
     inherited = {"EARSHOT_LOG_LEVEL": "debug", "EARSHOT_NATS_URL": "nats://elsewhere"}
-    shared = shared_environment(inherited=inherited, nats_url="nats://here", otlp_endpoint="http://t", layout=layout)
+    shared = shared_environment(
+        inherited=inherited, nats_url="nats://here", otlp_endpoint="http://t", layout=layout, nodes=1
+    )
     assert shared["EARSHOT_LOG_LEVEL"] == "debug"
     assert shared["EARSHOT_NATS_URL"] == "nats://here"
     assert shared["EARSHOT_NLU_TARGET"] == target("nlu", layout)
     own = replica_environment(layout[0], None)
     assert own["EARSHOT_INSTANCE_ID"] == "asr-0"
     assert "EARSHOT_NATS_CREDENTIALS" not in own
+
+
+@pytest.mark.parametrize(("nodes", "deadlines"), [(1, [None, None]), (3, ["12", "12"])])
+def test_a_turn_on_a_cluster_may_take_as_long_as_an_election(nodes, deadlines):
+    """Services have 12 s where leaders are elected in up to 9, and their own default else; the user's word wins."""
+    layout = replicas(SERVICES, {}, Ports())
+    names = ["EARSHOT_ASR_DEADLINE_S", "EARSHOT_DIALOGUE_ANSWER_WITHIN_S"]
+
+    def shared(**inherited):
+        return shared_environment(
+            inherited=inherited, nats_url="nats://here", otlp_endpoint="", layout=layout, nodes=nodes
+        )
+
+    assert [shared().get(name) for name in names] == deadlines
+    assert [shared(EARSHOT_ASR_DEADLINE_S="5").get(name) for name in names] == ["5", deadlines[1]]
+
+
+def test_a_device_waits_for_the_clouds_own_apology():
+    """On a cluster too, where that comes later; what the environment sets is left to it."""
+    assert patience.of_devices(1, {}) == {}
+    longer = patience.of_devices(3, {"earshot_device_speech_timeout_s": "1"})
+    assert set(longer) == {"answer_timeout_s", "segment_timeout_s"}
+    assert longer["answer_timeout_s"] > float(patience.of_services(3)["EARSHOT_ASR_DEADLINE_S"])
 
 
 def test_a_wanted_port_is_given_unless_it_is_taken():

@@ -19,13 +19,15 @@ from nats.errors import ConnectionClosedError
 
 from earshot.schedule.v1 import schedule_pb2
 from earshot_chassis.batching import Received
-from earshot_chassis.consuming import Lease
+from earshot_chassis.consuming import Delivery, Lease
 from earshot_chassis.scheduling import publish_at
 from earshot_scheduler import due as due_module
 from earshot_scheduler.store import ScheduleStore
+from earshot_topology import attributes
 from earshot_topology.subjects import SCHEDULE_DUE, schedule_arm
 from support.nats import NatsServer, nats_server
 from support.schedulers import Directives, Home, Replica, fresh, now, scheduler_on
+from support.spans import recorded_spans
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -175,6 +177,40 @@ async def test_what_is_due_survives_whoever_dies_in_it(tmp_path: Path) -> None:
         await client.close()
 
 
+@pytest.mark.parametrize("dies_at", [1, 2])
+async def test_a_ringing_that_was_taken_over_says_so(server: NatsServer, directives: Directives, dies_at: int) -> None:
+    """Whoever rings after another one died on the message names its delivery and the takeover in the span."""
+    recording = recorded_spans()
+    exporter = next(recording)
+    async with mortal(server, dies_at, consume=True) as (victim, fate):
+        home = Home(victim.stub)
+        async with scheduler_on(server, consume=False) as other:
+            await Home(other.stub, home.household).timer(0.5)
+            # Only listens, until the other one is dead: whoever takes over has heard that nothing was handed back.
+            for consumer in other.bus._consumers:
+                await other.bus.handed_back.follow(other.bus.client, consumer)
+            other.bus.handed_back.listening()
+            await asyncio.wait_for(fate.died.wait(), 15)
+            for worker in other.bus._workers:
+                await worker.start()
+            await directives.wait(home, "ring")
+            async with asyncio.timeout(5):
+                # The first one's span is there, too, where it died after it had begun to ring.
+                while not (
+                    rang := [
+                        each.attributes
+                        for each in exporter.get_finished_spans()
+                        if each.name == "schedule.ring"
+                        and attributes.MESSAGING_DELIVERY_COUNT in (each.attributes or {})
+                    ]
+                ):
+                    await asyncio.sleep(0.01)
+    recording.close()
+    (told,) = rang
+    assert told is not None
+    assert (told[attributes.MESSAGING_DELIVERY_COUNT], told[attributes.TAKEOVER]) == ("2", True)
+
+
 async def test_a_moment_that_comes_before_its_record_waits_for_it(
     replica: Replica, directives: Directives, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -237,9 +273,10 @@ async def test_a_zombie_rings_nothing(server: NatsServer, directives: Directives
         )
         lost, held = Lease(-1.0), Lease()
         reader = quiet.scheduler._due
-        await reader.due([Received(due, {}, lost, lambda: None)])  # type: ignore[arg-type,return-value]
+        delivery = Delivery(subject=SCHEDULE_DUE, headers={}, num_delivered=1, stream_sequence=1, timestamp=now())
+        await reader.due([Received(due, {}, lost, lambda: delivery)])
         assert directives.of_home(home) == []
-        await reader.due([Received(due, {}, held, lambda: None)])  # type: ignore[arg-type,return-value]
+        await reader.due([Received(due, {}, held, lambda: delivery)])
         await directives.wait(home, "ring")
 
 

@@ -137,6 +137,12 @@ def test_each_fault_has_a_mark():
     found = marks(
         [
             span("lost", "root", status="error", instance="", attributes=drawn),
+            span(
+                "drained",
+                "root",
+                instance="",
+                attributes={attributes.RECONSTRUCTED: True, attributes.ATTEMPT_END: "attempt_unknown"},
+            ),
             span("zombie", "root", status="error", attributes={attributes.ERROR_CODE: "lease_lost"}),
             span(
                 "next",
@@ -159,6 +165,7 @@ def test_each_fault_has_a_mark():
     )
     assert [(mark.span_id, mark.kind, mark.text) for mark in found] == [
         ("lost", MarkKind.LOST, "✗ killed, frozen or cut off; silent, taken over after 1.4 s"),
+        ("drained", MarkKind.UNKNOWN, "? ended, handed over or lost: whoever went on was not there yet"),
         ("zombie", MarkKind.FENCED, "✗ lease lost: frozen, and another's work by now; it said nothing more"),
         ("next", MarkKind.TAKEOVER, "↻ delivery 3: took over"),
         ("again", MarkKind.REDELIVERY, "↻ delivery 2"),

@@ -8,7 +8,9 @@ that the dead process used, and what hung on it, in whatever process and whateve
     delivery 2   ── draws 7f… when it has ended, and links to it
 
 A delivery that was handed back ("nak") told its story itself. The server says of each that it was, by an advisory that
-costs nothing while all goes well; only the others are drawn. Trace state carries the id of the attempt along, for spans
+costs nothing while all goes well; only the others are drawn. Who began to listen after the message was stored may have
+missed the advisory: a replica that drains hands its work back before its successor is there. What such a process draws
+says that nobody knows how the attempt ended, not that it was lost. Trace state carries the id of the attempt along, for spans
 that lie deeper: their own parents can't be known from outside.
 """
 
@@ -34,16 +36,21 @@ from earshot_chassis import telemetry
 
 TRACE_STATE: Final = "earshot"
 LOST: Final = "attempt_lost"
+UNKNOWN: Final = "attempt_unknown"
 FENCED: Final = "lease_lost"
 RECONSTRUCTED: Final = "earshot.reconstructed"
 TAKEOVER: Final = "earshot.attempt.takeover"
 SILENT: Final = "earshot.attempt.silent_s"
+END: Final = "earshot.attempt.end"
 DELIVERY_COUNT: Final = "messaging.nats.delivery_count"
 _MESSAGE_AGE: Final = "messaging.nats.message_age_s"
 _ADVISORY: Final = "$JS.EVENT.ADVISORY.CONSUMER.MSG_NAKED"
 _REMEMBERED: Final = 4096
 
 _LOST_ATTEMPTS = telemetry.counter("earshot.attempts.lost", "Attempts whose process died, hung or was cut off.")
+_UNKNOWN_ATTEMPTS = telemetry.counter(
+    "earshot.attempts.unknown", "Attempts that ended, were handed over or were lost before this process listened."
+)
 
 
 class Place(Protocol):
@@ -136,6 +143,7 @@ class Attempt:
     def draw_lost(self, current: Span, began_ns: int, name: str, handed_back: HandedBack, **known: str) -> None:
         """Draw the attempts right before this one that ended without a word; mark this one as their takeover.
 
+        Where this process might have missed the word, they are drawn as of unknown end, and this one took nothing over.
         Called when this one has ended: who died before it had drawn is drawn with the others. An attempt's beginning is
         when its message was stored; of several in a row only the first one's is known, and the others are drawn as long.
         """
@@ -147,9 +155,16 @@ class Attempt:
         silent_s = min(self.ack_wait_s, (began_ns / 1e9) - self.stored_at.timestamp())
         earlier = handed_back.time_ns(self, self.sequence, lost[-1] - 1)
         start_ns = min(earlier or int(self.stored_at.timestamp() * 1e9), began_ns)
-        current.set_attribute(TAKEOVER, value=True)
+        told: dict[str, str | float | bool] = {RECONSTRUCTED: True}
+        if handed_back.listens_since(start_ns):
+            current.set_attribute(TAKEOVER, value=True)
+            code, count = LOST, _LOST_ATTEMPTS
+            told[SILENT] = max(0.0, silent_s)
+        else:
+            code, count = "", _UNKNOWN_ATTEMPTS
+            told[END] = UNKNOWN
         for number in reversed(lost):
-            _LOST_ATTEMPTS.add(1, {"consumer": self.durable})
+            count.add(1, {"consumer": self.durable})
             telemetry.draw(
                 name,
                 kind=SpanKind.CONSUMER,
@@ -157,21 +172,29 @@ class Attempt:
                 span_id=self.span_id(number),
                 start_ns=start_ns,
                 end_ns=began_ns,
-                code=LOST,
-                attributes={
-                    **known,
-                    DELIVERY_COUNT: str(number),
-                    RECONSTRUCTED: True,
-                    SILENT: max(0.0, silent_s),
-                },
+                code=code,
+                attributes={**known, DELIVERY_COUNT: str(number), **told},
             )
 
 
 class HandedBack:
-    """Remembers which deliveries were handed back, by this process or another: the server tells all who listen."""
+    """Remembers which deliveries were handed back, by this process or another: the server tells all who listen.
 
-    def __init__(self) -> None:
+    Args:
+        listening_since_ns: Since when all of it was heard, as Unix time; None: nothing is, so far.
+    """
+
+    def __init__(self, listening_since_ns: int | None = None) -> None:
         self._times: OrderedDict[tuple[str, str, int, int], int] = OrderedDict()
+        self._since_ns = listening_since_ns
+
+    def listening(self) -> None:
+        """Note that from now on all of it is heard: at the start, and after a connection was lost."""
+        self._since_ns = time.time_ns()
+
+    def listens_since(self, moment_ns: int) -> bool:
+        """Tell whether a delivery that was handed back after a moment has been heard of."""
+        return self._since_ns is not None and self._since_ns <= moment_ns
 
     async def follow(self, client: Client, place: Place) -> None:
         """Listen to the server's advisories about one consumer."""
@@ -186,6 +209,11 @@ class HandedBack:
     def time_ns(self, place: Place, sequence: int, number: int) -> int | None:
         """Return when a delivery was handed back; None: not that anybody heard."""
         return self._times.get((place.stream, place.durable, sequence, number))
+
+    def lost(self, place: Place, sequence: int, number: int, stored_at: datetime) -> bool:
+        """Tell whether a delivery ended without a word, for all that anybody who listened all the time can say."""
+        before = self.time_ns(place, sequence, number - 1) or int(stored_at.timestamp() * 1e9)
+        return self.time_ns(place, sequence, number) is None and self.listens_since(before)
 
     async def _heard(self, message: Msg) -> None:
         try:

@@ -19,9 +19,11 @@ from google.protobuf.message import Message
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
+from opentelemetry import trace
 from opentelemetry.trace import INVALID_SPAN
 
 from earshot_chassis import telemetry
+from earshot_chassis.attempts import HandedBack
 from earshot_chassis.codec import decode
 from earshot_chassis.consuming import (
     LEASE,
@@ -66,6 +68,12 @@ class Received(Generic[M]):
     lease: Lease
     _delivery: Callable[[], Delivery]
     error: EarshotError | None = None
+    _lost_before: Callable[[Delivery], bool] = lambda _delivery: False
+
+    @property
+    def takes_over(self) -> bool:
+        """Whether the delivery before this one was lost: its process died, hung or was cut off."""
+        return self.delivery.num_delivered > 1 and self._lost_before(self.delivery)
 
     @cached_property
     def delivery(self) -> Delivery:  # noqa: D102 - see above
@@ -85,6 +93,7 @@ class BatchWorker(PullWorker, Generic[M]):
         function: Handles a batch.
         park: Stores what is given up.
         size: Messages in a batch at most; a few batches are in progress at once.
+        handed_back: Knows which deliveries were handed back.
     """
 
     def __init__(
@@ -95,9 +104,11 @@ class BatchWorker(PullWorker, Generic[M]):
         function: BatchHandler[M],
         park: ParkFunction,
         size: int,
+        handed_back: HandedBack,
     ) -> None:
-        consuming = Consuming(consumer, message_type, self._alone, park)
+        consuming = Consuming(consumer, message_type, self._alone, park, handed_back=handed_back)
         super().__init__(client, consumer, consuming, size * _LANES)
+        self._handed_back = handed_back
         self._type = message_type
         self._function = function
         self._size = size
@@ -151,8 +162,18 @@ class BatchWorker(PullWorker, Generic[M]):
             except MalformedPayloadError:
                 malformed.append(raw)
             else:
-                items.append((raw, Received(message, raw.headers or {}, lease, partial(delivery_of, raw))))
+                items.append((raw, self._received_of(message, raw.headers or {}, lease, partial(delivery_of, raw))))
         return items, malformed
+
+    def _received_of(
+        self, message: M, headers: Mapping[str, str], lease: Lease, delivery: Callable[[], Delivery]
+    ) -> Received[M]:
+        return Received(message, headers, lease, delivery, _lost_before=self._lost_before)
+
+    def _lost_before(self, delivery: Delivery) -> bool:
+        return self._handed_back.lost(
+            self.consumer, delivery.stream_sequence, delivery.num_delivered - 1, delivery.timestamp
+        )
 
     async def _together(self, items: list[tuple[Msg, Received[M]]]) -> list[Msg]:
         """Handle messages; return them when the handler crashed."""
@@ -178,14 +199,16 @@ class BatchWorker(PullWorker, Generic[M]):
         try:
             if item.error is not None:
                 delivery = replace(item.delivery, lease=item.lease)
-                await self._consuming.settle_failure(raw, delivery, item.error, item.message, INVALID_SPAN)
+                # Without a span of its own; so that the log tells the trace all the same.
+                with telemetry.use(trace.get_current_span(telemetry.extract(item.headers))):
+                    await self._consuming.settle_failure(raw, delivery, item.error, item.message, INVALID_SPAN)
             else:
                 await raw.ack()
         except (NatsError, OSError, EarshotError) as error:
             _log.warning("settling_failed", consumer=self.consumer.durable, error=type(error).__name__)
 
     async def _alone(self, message: M, delivery: Delivery) -> None:
-        item = Received(message, delivery.headers, delivery.lease, lambda: delivery)
+        item = self._received_of(message, delivery.headers, delivery.lease, lambda: delivery)
         try:
             await self._function([item])
         except EarshotError:

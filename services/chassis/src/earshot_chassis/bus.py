@@ -61,7 +61,11 @@ _DROPPED = telemetry.counter("earshot.message.dropped", "Core messages that came
 
 
 class Bus(Publisher):
-    """One service's connection to NATS."""
+    """One service's connection to NATS.
+
+    Attributes:
+        handed_back: Which deliveries were handed back, by anybody.
+    """
 
     def __init__(self, name: str, settings: ServiceSettings) -> None:
         self.name = name
@@ -79,7 +83,7 @@ class Bus(Publisher):
         # for messages that can't be read.
         self._dropping = Seldom()
         self._malformed = Seldom()
-        self._handed_back = HandedBack()
+        self.handed_back = HandedBack()
         self._parking: Parking
         self.client: Client
         self.jetstream: JetStreamContext
@@ -120,7 +124,7 @@ class Bus(Publisher):
         self, consumer: DurableConsumer, message_type: type[M], function: Handler[M], *, concurrency: int = 1
     ) -> None:
         """Consume through FastStream; the subject holds no id."""
-        consuming = Consuming(consumer, message_type, function, self._parking.park, handed_back=self._handed_back)
+        consuming = Consuming(consumer, message_type, function, self._parking.park, handed_back=self.handed_back)
         self._handlers.append((consuming, consumer, concurrency))
 
     def worker(
@@ -144,7 +148,7 @@ class Bus(Publisher):
             obsolete: Tells whether a message has nothing to say any more: it is acknowledged and leaves no span.
         """
         consuming = Consuming(
-            consumer, message_type, function, self._parking.park, on_parked, obsolete, self._handed_back
+            consumer, message_type, function, self._parking.park, on_parked, obsolete, self.handed_back
         )
         self._workers.append(PullWorker(self.client, consumer, consuming, concurrency))
 
@@ -159,7 +163,9 @@ class Bus(Publisher):
             function: Handles a batch; sets the error of those that it could not handle.
             size: Messages in a batch at most.
         """
-        self._workers.append(BatchWorker(self.client, consumer, message_type, function, self._parking.park, size))
+        self._workers.append(
+            BatchWorker(self.client, consumer, message_type, function, self._parking.park, size, self.handed_back)
+        )
 
     async def subscribe(
         self, subject: str, message_type: type[M], function: Listener[M], *, queue: str = ""
@@ -239,7 +245,8 @@ class Bus(Publisher):
     async def start(self) -> None:
         """Begin to consume."""
         for consumer in self._consumers:
-            await self._handed_back.follow(self.client, consumer)
+            await self.handed_back.follow(self.client, consumer)
+        self.handed_back.listening()
         if self._handlers:
             from earshot_chassis.faststream import Broker  # noqa: PLC0415 - only services with handlers pay for it
 
@@ -328,6 +335,8 @@ class Bus(Publisher):
 
     async def _on_reconnect(self) -> None:
         _log.info("bus_reconnected")
+        # What was handed back meanwhile, nobody told.
+        self.handed_back.listening()
         for hook in self._reconnect_hooks:
             await hook()
 

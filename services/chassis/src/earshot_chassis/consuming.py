@@ -336,6 +336,7 @@ class Consuming:
         else:
             await self._park(raw, self._consumer, reason, delivery, message)
             current.add_event("message.parked", {"error.type": reason.code})
+            _log.warning("message_parked", **fields)
             _PARKED.add(1, self._labels | {"code": reason.code})
         await raw.term()
         if self._on_parked is not None:

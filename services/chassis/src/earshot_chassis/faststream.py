@@ -24,6 +24,8 @@ from earshot_chassis.settings import PING_INTERVAL_S, ServiceSettings
 
 _FETCH_S = 1.0
 _DISCONNECT_S = 0.5
+# How long a round trip may take before it is taken for lost.
+_CATCH_UP_S = 1.0
 # Between a request's end here and at the server.
 _LATE_S = 0.1
 _log = telemetry.logger("bus")
@@ -89,10 +91,11 @@ class Broker:
     async def stop(self, timeout_s: float) -> None:
         """Fetch no more, wait for what is in progress, hand over what still is then, disconnect."""
         # Lets fetch loops end by themselves; cancelling a fetch could strand a message on its way to us.
-        self._fetch_no_more()
+        lasts = self._fetch_no_more()
         loop = asyncio.get_running_loop()
         give_up = loop.time() + timeout_s
         await asyncio.sleep(_FETCH_S + _LATE_S)
+        await asyncio.gather(*(last.caught_up() for last in lasts[:1]))
         await asyncio.gather(*(consuming.idle(give_up - loop.time()) for consuming in self._consuming))
         # Fails where the bus is away; then there is nothing to take leave of.
         disconnecting = loop.create_task(self._broker.stop())
@@ -101,12 +104,15 @@ class Broker:
         if not disconnecting.cancelled() and disconnecting.done() and (error := disconnecting.exception()) is not None:
             _log.warning("disconnecting_failed", error=type(error).__name__)
 
-    def _fetch_no_more(self) -> None:
+    def _fetch_no_more(self) -> list[_NoMore]:
+        lasts: list[_NoMore] = []
         for registered in self._broker.subscribers:
             subscriber: Any = registered
             # Not its `running`: what a subscriber that does not run still fetches, it drops without a word.
             if subscriber.subscription is not None:
-                subscriber.subscription = _NoMore(subscriber.subscription)
+                lasts.append(_NoMore(subscriber.subscription))
+                subscriber.subscription = lasts[-1]
+        return lasts
 
     async def _on_closed(self) -> None:
         # On a closed connection every fetch fails at once: the loops would leave no time for anything else.
@@ -121,15 +127,23 @@ class _NoMore:
         self._subscription = subscription
 
     async def fetch(self, **_request: Any) -> list[Msg]:
-        """Return what came as the last request ran out, then wait for ever."""
+        """Return what comes after the last request has run out here; on a busy machine it runs out later at the server."""
         with suppress(NatsError):
             while True:
-                late = await self._subscription._sub.next_msg(timeout=_LATE_S)  # noqa: SLF001 - the only way to what has come
+                late = await self._subscription._sub.next_msg(timeout=None)  # noqa: SLF001 - the only way to what has come
                 # A message of a stream has an acknowledgement subject; anything else is a word about a request.
                 if late.reply:
                     return [late]
         await asyncio.get_running_loop().create_future()
         return []
+
+    async def caught_up(self) -> None:
+        """Wait until everything is here that the server has sent so far."""
+        with suppress(NatsError, OSError, TimeoutError):
+            client = self._subscription._sub._conn  # noqa: SLF001 - FastStream keeps its own to itself
+            if client.is_connected:
+                async with asyncio.timeout(_CATCH_UP_S):
+                    await client.flush()
 
     async def unsubscribe(self) -> None:
         """End it."""

@@ -3,7 +3,8 @@
 A request asks for a batch; the server sends messages as they come, without another round trip, until the batch is full or
 the request expires. One request stands at a time, so what is on its way to us never exceeds the free slots, and nothing
 waits here while another replica is idle. At a stop no new request is made and the last one is left to expire: cancelling
-it could strand a message that is already on its way, for the length of the ack wait.
+it could strand a message that is already on its way, for the length of the ack wait. On a busy machine it expires later at
+the server than here, so what is on its way when we leave is still taken.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from earshot_chassis.consuming import HAND_OVER_S, Consuming, DurableConsumer
 _EXPIRES_S = 1.0
 _LOST_AFTER_S = 1.4
 _TROUBLE_PAUSE_S = 0.2
+# How long leaving may take: one round trip, behind which nothing more can come.
+_LEAVE_S = 1.0
 
 # "No messages" and "request timeout": how a request ends when there is nothing to do.
 _QUIET = frozenset({"404", "408"})
@@ -73,7 +76,7 @@ class PullWorker:
         self._stopping = True
         self._freed.set()
         if self._loop is not None:
-            await asyncio.wait({self._loop}, timeout=_LOST_AFTER_S + 0.2)
+            await asyncio.wait({self._loop}, timeout=_LOST_AFTER_S + _LEAVE_S)
             await tasks.end([self._loop], HAND_OVER_S)
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=max(0.0, give_up - time.monotonic()))
@@ -91,8 +94,16 @@ class PullWorker:
                 _log.warning("pull_failed", consumer=self.consumer.durable, error=self._trouble)
                 self._trouble = ""
                 await asyncio.sleep(_TROUBLE_PAUSE_S)
-        with suppress(NatsError):
-            await subscription.unsubscribe()
+        await self._leave(subscription)
+
+    async def _leave(self, subscription: Subscription) -> None:
+        with suppress(NatsError, OSError, TimeoutError):
+            if self._client.is_connected:
+                # Not `unsubscribe`, which drops what comes before the server has heard of it.
+                async with asyncio.timeout(_LEAVE_S):
+                    await subscription.drain()  # type: ignore[no-untyped-call]
+            else:
+                await subscription.unsubscribe()
 
     async def _request(self, reply: str) -> None:
         """Let one request stand until it ends."""

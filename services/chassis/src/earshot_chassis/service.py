@@ -29,6 +29,7 @@ from earshot_chassis.settings import ServiceSettings
 from earshot_chassis.telemetry import Telemetry
 
 Hook = Callable[[], Coroutine[Any, Any, None]]
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _log = telemetry.logger("service")
 
 # What hooks, the bus's goodbye and the flush of telemetry may take after the end of work, in this order.
@@ -98,8 +99,14 @@ class Service:
             Exception: What ended the service, unless it was asked to stop.
         """
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stopping.set)
+
+        def stop(_number: int, _frame: object) -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(self._stopping.set)
+
+        # Not the loop's own handlers, which it takes away when it closes: one more SIGTERM would then kill what has drained.
+        for number in _SIGNALS:
+            signal.signal(number, stop)
         self.telemetry.start()
         telemetry.observed(
             "earshot.process.tasks", "Tasks of the event loop.", lambda: float(len(asyncio.all_tasks(loop)))
@@ -212,9 +219,14 @@ async def _in_thread(function: Callable[[], None], patience_s: float) -> bool:
 
 def run(service: Service, compose: Callable[[Service], Awaitable[None]]) -> None:
     """Run a service's process: the last line of every __main__."""
-    if sys.platform == "win32":
-        asyncio.run(service.serve(compose))
-        return
-    import uvloop  # noqa: PLC0415 - there is none on Windows
+    try:
+        if sys.platform == "win32":
+            asyncio.run(service.serve(compose))
+            return
+        import uvloop  # noqa: PLC0415 - there is none on Windows
 
-    uvloop.run(service.serve(compose))
+        uvloop.run(service.serve(compose))
+    finally:
+        # Python's last act is to take handlers away, too; not this one.
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_IGN)

@@ -126,7 +126,7 @@ def draw(
     attributes: Attributes,
     service: str = "",
 ) -> None:
-    """Send the span of a failed attempt in place of the process that made it and could not.
+    """Send the span of an attempt in place of the process that made it and could not.
 
     Args:
         name: As that process would have named it.
@@ -135,7 +135,7 @@ def draw(
         span_id: The id that it had.
         start_ns: When it began, as Unix time.
         end_ns: When it was over.
-        code: Its error.
+        code: Its error; empty: none that is known.
         attributes: Declared names only.
         service: Whose it was, without "earshot-"; empty: this service's.
     """
@@ -143,7 +143,8 @@ def draw(
         drawn = _Drawing.tracer(service).start_span(
             name, context=parent, kind=kind, attributes=allowed(attributes), start_time=start_ns
         )
-    fail(drawn, code)
+    if code:
+        fail(drawn, code)
     drawn.end(end_ns)
 
 

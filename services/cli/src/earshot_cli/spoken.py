@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ from earshot_device.settings import DeviceSettings
 from earshot_device.sound.microphone import Microphone
 from earshot_device.sound.sinks import LoudspeakerSink, NullSink
 from earshot_device.turns.result import TurnResult
+from earshot_local import patience
 
 CAPTURE_RATE = 16_000
 
@@ -98,6 +100,26 @@ class Spoken:
         return describe(said, self._speaker, result, str(wav) if len(result.answer) else "", traced)
 
 
+def device_settings(
+    target: Target, speaker: Speaker, state: Path | None, environment: Mapping[str, str]
+) -> DeviceSettings:
+    """Return the settings of a device of a running stack, as patient as its bus asks for.
+
+    Raises:
+        InvalidTokenError: The household or device can't be one.
+    """
+    return DeviceSettings(
+        nats_url=target.running.nats_url,
+        household_id=speaker.household,
+        device_id=speaker.device,
+        credentials=target.device_credentials(speaker.household, speaker.device),
+        locale=speaker.locale,
+        time_zone=local_time_zone(),
+        state_file=state,
+        **patience.of_devices(target.running.nodes, environment),  # type: ignore[arg-type]  # each is a number
+    )
+
+
 @asynccontextmanager
 async def speaking(
     target: Target, speaker: Speaker, heard: Heard, happened: Callable[[Happening], None] | None = None
@@ -120,18 +142,9 @@ async def speaking(
         if isinstance(update, RecognitionUpdate) and isinstance(update.update, Interim):
             heard(update.update.transcript)
 
-    credentials = target.device_credentials(speaker.household, speaker.device)
     async with AsyncExitStack() as opened:
         state = opened.enter_context(kept_state(target.home.root, speaker.household, speaker.device))
-        settings = DeviceSettings(
-            nats_url=target.running.nats_url,
-            household_id=speaker.household,
-            device_id=speaker.device,
-            credentials=credentials,
-            locale=speaker.locale,
-            time_zone=local_time_zone(),
-            state_file=state,
-        )
+        settings = device_settings(target, speaker, state, os.environ)
         traces = TraceClient(target.running.traces_url) if target.running.traces_url else None
         if traces is not None:
             opened.push_async_callback(traces.close)

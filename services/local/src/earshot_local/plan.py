@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
+from earshot_local import patience
 from earshot_local.errors import InvalidScaleError
 from earshot_local.ports import HOST, Ports
 
@@ -141,14 +142,15 @@ def target(name: str, layout: Sequence[Replica]) -> str:
 
 
 def shared_environment(
-    *, inherited: Mapping[str, str], nats_url: str, otlp_endpoint: str, layout: Sequence[Replica]
+    *, inherited: Mapping[str, str], nats_url: str, otlp_endpoint: str, layout: Sequence[Replica], nodes: int
 ) -> dict[str, str]:
     """Return what all processes of a stack have in common.
 
     One thread a numeric library: all processes share the machine. Spans are exported every half second, so that a
     turn can be looked at as soon as it is over. Attributes that hold what users say are recorded: it is the
     developer's own machine, and only its own trace store sees them. gRPC's own lines are left out: its calls that fail
-    are told by whoever makes them.
+    are told by whoever makes them. On a cluster turns may take as long as its elections. What is inherited wins over
+    all of this, but not over where things are.
     """
     targets = {
         f"EARSHOT_{name.upper()}_TARGET": target(name, layout)
@@ -163,6 +165,7 @@ def shared_environment(
         "OTEL_BSP_SCHEDULE_DELAY": "500",
         "GRPC_ENABLE_FORK_SUPPORT": "0",
         "GRPC_VERBOSITY": "ERROR",
+        **patience.of_services(nodes),
     }
     fixed = {
         "PYTHONUNBUFFERED": "1",

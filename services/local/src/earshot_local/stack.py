@@ -232,6 +232,7 @@ class Stack:
             nats_url=self.nats_url,
             otlp_endpoint=self.otlp_endpoint if self._with_tracestore else "",
             layout=self._layout,
+            nodes=self._nodes,
         )
         shared.setdefault("EARSHOT_MUSIC_DATA_FOLDER", str(self.home.music))
         shared |= self._env

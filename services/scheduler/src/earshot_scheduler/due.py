@@ -216,10 +216,16 @@ class DueReader:
     def _span(work: _Work) -> Span:
         """Start the trace of a ringing, linked to the one that set it."""
         ringing = work.fired.ringing or work.occurrence
+        again: dict[str, str | bool] = {}
+        if (number := work.item.delivery.num_delivered) > 1:
+            again[attributes.MESSAGING_DELIVERY_COUNT] = str(number)
+        if work.item.takes_over:
+            again[attributes.TAKEOVER] = True
         return telemetry.start_span(
             "schedule.ring",
             kind=SpanKind.CONSUMER,
             attributes={
+                **again,
                 attributes.SCHEDULE_KIND: work.schedule.kind.value,
                 attributes.HOUSEHOLD_ID: work.household,
                 attributes.DEVICE_ID: work.schedule.device,

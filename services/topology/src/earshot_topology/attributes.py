@@ -55,6 +55,8 @@ RECONSTRUCTED: Final = "earshot.reconstructed"
 ATTEMPT: Final = "earshot.attempt.id"
 TAKEOVER: Final = "earshot.attempt.takeover"
 SILENT_SECONDS: Final = "earshot.attempt.silent_s"
+# How an attempt ended that was drawn by another process, where it can't tell that it was lost.
+ATTEMPT_END: Final = "earshot.attempt.end"
 DEADLINE_RESULT: Final = "voice.deadline.result"
 DEADLINE_FOR: Final = "voice.deadline.waiting_for"
 DEADLINE_IN: Final = "voice.deadline.in_s"

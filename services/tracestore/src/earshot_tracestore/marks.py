@@ -15,6 +15,7 @@ class MarkKind(StrEnum):
     """What happened; stable, for programs."""
 
     LOST = "attempt_lost"
+    UNKNOWN = "attempt_unknown"
     FENCED = "lease_lost"
     TAKEOVER = "takeover"
     REDELIVERY = "redelivery"
@@ -69,6 +70,8 @@ def _of_attempt(span: Span) -> Iterator[tuple[MarkKind, str]]:
     if span.attributes.get(attributes.RECONSTRUCTED):
         if not span.parent_span_id:
             yield MarkKind.ROOT, "✗ no word from the device: drawn from its messages"
+        elif span.attributes.get(attributes.ATTEMPT_END) == MarkKind.UNKNOWN:
+            yield MarkKind.UNKNOWN, "? ended, handed over or lost: whoever went on was not there yet"
         elif span.status == "error":
             who = span.instance or span.attributes.get(attributes.SERVER_ADDRESS, "")
             yield MarkKind.LOST, f"✗ killed, frozen or cut off{f' ({who})' if who else ''}; {_until_takeover(span)}"
