@@ -154,7 +154,8 @@ class Pipeline:
 def _acknowledged(message: Msg) -> Stored | EarshotError:
     if message.headers and "Status" in message.headers:
         return RetryableError("no stream owns the subject at the moment", code="bus_unavailable")
-    told = json.loads(message.data)
+    # As text: of bytes the encoding would be guessed.
+    told = json.loads(message.data.decode())
     if "error" not in told:
         return Stored(stream=told["stream"], sequence=told["seq"], duplicate=bool(told.get("duplicate")))
     error = APIError(**{name: told["error"].get(name) for name in ("code", "description", "err_code")})
