@@ -12,6 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from earshot.device.v1 import upstream_pb2
 from earshot.schedule.v1 import schedule_pb2
+from earshot_chassis.sampling import TokenBucket
 from earshot_topology.subjects import DeviceAddress
 from support.nats import NatsServer
 from support.schedulers import Directives, Home, Replica, code_of, fresh, now, scheduler_on
@@ -318,3 +319,22 @@ async def test_ringing_is_a_trace_of_its_own_that_links_to_the_one_that_set_it(
     assert ring.parent is None
     assert ring.context.trace_id != create.context.trace_id
     assert [link.context.trace_id for link in ring.links] == [create.context.trace_id]
+
+
+async def test_in_a_crowd_ringing_belongs_to_the_trace_that_set_it(
+    replica: Replica, home: Home, directives: Directives, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What gets no trace of its own because thousands ring carries the context that its schedule was set in."""
+    monkeypatch.setattr(replica.scheduler._due, "_traced", TokenBucket(0, 0))
+    recording = recorded_spans()
+    exporter = next(recording)
+    await home.timer(0.2)
+    await directives.wait(home, "ring")
+    spans = {span.name: span for span in exporter.get_finished_spans()}
+    recording.close()
+    stored = await replica.bus.jetstream.get_last_msg(
+        "DIRECTIVES", DeviceAddress(home.household, home.device).directive()
+    )
+    trace_id = spans["earshot.schedule.v1.Scheduler/CreateSchedule"].context.trace_id
+    assert (stored.headers or {})["traceparent"].split("-")[1] == format(trace_id, "032x")
+    assert "schedule.ring" not in spans

@@ -2,11 +2,11 @@
 
     read ── the request is in the record ──► its answer, and what it stopped is stopped again
       │
-    arm the new moment, on a subject of its own
+    arm the new moment, on a subject of its own; and what stops its ringing, should this process die
       │            a crash here leaves the old schedule in force; what was armed is obsolete when it is due
     compare-and-set the record (schedule, request, answer)
       │            a crash from here on leaves the new one; a repetition completes the rest
-    stop what rings ──► cancel what was armed before
+    stop what rings ──► cancel what would have stopped it, and what was armed before
 
 A record is never in force without its moment being armed. What becomes due before its record is written waits for it
 (`due`): the moment may be nearer than the bus is fast.
@@ -45,7 +45,6 @@ Change = Callable[[Schedule, datetime], Changed]
 
 _ATTEMPTS = 8
 _PAUSE_S = 0.02
-_REMEMBERED = 8
 _STOP_FOR_S = 5.0
 
 
@@ -147,8 +146,8 @@ class ScheduleEditor:
             await self._arm(before, after)
             answer = wire.from_schedule(before if answer_before and before is not None else after)
             done = Applied(key=key, answer=answer, stopped=changed.stopped)
-            requests = kept.record.requests if kept.record is not None else ()
-            record = Record(schedule=after, requests=_remembered((*requests, done)))
+            record = (kept.record or Record()).after(after, changed.stopped, done)
+            reading = await arming.arm_stop(self._bus, after, _now()) if changed.stopped else None
             try:
                 await self._store.write(household, schedule_id, record, over=kept.revision)
             except ConflictError:
@@ -157,6 +156,8 @@ class ScheduleEditor:
                 continue
             metrics.CHANGES.add(1, {"change": key.partition(":")[0], "by": "skill"})
             await self._stop_ringing(household, after.device, changed.stopped)
+            if reading != after.armed:
+                await arming.disarm(self._bus, household, reading)
             if before is not None and before.armed != after.armed:
                 await arming.disarm(self._bus, household, before.armed)
             return answer
@@ -203,11 +204,6 @@ def _checked(change: Callable[[], T]) -> T:
         raise InvalidRequestError(str(error), code=error.code) from error
     except UnfitError as error:
         raise UnfitRequestError(str(error), code=error.code) from error
-
-
-def _remembered(requests: tuple[Applied, ...]) -> tuple[Applied, ...]:
-    """Return the request that created it and the last few others."""
-    return requests if len(requests) <= _REMEMBERED + 1 else (requests[0], *requests[-_REMEMBERED:])
 
 
 def _now() -> datetime:
