@@ -338,3 +338,24 @@ async def test_in_a_crowd_ringing_belongs_to_the_trace_that_set_it(
     trace_id = spans["earshot.schedule.v1.Scheduler/CreateSchedule"].context.trace_id
     assert (stored.headers or {})["traceparent"].split("-")[1] == format(trace_id, "032x")
     assert "schedule.ring" not in spans
+
+
+async def test_what_rang_for_too_long_is_over_without_being_dismissed(
+    server: NatsServer, directives: Directives
+) -> None:
+    """On a device that is away: it is listed no more and can't be changed, while a repeat waits for its next occurrence."""
+    async with scheduler_on(server, maximum_age_s=3) as replica:
+        home = Home(replica.stub)
+        timer = await home.timer(0.2)
+        repeat = await home.alarm(
+            due=now() + timedelta(seconds=1), recurrence_rule="FREQ=DAILY", time_zone="Europe/Berlin"
+        )
+        await home.until(lambda _found: len(directives.of_home(home)) == 2)
+        (left,) = await home.until(lambda found: [each.state for each in found] == [ARMED])
+        assert left.schedule_id == repeat.schedule_id
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await home.update(timer, extend_by=Duration(seconds=60))
+        assert code_of(refused.value) == "schedule_not_found"
+        await home.delete(repeat)
+        assert await home.list() == []
+        assert {each.WhichOneof("command") for each in directives.of_home(home)} == {"ring"}

@@ -55,16 +55,25 @@ class ScheduleEditor:
         bus: The bus.
         store: Where schedules are kept.
         limits: What may be set.
+        maximum_age: What rings for longer counts as over.
         household_limit: Schedules that a household may have.
         household_records: The same with those that are over.
     """
 
     def __init__(
-        self, bus: Bus, store: ScheduleStore, *, limits: Limits, household_limit: int, household_records: int
+        self,
+        bus: Bus,
+        store: ScheduleStore,
+        *,
+        limits: Limits,
+        maximum_age: timedelta,
+        household_limit: int,
+        household_records: int,
     ) -> None:
         self._bus = bus
         self._store = store
         self._limits = limits
+        self._maximum_age = maximum_age
         self._household_limit = household_limit
         self._household_records = household_records
 
@@ -99,9 +108,7 @@ class ScheduleEditor:
         """
 
         async def attempt(kept: Kept) -> tuple[Schedule | None, Changed]:
-            schedule = kept.schedule
-            if schedule is None or schedule.state is State.OVER:
-                raise UnknownScheduleError("there is no such schedule")
+            schedule = self._in_force(kept)
             if expected_revision not in {0, schedule.revision}:
                 raise StaleRevisionError(f"it is at revision {schedule.revision}")
             return schedule, _checked(lambda: change(schedule, _now()))
@@ -117,9 +124,8 @@ class ScheduleEditor:
         """
 
         async def attempt(kept: Kept) -> tuple[Schedule | None, Changed]:
-            if kept.schedule is None or kept.schedule.state is State.OVER:
-                raise UnknownScheduleError("there is no such schedule")
-            return kept.schedule, changes.end(kept.schedule)
+            schedule = self._in_force(kept)
+            return schedule, changes.end(schedule)
 
         return await self._carry_out(household, schedule_id, key, attempt, answer_before=True)
 
@@ -162,6 +168,14 @@ class ScheduleEditor:
                 await arming.disarm(self._bus, household, before.armed)
             return answer
         raise ContendedError(f"still contended after {_ATTEMPTS} attempts")
+
+    def _in_force(self, kept: Kept) -> Schedule:
+        schedule = kept.schedule
+        if schedule is not None:
+            schedule = changes.settled(schedule, _now(), self._maximum_age)
+        if schedule is None or schedule.state is State.OVER:
+            raise UnknownScheduleError("there is no such schedule")
+        return schedule
 
     async def _arm(self, before: Schedule | None, after: Schedule) -> None:
         if before is None or before.armed != after.armed:
