@@ -13,6 +13,7 @@ A device counts as the real one does: whatever comes on its subject, and what DI
 through its DirectiveLog. late_* is from the instant, or from recovery if that is later: the last moment from which
 JetStream answers and at least one scheduler says on /readyz that it is ready, both asked every 20 ms until they do, to the moment at
 which the device has the directive. What rang before the last recovery counts from the instant or the recovery before it.
+Only recoveries from outages that the bench made count, the first after each.
 
 The floor, in the same run: as many bare scheduled messages, read and acknowledged by a bare nats-py push consumer, with and without a restart of nats-server around the instant.
 """
@@ -51,7 +52,7 @@ from support.nats import NatsServer, nats_server
 ALARMS = 5_000
 LIMIT_S = 1.0
 # Alarms that are set a second, at least, on a machine that does nothing else.
-_SET_A_SECOND = 250
+_SET_A_SECOND = 150
 _SETTLE_S = 60.0
 _FLOOR = "BENCH_SCHEDULES"
 
@@ -81,42 +82,59 @@ class Round:
         return percentile(self.late, 0.99)
 
 
-Kills = Callable[[NatsServer, list[SchedulerProcess], Devices, float, int], Awaitable[None]]
+Kills = Callable[[NatsServer, list[SchedulerProcess], Devices, float, int], Awaitable[list[float]]]
 
 
 async def calm(
     _server: NatsServer, _schedulers: list[SchedulerProcess], _devices: Devices, _at: float, _alarms: int
-) -> None:
+) -> list[float]:
     """Kill nobody."""
+    return []
 
 
 async def around(
     server: NatsServer, schedulers: list[SchedulerProcess], _devices: Devices, at: float, _alarms: int
-) -> None:
-    """Kill everything just before the instant; start it again so that the instant passes without anybody."""
+) -> list[float]:
+    """Kill everything just before the instant; start it again so that the instant passes without anybody.
+
+    Returns when nothing could ring any more.
+    """
     await until_instant(at - 0.4)
     schedulers[0].kill()
     await until_instant(at - 0.2)
+    outages = [time.time()]
     server.kill()
     schedulers[1].kill()
     await until_instant(at + 0.2)
     server.start()
     for scheduler in schedulers:
         scheduler.start()
+    return outages
 
 
 async def midst(
     server: NatsServer, schedulers: list[SchedulerProcess], devices: Devices, at: float, alarms: int
-) -> None:
+) -> list[float]:
     """The same, and each once more while devices ring."""
-    await around(server, schedulers, devices, at, alarms)
+    outages = await around(server, schedulers, devices, at, alarms)
     await devices.until(alarms // 4, _SETTLE_S)
     schedulers[0].restart()
     await devices.until(alarms // 2, _SETTLE_S)
+    outages.append(time.time())
     server.kill()
     server.start()
     await devices.until(alarms * 3 // 4, _SETTLE_S)
     schedulers[1].restart()
+    return outages
+
+
+def recovered(outages: Sequence[float], seen: Sequence[float]) -> list[float]:
+    """Return the recovery from each outage that the bench made: the first that the observer saw after it.
+
+    What it takes for others does not count: a system that is too slow to answer has not recovered when it does.
+    """
+    firsts = (next((moment for moment in seen if moment > outage), None) for outage in outages)
+    return [moment for moment in firsts if moment is not None]
 
 
 async def ring(name: str, kills: Kills, alarms: int) -> Round:
@@ -133,9 +151,9 @@ async def ring(name: str, kills: Kills, alarms: int) -> Round:
             if time.time() > at - 1:
                 raise SystemExit(f"setting {alarms} alarms took {took:.1f} s: the machine is too busy to measure")
             async with Observer(observing, schedulers) as observer:
-                await kills(server, schedulers, devices, at, alarms)
+                outages = await kills(server, schedulers, devices, at, alarms)
                 await devices.until(alarms, _SETTLE_S)
-                recoveries = list(observer.recoveries)
+                recoveries = recovered(outages, observer.recoveries)
             await devices.read_again()
             with contextlib.suppress(Exception):
                 await asyncio.gather(devices.client.close(), observing.close())
@@ -241,7 +259,8 @@ async def measure(alarms: int, names: Sequence[str]) -> int:
         "floor_restart_late_p50_s": percentile(bare_restarted, 0.5),
         "floor_restart_late_p99_s": percentile(bare_restarted, 0.99),
     }
-    print(write("schedule", figures))
+    if set(names) == set(_ROUNDS):
+        print(write("schedule", figures))
     wrong = [each.name for each in rounds if each.lost or each.doubled]
     slow = [each.name for each in rounds if each.p99 > LIMIT_S]
     if wrong:

@@ -177,6 +177,28 @@ async def test_many_requests_in_flight_each_have_their_own_answer(bus: Bus) -> N
     await pipeline.stop()
 
 
+async def test_a_read_waits_for_a_copy_that_has_what_is_known_to_be_stored(bus: Bus) -> None:
+    """One that lags is asked again, also when it says that there is nothing; one that never comes up to it is an error."""
+    pipeline = Pipeline(bus.client)
+    await pipeline.start()
+    for expected in (1, 2):
+        last = (await bus.jetstream.stream_info("KV_SCHEDULES")).state.last_seq
+        reading = asyncio.ensure_future(pipeline.last("KV_SCHEDULES", ["$KV.SCHEDULES.h1.*"], up_to=last + 1))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(reading), 0.1)
+        await pipeline.store([Write(f"$KV.SCHEDULES.h1.s{expected}", b"x", {})])
+        assert len(await reading) == expected
+    # What was stored last may be gone by now.
+    await pipeline.store([Write("$KV.SCHEDULES.h2.s1", b"x", {})])
+    await bus.jetstream.purge_stream("KV_SCHEDULES", subject="$KV.SCHEDULES.h2.s1")
+    last = (await bus.jetstream.stream_info("KV_SCHEDULES")).state.last_seq
+    assert len(await pipeline.last("KV_SCHEDULES", ["$KV.SCHEDULES.h1.*"], up_to=last)) == 2
+    with pytest.raises(RetryableError) as refused:
+        await pipeline.last("KV_SCHEDULES", ["$KV.SCHEDULES.h1.*"], up_to=last + 1, timeout_s=0.2)
+    assert refused.value.code == "bus_unavailable"
+    await pipeline.stop()
+
+
 async def test_a_scheduled_message_is_published_when_it_is_due_moved_and_withdrawn(bus: Bus) -> None:
     """One on a subject; what was read is purged, what is to come stays."""
     now = datetime.now(UTC)

@@ -130,22 +130,55 @@ async def test_a_change_that_was_being_made_is_made_or_not_and_completed_by_a_re
     assert not after or after[0].HasField("remaining") or await is_armed(replica, after[0])
 
 
-async def test_ringing_that_was_being_stopped_is_stopped_by_a_repetition(
-    server: NatsServer, replica: Replica, directives: Directives
+@pytest.mark.parametrize("dies_at", [3, 4])
+async def test_ringing_that_was_being_stopped_is_stopped_without_a_repetition(
+    server: NatsServer, replica: Replica, directives: Directives, dies_at: int
 ) -> None:
-    """The schedule's deleter died before it told the device."""
+    """The schedule's deleter died before or after it told the device; nobody asks again, and the device is told."""
     home = Home(replica.stub)
     timer = await home.timer(0.2)
     told = await directives.wait(home, "ring")
-    async with mortal(server, 2) as (victim, fate):
+    async with mortal(server, dies_at) as (victim, fate):
         call = asyncio.ensure_future(Home(victim.stub, home.household).delete(timer, "delete"))
         await asyncio.wait_for(fate.died.wait(), 5)
         call.cancel()
         await asyncio.gather(call, return_exceptions=True)
     assert await home.list() == []
-    assert [each.WhichOneof("command") for each in directives.of_home(home)] == ["ring"]
+    stop = await directives.wait(home, "stop_ring")
+    assert stop.stop_ring.occurrence_id == told.ring.occurrence_id
     await home.delete(timer, "delete")
-    assert (await directives.wait(home, "stop_ring")).stop_ring.occurrence_id == told.ring.occurrence_id
+
+
+async def test_ringing_that_makes_room_is_stopped_whoever_dies(tmp_path: Path) -> None:
+    """A put-off ringing comes while the one before still rings; its replica died between the record and the two writes."""
+    async with nats_server(tmp_path) as server, scheduler_on(server, consume=False) as quiet:
+        client = await server.connect()
+        directives = await Directives.of(client)
+        home = Home(quiet.stub)
+        first = now() + timedelta(seconds=1.5)
+        alarm = await home.alarm(due=first, recurrence_rule="FREQ=MINUTELY", time_zone="Europe/Berlin")
+        async with scheduler_on(server):
+            rings = await directives.wait(home, "ring")
+        following = (await home.list())[0]
+        due = schedule_pb2.OccurrenceDue(
+            schedule_id=alarm.schedule_id,
+            household_id=home.household,
+            timer_revision=following.timer_revision,
+            due_time=following.due_time,
+        )
+        reader = quiet.scheduler._due
+        # It arms the one after it, writes the record, and would then stop and ring.
+        async with mortal(server, 3) as (victim, _):
+            with contextlib.suppress(Exception):
+                await victim.scheduler._due.due([Received(due, {}, Lease(), lambda: None)])  # type: ignore[arg-type,return-value]
+        assert [each.WhichOneof("command") for each in directives.of_home(home)] == ["ring"]
+        await reader.due([Received(due, {}, Lease(), lambda: None)])  # type: ignore[arg-type,return-value]
+        await directives.wait(home, "stop_ring")
+        told = directives.of_home(home)
+        assert [each.WhichOneof("command") for each in told] == ["ring", "stop_ring", "ring"]
+        assert told[1].stop_ring.occurrence_id == rings.ring.occurrence_id
+        assert told[2].ring.occurrence_id != rings.ring.occurrence_id
+        await client.close()
 
 
 async def test_what_is_due_survives_whoever_dies_in_it(tmp_path: Path) -> None:

@@ -336,3 +336,14 @@ def test_whatever_happens_each_armed_occurrence_rings_once(steps: list[tuple[str
         assert schedule.due is None or schedule.due > now - HOUR or schedule.state is State.ARMED
         assert (schedule.state is State.PAUSED) == (schedule.remaining is not None)
     assert len(heard) == len(set(heard))
+
+
+def test_what_rang_for_longer_than_anything_rings_counts_as_dismissed() -> None:
+    """A one-shot is over, a repeat waits for its next occurrence; until then they ring."""
+    once, repeat = rung(alarm()), rung(alarm("FREQ=DAILY"))
+    rang = NOW + 30 * MINUTE
+    for schedule, after in ((once, State.OVER), (repeat, State.ARMED)):
+        assert changes.settled(schedule, rang + HOUR, HOUR) is schedule
+        settled = changes.settled(schedule, rang + HOUR + MINUTE, HOUR)
+        assert settled == replace(schedule, state=after)
+    assert changes.settled(timer(), NOW + DAY, HOUR) == timer()

@@ -12,6 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from earshot.device.v1 import upstream_pb2
 from earshot.schedule.v1 import schedule_pb2
+from earshot_chassis.sampling import TokenBucket
 from earshot_topology.subjects import DeviceAddress
 from support.nats import NatsServer
 from support.schedulers import Directives, Home, Replica, code_of, fresh, now, scheduler_on
@@ -318,3 +319,43 @@ async def test_ringing_is_a_trace_of_its_own_that_links_to_the_one_that_set_it(
     assert ring.parent is None
     assert ring.context.trace_id != create.context.trace_id
     assert [link.context.trace_id for link in ring.links] == [create.context.trace_id]
+
+
+async def test_in_a_crowd_ringing_belongs_to_the_trace_that_set_it(
+    replica: Replica, home: Home, directives: Directives, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What gets no trace of its own because thousands ring carries the context that its schedule was set in."""
+    monkeypatch.setattr(replica.scheduler._due, "_traced", TokenBucket(0, 0))
+    recording = recorded_spans()
+    exporter = next(recording)
+    await home.timer(0.2)
+    await directives.wait(home, "ring")
+    spans = {span.name: span for span in exporter.get_finished_spans()}
+    recording.close()
+    stored = await replica.bus.jetstream.get_last_msg(
+        "DIRECTIVES", DeviceAddress(home.household, home.device).directive()
+    )
+    trace_id = spans["earshot.schedule.v1.Scheduler/CreateSchedule"].context.trace_id
+    assert (stored.headers or {})["traceparent"].split("-")[1] == format(trace_id, "032x")
+    assert "schedule.ring" not in spans
+
+
+async def test_what_rang_for_too_long_is_over_without_being_dismissed(
+    server: NatsServer, directives: Directives
+) -> None:
+    """On a device that is away: it is listed no more and can't be changed, while a repeat waits for its next occurrence."""
+    async with scheduler_on(server, maximum_age_s=3) as replica:
+        home = Home(replica.stub)
+        timer = await home.timer(0.2)
+        repeat = await home.alarm(
+            due=now() + timedelta(seconds=1), recurrence_rule="FREQ=DAILY", time_zone="Europe/Berlin"
+        )
+        await home.until(lambda _found: len(directives.of_home(home)) == 2)
+        (left,) = await home.until(lambda found: [each.state for each in found] == [ARMED])
+        assert left.schedule_id == repeat.schedule_id
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await home.update(timer, extend_by=Duration(seconds=60))
+        assert code_of(refused.value) == "schedule_not_found"
+        await home.delete(repeat)
+        assert await home.list() == []
+        assert {each.WhichOneof("command") for each in directives.of_home(home)} == {"ring"}

@@ -30,6 +30,7 @@ from nats.js import JetStreamContext
 
 from earshot.device.v1 import directive_pb2
 from earshot.schedule.v1 import schedule_pb2, schedule_pb2_grpc
+from earshot_chassis.client import QuickClient
 from earshot_chassis.rpc_client import connect
 from earshot_chassis.sink import Sink
 from earshot_device.core.directives import Directive, DirectiveLog, Ring
@@ -156,6 +157,8 @@ class Devices:
     labels: dict[str, str] = field(default_factory=dict)
     more: asyncio.Event = field(default_factory=asyncio.Event)
     _logs: dict[str, DirectiveLog] = field(default_factory=dict)
+    _heard: list[tuple[float, str, bytes]] = field(default_factory=list)
+    _told: set[str] = field(default_factory=set)
 
     @classmethod
     async def on(cls, server: NatsServer) -> Devices:
@@ -166,6 +169,8 @@ class Devices:
             await devices[0].read_again()
 
         client = await server.connect(reconnected_cb=reconnected)
+        # It shares the machine with what it looks at.
+        client._parse_header_lines = QuickClient._parse_header_lines  # type: ignore[method-assign]
         devices.append(cls(client))
         await client.subscribe("device.*.*.down.directive", future=Sink(devices[0]._hear))
         await client.flush()
@@ -173,6 +178,7 @@ class Devices:
 
     async def read_again(self) -> None:
         """Read what is kept for devices, as the cloud does for one that asks."""
+        self._digest()
         sequence = 1
         while sequence:
             inbox = await self.client.subscribe(self.client.new_inbox())
@@ -190,7 +196,7 @@ class Devices:
                             sequence = last + 1
                         break
                     last = int(headers["Nats-Sequence"])
-                    self._count(headers["Nats-Subject"], message.data)
+                    self._count(headers["Nats-Subject"], message.data, time.time())
             with contextlib.suppress(Exception):
                 await inbox.unsubscribe()
 
@@ -198,24 +204,34 @@ class Devices:
         """Wait until so many devices rang; tell whether they did."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                while len(self.rang) < count:
+                while len(self._told) < count:
                     self.more.clear()
                     await self.more.wait()
+        self._digest()
         return len(self.rang) >= count
 
     def _hear(self, message: Msg) -> None:
+        """Note what came and when; it is read when nobody has to hurry any more."""
         self.messages += 1
-        self._count(message.subject, message.data)
+        self._heard.append((time.time(), message.subject, message.data))
+        self._told.add(message.subject)
+        self.more.set()
 
-    def _count(self, subject: str, payload: bytes) -> None:
+    def _digest(self) -> None:
+        heard, self._heard = self._heard, []
+        for at, subject, payload in heard:
+            self._count(subject, payload, at)
+
+    def _count(self, subject: str, payload: bytes, at: float) -> None:
         directive = directive_pb2.Directive.FromString(payload)
         log = self._logs.setdefault(subject, DirectiveLog())
         command = Ring(occurrence_id=directive.ring.occurrence_id, label=directive.ring.label)
         admitted = log.admit(Directive(directive_id=DirectiveId(directive.directive_id), command=command))
         if admitted and directive.HasField("ring"):
             self.rang[subject] += 1
-            self.first.setdefault(subject, time.time())
+            self.first.setdefault(subject, at)
             self.labels[subject] = directive.ring.label
+            self._told.add(subject)
             self.more.set()
 
 

@@ -21,7 +21,6 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
-import nats
 from google.protobuf.message import Message
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -34,6 +33,7 @@ from nats.js.errors import APIError
 from earshot_chassis import tasks, telemetry
 from earshot_chassis.attempts import HandedBack
 from earshot_chassis.batching import BatchHandler, BatchWorker
+from earshot_chassis.client import QuickClient
 from earshot_chassis.codec import CONTENT_TYPE, content_type, decode, encode
 from earshot_chassis.consuming import Consuming, Delivery, DurableConsumer, Handler, Obsolete, ParkedHook
 from earshot_chassis.errors import EarshotError, MalformedPayloadError, OverloadedError, RetryableError
@@ -107,7 +107,9 @@ class Bus(Publisher):
             options["user_credentials"] = str(self._settings.nats_credentials)
         while True:
             try:
-                self.client = await nats.connect(**options)
+                client = QuickClient()
+                await client.connect(**options)
+                self.client = client
                 break
             except (NatsError, OSError) as error:
                 _log.warning("bus_unreachable", error=type(error).__name__)

@@ -26,6 +26,8 @@ from earshot_chassis.sink import Sink
 
 # So many publishes are made before the connection may write them out.
 _BREATH = 64
+# How long a copy that lacks something is given before it is asked again.
+_LAGGING_S = 0.02
 _END = frozenset({"204", "404"})
 _DELETED = ("KV-Operation", "Nats-Marker-Reason")
 
@@ -99,24 +101,43 @@ class Pipeline:
         silent = RetryableError("no stream acknowledged in time", code="bus_unavailable")
         return [silent if result is None else result for result in results]
 
-    async def last(self, stream: str, subjects: Sequence[str], *, timeout_s: float = 2.0) -> dict[str, Entry]:
+    async def last(
+        self, stream: str, subjects: Sequence[str], *, up_to: int = 0, timeout_s: float = 2.0
+    ) -> dict[str, Entry]:
         """Return what subjects of a stream hold, of those that hold something; wildcards are allowed. One request.
 
-        In a cluster any copy may answer, and may not have the newest yet.
+        Args:
+            stream: The stream.
+            subjects: Subjects, or patterns of them.
+            up_to: What the copy that answers has to have, of what is known to hold something. In a cluster any copy may
+                answer, and may not have the newest yet: it is asked again until one has. 0: whatever it has.
+            timeout_s: How long that may take.
 
         Raises:
             OverloadedError: They are more than 1,024; "too_many_results".
-            RetryableError: The stream did not answer.
+            RetryableError: The stream did not answer, or no copy had it in time.
         """
+        try:
+            async with asyncio.timeout(timeout_s):
+                while True:
+                    found, reached = await self._last(stream, subjects, timeout_s)
+                    if reached >= up_to:
+                        return found
+                    await asyncio.sleep(_LAGGING_S)
+        except TimeoutError as error:
+            raise RetryableError(f"{stream}: no copy had {up_to} in time", code="bus_unavailable") from error
+
+    async def _last(self, stream: str, subjects: Sequence[str], timeout_s: float) -> tuple[dict[str, Entry], int]:
+        """Ask once; return the sequence up to which the copy read as well, 0 where it found nothing."""
         found: dict[str, Entry] = {}
-        status = ""
+        status, reached = "", 0
         done = asyncio.Event()
 
         def take(message: Msg) -> None:
-            nonlocal status
+            nonlocal status, reached
             headers = message.headers or {}
             if "Status" in headers:
-                status = headers["Status"]
+                status, reached = headers["Status"], int(headers.get("Nats-UpTo-Sequence", "0"))
                 done.set()
                 return
             deleted = any(name in headers for name in _DELETED)
@@ -138,7 +159,7 @@ class Pipeline:
             raise OverloadedError(f"{stream} holds more than can be read at once", code="too_many_results")
         if status not in _END:
             raise RetryableError(f"{stream} answered {status}", code="bus_unavailable")
-        return found
+        return found, reached
 
     def _expect(self, take: Callable[[Msg], None]) -> str:
         token = str(next(self._tokens))
@@ -154,7 +175,8 @@ class Pipeline:
 def _acknowledged(message: Msg) -> Stored | EarshotError:
     if message.headers and "Status" in message.headers:
         return RetryableError("no stream owns the subject at the moment", code="bus_unavailable")
-    told = json.loads(message.data)
+    # As text: of bytes the encoding would be guessed.
+    told = json.loads(message.data.decode())
     if "error" not in told:
         return Stored(stream=told["stream"], sequence=told["seq"], duplicate=bool(told.get("duplicate")))
     error = APIError(**{name: told["error"].get(name) for name in ("code", "description", "err_code")})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 
 from earshot.schedule.v1 import schedule_pb2
 from earshot_chassis.bus import Bus
@@ -15,6 +16,8 @@ from earshot_topology.streams import SCHEDULER_DUE
 from earshot_topology.subjects import SCHEDULE_DUE, schedule_arm
 
 _ARM_FOR_S = 5.0
+# How long after it something is stopped by others, if whoever said so died.
+_STOPPED_WITHIN = timedelta(seconds=2)
 _CONTENT_TYPE = content_type(schedule_pb2.OccurrenceDue)
 
 
@@ -27,15 +30,22 @@ async def arm(bus: Bus, schedule: Schedule) -> None:
     occurrence = schedule.armed
     if occurrence is None:
         return
-    await publish_at(
-        bus,
-        _subject(schedule.household, occurrence),
-        wire.from_occurrence(occurrence, schedule.household),
-        occurrence.due,
-        target=SCHEDULE_DUE,
-        retry_for_s=_ARM_FOR_S,
-    )
+    await _arm(bus, schedule.household, occurrence)
     metrics.ARMED.add(1, {"kind": schedule.kind.value})
+
+
+async def arm_stop(bus: Bus, schedule: Schedule, now: datetime) -> Occurrence:
+    """Arm a reading of a schedule's record, by which what it says was stopped is; return it, to be cancelled.
+
+    It is obsolete as soon as the record is written, which is what makes its reader look.
+
+    Raises:
+        RetryableError: The stream did not acknowledge.
+    """
+    reading = Occurrence(schedule_id=schedule.schedule_id, revision=schedule.revision, due=now + _STOPPED_WITHIN)
+    if reading != schedule.armed:
+        await _arm(bus, schedule.household, reading)
+    return reading
 
 
 def armed(schedule: Schedule, occurrence: Occurrence, context: Mapping[str, str]) -> Write:
@@ -49,6 +59,17 @@ async def disarm(bus: Bus, household: str, occurrence: Occurrence | None) -> Non
     """Cancel what was armed, as best effort: what becomes due all the same is obsolete."""
     if occurrence is not None:
         await withdraw(bus, SCHEDULER_DUE.stream, _subject(household, occurrence))
+
+
+async def _arm(bus: Bus, household: str, occurrence: Occurrence) -> None:
+    await publish_at(
+        bus,
+        _subject(household, occurrence),
+        wire.from_occurrence(occurrence, household),
+        occurrence.due,
+        target=SCHEDULE_DUE,
+        retry_for_s=_ARM_FOR_S,
+    )
 
 
 def _subject(household: str, occurrence: Occurrence) -> str:

@@ -35,7 +35,9 @@ class Scheduler:
         self._bus = bus
         self._settings = settings
         self._pipeline = Pipeline(bus.client)
-        self._store = ScheduleStore(bus, self._pipeline, over_kept_s=settings.over_kept_s)
+        self._store = ScheduleStore(
+            bus, self._pipeline, over_kept_s=settings.over_kept_s, maximum_age=settings.maximum_age
+        )
         words = Words.load(late_after=settings.late_after)
         self._due = DueReader(self._store, self._pipeline, words, maximum_age=settings.maximum_age)
         self._rings = DismissedRings(self._store)
@@ -44,6 +46,7 @@ class Scheduler:
             bus,
             self._store,
             limits=limits,
+            maximum_age=settings.maximum_age,
             household_limit=settings.household_limit,
             household_records=settings.household_records,
         )

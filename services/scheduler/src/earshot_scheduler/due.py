@@ -1,21 +1,23 @@
 """What is due: read in batches, because a thousand alarms are set to half past seven.
 
     read the records, all at once
-      ├── obsolete ──────────────────────────────────────────► acknowledged
+      ├── obsolete ─► stop what its record says was stopped ─► acknowledged
       ├── rings already: another delivery of the same ────────► rung again, under the same id
       ├── its record is not there yet ────────────────────────► delivered again; after a while the place is taken, so that
       │                                                          an arming which nobody completed never is in force
       └── fires: arm the next occurrence of a repeat ─► compare-and-set the record ─► ring ─► acknowledged
 
 A crash after any step leaves the message to another delivery, which goes on: the armed occurrence is the same one, the
-record tells that it rings, and the device rings once by the occurrence's id. The compare-and-set is what lets one of
+record tells that it rings and what it stopped, and the device rings once by the occurrence's id. The compare-and-set is what lets one of
 several replicas ring; a process that was frozen finds it lost.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from opentelemetry.trace import Span, SpanKind
@@ -27,6 +29,7 @@ from earshot_chassis.batching import Received
 from earshot_chassis.codec import CONTENT_TYPE, content_type, encode
 from earshot_chassis.errors import ConflictError, EarshotError, InvalidInputError, PermanentError, RetryableError
 from earshot_chassis.pipeline import Pipeline, Write
+from earshot_chassis.sampling import TokenBucket
 from earshot_scheduler import arming, metrics, wire
 from earshot_scheduler.core.firing import Fired, Verdict, fire
 from earshot_scheduler.core.values import Occurrence, Schedule
@@ -41,8 +44,15 @@ _ROUNDS = 4
 # How long what is due waits for its record. Longer than a write takes; when it takes longer, its compare-and-set finds the
 # place taken and it is armed anew.
 _UNDECIDED = timedelta(seconds=3)
+# Ringings that get a trace of their own: so many at once, and a second.
+_TRACED_BURST = 100
+_TRACED_RATE = 50.0
 _CONTENT_TYPE = content_type(directive_pb2.Directive)
 _NO_CONTEXT = telemetry.extract(None)
+
+_NOTHING = Kept()
+_NO_RECORD = Record()
+_UNDECIDED_YET = Fired(verdict=Verdict.EARLY)
 
 Due = Received[schedule_pb2.OccurrenceDue]
 
@@ -54,8 +64,9 @@ class _Work:
     item: Due
     household: str
     occurrence: Occurrence
-    kept: Kept = field(default_factory=Kept)
-    fired: Fired = field(default_factory=lambda: Fired(verdict=Verdict.EARLY))
+    kept: Kept = _NOTHING
+    record: Record = _NO_RECORD
+    fired: Fired = _UNDECIDED_YET
 
     @property
     def key(self) -> tuple[str, str]:
@@ -82,6 +93,7 @@ class DueReader:
         self._pipeline = pipeline
         self._words = words
         self._maximum_age = maximum_age
+        self._traced = TokenBucket(_TRACED_RATE, _TRACED_BURST)
 
     async def due(self, items: Sequence[Due]) -> None:
         """Handle a batch; what can't be handled has its error set.
@@ -115,11 +127,13 @@ class DueReader:
                 each.item.error = kept
                 continue
             each.kept = kept
+            each.record = kept.record or Record()
             each.fired = fire(kept.schedule, each.occurrence, now, maximum_age=self._maximum_age)
             sorted_out[each.fired.verdict].append(each)
         obsolete = sorted_out[Verdict.OBSOLETE]
         if obsolete:
             metrics.DUE.add(len(obsolete), {"result": "obsolete"})
+            await self._stop(obsolete)
         overtaken = await self._take_places(sorted_out[Verdict.EARLY], now)
         fires = await self._armed([*sorted_out[Verdict.RINGS], *sorted_out[Verdict.MISSED]])
         decided, contended = await self._decided(fires)
@@ -137,9 +151,7 @@ class DueReader:
         if not abandoned:
             return []
         metrics.DUE.add(len(abandoned), {"result": "abandoned"})
-        writes = [
-            self._store.written(*each.key, each.kept.record or Record(), over=each.kept.revision) for each in abandoned
-        ]
+        writes = [self._store.written(*each.key, each.record, over=each.kept.revision) for each in abandoned]
         _, contended = _told(abandoned, await self._pipeline.store(writes))
         return contended
 
@@ -164,9 +176,8 @@ class DueReader:
             return [], []
         writes: list[Write] = []
         for each in fires:
-            requests = each.kept.record.requests if each.kept.record is not None else ()
-            record = Record(schedule=each.schedule, requests=requests)
-            writes.append(self._store.written(*each.key, record, over=each.kept.revision))
+            each.record = each.record.after(each.schedule, each.fired.stopped)
+            writes.append(self._store.written(*each.key, each.record, over=each.kept.revision))
         decided, contended = _told(fires, await self._pipeline.store(writes))
         for each in decided:
             if each.fired.missed:
@@ -175,75 +186,106 @@ class DueReader:
                 metrics.DUE.add(1, {"result": "missed"})
         return [each for each in decided if each.fired.verdict is Verdict.RINGS], contended
 
+    async def _stop(self, obsolete: Sequence[_Work]) -> None:
+        """Stop what the last writers of records were about to stop: they may have died before they did."""
+        writes: list[Write] = []
+        stopping: list[_Work] = []
+        for each in obsolete:
+            schedule = each.record.schedule
+            if schedule is None or each.item.lease.lost:
+                continue
+            for stopped in each.record.stopped:
+                context = telemetry.trace_headers(each.item.headers)
+                writes.append(_written(each, schedule, wire.stop_ring(stopped), context))
+                stopping.append(each)
+        if writes:
+            _told(stopping, await self._pipeline.store(writes))
+
     async def _ring(self, ringing: Sequence[_Work]) -> None:
         writes: list[Write] = []
         rung: list[_Work] = []
         spans: list[Span] = []
+        now = datetime.now(UTC)
         for each in ringing:
             if each.item.lease.lost:
                 # Whoever has it now rings.
                 continue
-            span = self._span(each)
-            spans.append(span)
-            if each.fired.stopped:
-                writes.append(_written(each, wire.stop_ring(each.fired.stopped), span))
+            headers = self._trace(each, now, spans)
+            directives = [wire.stop_ring(stopped) for stopped in each.record.stopped]
+            for directive in (*directives, self._directive(each, now)):
+                writes.append(_written(each, each.schedule, directive, headers))
                 rung.append(each)
-            writes.append(_written(each, self._directive(each), span))
-            rung.append(each)
         if not writes:
             return
         _told(rung, await self._pipeline.store(writes))
-        now = datetime.now(UTC)
         for span in spans:
             span.end()
+        now_s = time.time()
+        results: Counter[str] = Counter()
         for each in ringing:
             if each.item.error is None and each.fired.ringing is not None:
-                result = "rung" if each.fired.verdict is Verdict.RINGS else "again"
-                metrics.DUE.add(1, {"result": result})
                 if each.fired.verdict is Verdict.RINGS:
-                    metrics.LATE.record(max(0.0, (now - each.fired.ringing.due).total_seconds()))
+                    results["rung"] += 1
+                    metrics.LATE.record(max(0.0, now_s - each.fired.ringing.due.timestamp()))
+                else:
+                    results["again"] += 1
+        for result, count in results.items():
+            metrics.DUE.add(count, {"result": result})
 
-    def _directive(self, work: _Work) -> directive_pb2.Directive:
+    def _directive(self, work: _Work, now: datetime) -> directive_pb2.Directive:
         occurrence = work.fired.ringing
         assert occurrence is not None  # noqa: S101 - of those that ring
-        text, locale = self._words.announcement(work.schedule, occurrence.due, datetime.now(UTC))
+        text, locale = self._words.announcement(work.schedule, occurrence.due, now)
         announcement = directive_pb2.Speak(text=text, locale=locale) if text else None
         return wire.ring(
             work.schedule, occurrence, expires=occurrence.due + self._maximum_age, announcement=announcement
         )
 
-    @staticmethod
-    def _span(work: _Work) -> Span:
-        """Start the trace of a ringing, linked to the one that set it."""
-        ringing = work.fired.ringing or work.occurrence
-        again: dict[str, str | bool] = {}
-        if (number := work.item.delivery.num_delivered) > 1:
-            again[attributes.MESSAGING_DELIVERY_COUNT] = str(number)
-        if work.item.takes_over:
-            again[attributes.TAKEOVER] = True
-        return telemetry.start_span(
-            "schedule.ring",
-            kind=SpanKind.CONSUMER,
-            attributes={
-                **again,
-                attributes.SCHEDULE_KIND: work.schedule.kind.value,
-                attributes.HOUSEHOLD_ID: work.household,
-                attributes.DEVICE_ID: work.schedule.device,
-                attributes.OCCURRENCE_ID: ringing.occurrence_id,
-                attributes.SCHEDULE_LATE: max(0.0, datetime.now(UTC).timestamp() - ringing.due.timestamp()),
-                attributes.SCHEDULE_MISSED: work.fired.missed,
-            },
-            parent=_NO_CONTEXT,
-            links=telemetry.link_of(telemetry.extract(work.item.headers)),
-        )
+    def _trace(self, work: _Work, now: datetime, spans: list[Span]) -> dict[str, str]:
+        """Return the trace context of a ringing: a trace of its own, or in a crowd the trace of whoever set it.
+
+        A span costs as much as half of all else that a ringing needs.
+        """
+        if not self._traced.take():
+            metrics.UNTRACED.add(1)
+            return telemetry.trace_headers(work.item.headers)
+        span = _span(work, now)
+        spans.append(span)
+        headers: dict[str, str] = {}
+        with telemetry.use(span):
+            telemetry.inject(headers)
+        return headers
 
 
-def _written(work: _Work, directive: directive_pb2.Directive, span: Span) -> Write:
+def _span(work: _Work, now: datetime) -> Span:
+    """Start the trace of a ringing, linked to the one that set it."""
+    ringing = work.fired.ringing or work.occurrence
+    again: dict[str, str | bool] = {}
+    if (number := work.item.delivery.num_delivered) > 1:
+        again[attributes.MESSAGING_DELIVERY_COUNT] = str(number)
+    if work.item.takes_over:
+        again[attributes.TAKEOVER] = True
+    return telemetry.start_span(
+        "schedule.ring",
+        kind=SpanKind.CONSUMER,
+        attributes={
+            **again,
+            attributes.SCHEDULE_KIND: work.schedule.kind.value,
+            attributes.HOUSEHOLD_ID: work.household,
+            attributes.DEVICE_ID: work.schedule.device,
+            attributes.OCCURRENCE_ID: ringing.occurrence_id,
+            attributes.SCHEDULE_LATE: max(0.0, (now - ringing.due).total_seconds()),
+            attributes.SCHEDULE_MISSED: work.fired.missed,
+        },
+        parent=_NO_CONTEXT,
+        links=telemetry.link_of(telemetry.extract(work.item.headers)),
+    )
+
+
+def _written(work: _Work, schedule: Schedule, directive: directive_pb2.Directive, context: Mapping[str, str]) -> Write:
     # The message id saves the device a repetition; it decides nothing.
-    headers = {CONTENT_TYPE: _CONTENT_TYPE, "Nats-Msg-Id": directive.directive_id}
-    with telemetry.use(span):
-        telemetry.inject(headers)
-    subject = DeviceAddress(work.household, work.schedule.device).directive()
+    headers = {CONTENT_TYPE: _CONTENT_TYPE, "Nats-Msg-Id": directive.directive_id, **context}
+    subject = DeviceAddress(work.household, schedule.device).directive()
     return Write(subject, encode(directive), headers)
 
 

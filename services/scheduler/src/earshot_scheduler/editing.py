@@ -2,11 +2,11 @@
 
     read ── the request is in the record ──► its answer, and what it stopped is stopped again
       │
-    arm the new moment, on a subject of its own
+    arm the new moment, on a subject of its own; and what stops its ringing, should this process die
       │            a crash here leaves the old schedule in force; what was armed is obsolete when it is due
     compare-and-set the record (schedule, request, answer)
       │            a crash from here on leaves the new one; a repetition completes the rest
-    stop what rings ──► cancel what was armed before
+    stop what rings ──► cancel what would have stopped it, and what was armed before
 
 A record is never in force without its moment being armed. What becomes due before its record is written waits for it
 (`due`): the moment may be nearer than the bus is fast.
@@ -45,7 +45,6 @@ Change = Callable[[Schedule, datetime], Changed]
 
 _ATTEMPTS = 8
 _PAUSE_S = 0.02
-_REMEMBERED = 8
 _STOP_FOR_S = 5.0
 
 
@@ -56,16 +55,25 @@ class ScheduleEditor:
         bus: The bus.
         store: Where schedules are kept.
         limits: What may be set.
+        maximum_age: What rings for longer counts as over.
         household_limit: Schedules that a household may have.
         household_records: The same with those that are over.
     """
 
     def __init__(
-        self, bus: Bus, store: ScheduleStore, *, limits: Limits, household_limit: int, household_records: int
+        self,
+        bus: Bus,
+        store: ScheduleStore,
+        *,
+        limits: Limits,
+        maximum_age: timedelta,
+        household_limit: int,
+        household_records: int,
     ) -> None:
         self._bus = bus
         self._store = store
         self._limits = limits
+        self._maximum_age = maximum_age
         self._household_limit = household_limit
         self._household_records = household_records
 
@@ -100,9 +108,7 @@ class ScheduleEditor:
         """
 
         async def attempt(kept: Kept) -> tuple[Schedule | None, Changed]:
-            schedule = kept.schedule
-            if schedule is None or schedule.state is State.OVER:
-                raise UnknownScheduleError("there is no such schedule")
+            schedule = self._in_force(kept)
             if expected_revision not in {0, schedule.revision}:
                 raise StaleRevisionError(f"it is at revision {schedule.revision}")
             return schedule, _checked(lambda: change(schedule, _now()))
@@ -118,9 +124,8 @@ class ScheduleEditor:
         """
 
         async def attempt(kept: Kept) -> tuple[Schedule | None, Changed]:
-            if kept.schedule is None or kept.schedule.state is State.OVER:
-                raise UnknownScheduleError("there is no such schedule")
-            return kept.schedule, changes.end(kept.schedule)
+            schedule = self._in_force(kept)
+            return schedule, changes.end(schedule)
 
         return await self._carry_out(household, schedule_id, key, attempt, answer_before=True)
 
@@ -147,8 +152,8 @@ class ScheduleEditor:
             await self._arm(before, after)
             answer = wire.from_schedule(before if answer_before and before is not None else after)
             done = Applied(key=key, answer=answer, stopped=changed.stopped)
-            requests = kept.record.requests if kept.record is not None else ()
-            record = Record(schedule=after, requests=_remembered((*requests, done)))
+            record = (kept.record or Record()).after(after, changed.stopped, done)
+            reading = await arming.arm_stop(self._bus, after, _now()) if changed.stopped else None
             try:
                 await self._store.write(household, schedule_id, record, over=kept.revision)
             except ConflictError:
@@ -157,10 +162,20 @@ class ScheduleEditor:
                 continue
             metrics.CHANGES.add(1, {"change": key.partition(":")[0], "by": "skill"})
             await self._stop_ringing(household, after.device, changed.stopped)
+            if reading != after.armed:
+                await arming.disarm(self._bus, household, reading)
             if before is not None and before.armed != after.armed:
                 await arming.disarm(self._bus, household, before.armed)
             return answer
         raise ContendedError(f"still contended after {_ATTEMPTS} attempts")
+
+    def _in_force(self, kept: Kept) -> Schedule:
+        schedule = kept.schedule
+        if schedule is not None:
+            schedule = changes.settled(schedule, _now(), self._maximum_age)
+        if schedule is None or schedule.state is State.OVER:
+            raise UnknownScheduleError("there is no such schedule")
+        return schedule
 
     async def _arm(self, before: Schedule | None, after: Schedule) -> None:
         if before is None or before.armed != after.armed:
@@ -203,11 +218,6 @@ def _checked(change: Callable[[], T]) -> T:
         raise InvalidRequestError(str(error), code=error.code) from error
     except UnfitError as error:
         raise UnfitRequestError(str(error), code=error.code) from error
-
-
-def _remembered(requests: tuple[Applied, ...]) -> tuple[Applied, ...]:
-    """Return the request that created it and the last few others."""
-    return requests if len(requests) <= _REMEMBERED + 1 else (requests[0], *requests[-_REMEMBERED:])
 
 
 def _now() -> datetime:

@@ -7,6 +7,7 @@ from earshot_chassis import telemetry
 ARMED = telemetry.counter("earshot.scheduler.armed", "Ringings that were armed, by kind.")
 DUE = telemetry.counter("earshot.scheduler.due", "What became due, by what came of it.")
 MISSED = telemetry.counter("earshot.scheduler.missed", "Occurrences that were due while nobody was there for too long.")
+UNTRACED = telemetry.counter("earshot.scheduler.untraced", "Ringings of crowds that got no trace of their own.")
 LATE = telemetry.histogram(
     "earshot.scheduler.late",
     "From an occurrence's moment to its ringing being stored.",

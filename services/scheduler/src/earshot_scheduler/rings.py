@@ -14,7 +14,7 @@ from earshot_scheduler.core import changes
 from earshot_scheduler.core.values import Occurrence, State
 from earshot_scheduler.errors import ContendedError, InvalidRequestError
 from earshot_scheduler.store import ScheduleStore
-from earshot_scheduler.wire import Record, identifier
+from earshot_scheduler.wire import identifier
 from earshot_topology.subjects import DeviceAddress
 
 _ATTEMPTS = 8
@@ -56,7 +56,7 @@ class DismissedRings:
                 metrics.CHANGES.add(1, {"change": "dismiss_refused", "by": "device"})
                 _log.info("nothing_to_dismiss")
                 return
-            record = Record(schedule=changes.dismiss(schedule).schedule, requests=kept.record.requests)
+            record = kept.record.after(changes.dismiss(schedule).schedule)
             try:
                 await self._store.write(address.household, schedule_id, record, over=kept.revision)
             except ConflictError:

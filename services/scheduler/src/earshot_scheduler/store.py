@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from google.protobuf.message import DecodeError
+from nats.js.api import StreamState
 
 from earshot_chassis import telemetry
 from earshot_chassis.buckets import Bucket, Entry
@@ -16,6 +18,7 @@ from earshot_chassis.bus import Bus
 from earshot_chassis.errors import PermanentError, RetryableError
 from earshot_chassis.pipeline import Pipeline, Write
 from earshot_scheduler import wire
+from earshot_scheduler.core.changes import settled
 from earshot_scheduler.core.values import Schedule, State
 from earshot_scheduler.wire import Record
 from earshot_topology.streams import SCHEDULES
@@ -49,9 +52,11 @@ class ScheduleStore:
         bus: The bus.
         pipeline: For many at once.
         over_kept_s: How long what is over is kept.
+        maximum_age: What rings for longer counts as over.
     """
 
-    def __init__(self, bus: Bus, pipeline: Pipeline, *, over_kept_s: int) -> None:
+    def __init__(self, bus: Bus, pipeline: Pipeline, *, over_kept_s: int, maximum_age: timedelta) -> None:
+        self._maximum_age = maximum_age
         self._bus = bus
         self._pipeline = pipeline
         self._bucket = Bucket(bus, SCHEDULES.bucket)
@@ -103,19 +108,26 @@ class ScheduleStore:
         return Write(_PREFIX + _key(household, schedule_id), wire.from_record(record), headers)
 
     async def list(self, household: str) -> tuple[Schedule, ...]:
-        """Return a household's schedules that are not over.
+        """Return a household's schedules that are not over, whatever was acknowledged before among them.
 
         Raises:
             RetryableError: Nobody answered.
         """
-        found = await self._pipeline.last(_STREAM, [f"{_PREFIX}{household}.*"])
+        state = await self._state(household)
+        if not state.subjects:
+            return ()
+        found = await self._pipeline.last(_STREAM, [f"{_PREFIX}{household}.*"], up_to=state.last_seq)
         schedules: list[Schedule] = []
+        now = datetime.now(UTC)
         for entry in found.values():
             try:
                 schedule = _kept(entry).schedule
             except PermanentError:
                 continue
-            if schedule is not None and schedule.state is not State.OVER:
+            if schedule is None:
+                continue
+            schedule = settled(schedule, now, self._maximum_age)
+            if schedule.state is not State.OVER:
                 schedules.append(schedule)
         return tuple(schedules)
 
@@ -125,11 +137,15 @@ class ScheduleStore:
         Raises:
             RetryableError: Nobody answered.
         """
+        return len((await self._state(household)).subjects or {})
+
+    async def _state(self, household: str) -> StreamState:
+        """Return the bucket's state as its leader has it, with the household's subjects."""
         try:
             info = await self._bus.jetstream.stream_info(_STREAM, subjects_filter=f"{_PREFIX}{household}.*")
         except Exception as error:
             raise RetryableError(f"{_STREAM}: {type(error).__name__}", code="bus_unavailable") from error
-        return len(info.state.subjects or {})
+        return info.state
 
 
 def _key(household: str, schedule_id: str) -> str:

@@ -30,6 +30,10 @@ _STATES = {
 }
 _STATE_VALUES = {state: value for value, state in _STATES.items()}
 _LONGEST_REQUEST_ID = 200
+# Requests, and occurrences that were stopped, that a record remembers.
+_REMEMBERED = 8
+_STOPPED = 4
+_EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,10 +47,32 @@ class Applied:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """A schedule as it is kept. Without one: a place that was taken so that an arming nobody completed never is."""
+    """A schedule as it is kept. Without one: a place that was taken so that an arming nobody completed never is.
+
+    Attributes:
+        schedule: The schedule.
+        requests: What was carried out.
+        stopped: The last few occurrences that have to be stopped; whoever wrote that may have died before it told them.
+    """
 
     schedule: Schedule | None = None
     requests: tuple[Applied, ...] = ()
+    stopped: tuple[str, ...] = ()
+
+    def after(self, schedule: Schedule, stopped: str = "", request: Applied | None = None) -> Record:
+        """Return the record after a change.
+
+        Args:
+            schedule: What the change made of it.
+            stopped: The occurrence that it stops.
+            request: What was carried out.
+        """
+        requests = self.requests if request is None else (*self.requests, request)
+        if len(requests) > _REMEMBERED + 1:
+            # The request that created it and the last few others.
+            requests = (requests[0], *requests[-_REMEMBERED:])
+        every = (*self.stopped, stopped) if stopped and stopped not in self.stopped else self.stopped
+        return Record(schedule=schedule, requests=requests, stopped=every[-_STOPPED:])
 
     def applied(self, key: str) -> Applied | None:
         """Return what a request was answered, if it was carried out."""
@@ -63,8 +89,9 @@ def to_record(payload: bytes) -> Record:
     requests = tuple(
         Applied(key=each.key, answer=each.schedule, stopped=each.stopped_occurrence_id) for each in kept.requests
     )
+    stopped = tuple(kept.stopped_occurrence_ids)
     if not kept.schedule.schedule_id:
-        return Record(requests=requests)
+        return Record(requests=requests, stopped=stopped)
     told = kept.schedule
     try:
         state = State.OVER if kept.over else _STATES[told.state]
@@ -90,7 +117,7 @@ def to_record(payload: bytes) -> Record:
         )
     except (KeyError, ValueError) as error:
         raise DecodeError("not a schedule") from error
-    return Record(schedule=schedule, requests=requests)
+    return Record(schedule=schedule, requests=requests, stopped=stopped)
 
 
 def from_record(record: Record) -> bytes:
@@ -99,7 +126,8 @@ def from_record(record: Record) -> bytes:
         requests=[
             record_pb2.AppliedRequest(key=each.key, schedule=each.answer, stopped_occurrence_id=each.stopped)
             for each in record.requests
-        ]
+        ],
+        stopped_occurrence_ids=record.stopped,
     )
     schedule = record.schedule
     if schedule is not None:
@@ -130,7 +158,7 @@ def from_schedule(schedule: Schedule) -> schedule_pb2.Schedule:
     )
     due = schedule.due
     if due is not None:
-        told.due_time.FromDatetime(due)
+        told.due_time.CopyFrom(_timestamp(due))
     if schedule.remaining is not None:
         told.remaining.FromTimedelta(schedule.remaining)
     if schedule.length is not None:
@@ -275,6 +303,6 @@ def stop_ring(occurrence_id: str) -> directive_pb2.Directive:
 
 
 def _timestamp(value: datetime) -> Timestamp:
-    stamp = Timestamp()
-    stamp.FromDatetime(value)
-    return stamp
+    # Without the checks and string constants of FromDatetime, which costs three times as much.
+    elapsed = value - _EPOCH
+    return Timestamp(seconds=elapsed.days * 86_400 + elapsed.seconds, nanos=elapsed.microseconds * 1_000)

@@ -41,7 +41,7 @@ class Schedule:
     """A timer, alarm or reminder.
 
     Attributes:
-        schedule_id: UUIDv7.
+        schedule_id: A UUID of version 8, made of the household and the request.
         revision: Rises with each change.
         device_id: Where it rings.
         kind: What it is.

@@ -1,14 +1,16 @@
 """What a user can do to a schedule. Each change raises the revision; what was armed for another moment rings no more.
 
-create
-│
-resume ┌────▼────┐ due        ┌─────────┐ dismiss, not a repeat, or delete
-┌──────► ARMED   ├────────────► RINGING ├──────────────► OVER
-│      └─┬──▲──▲─┘            └─┬─────┬─┘
-│  pause │  │  └────────────────┘     │
-│      ┌─▼──┴───┐  move, extend       │ dismiss, a repeat: ARMED
-└──────┤ PAUSED │  (a snooze)         ▼
-└────────┘
+             ┌─────────┐  due                          ┌─────────┐  dismiss (not a repeat), delete
+    create ──► ARMED   ├───────────────────────────────► RINGING ├─────────────────────────────────► OVER
+             │         ◄───────────────────────────────┤         │
+             └─┬─────▲─┘  move, extend (a snooze);     └─────────┘
+         pause │     │    dismiss, of a repeat
+               │     │ resume, move
+             ┌─▼─────┴─┐
+             │ PAUSED  │
+             └─────────┘
+
+What has rung for longer than anything rings counts as dismissed (`settled`).
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from datetime import datetime, timedelta
 from earshot_scheduler.core import repeats
 from earshot_scheduler.core.errors import InvalidScheduleError, UnfitError
 from earshot_scheduler.core.repeats import Regular
-from earshot_scheduler.core.values import Kind, Schedule, State, to_milliseconds
+from earshot_scheduler.core.values import Kind, Occurrence, Schedule, State, to_milliseconds
 from earshot_scheduler.core.walltime import time_of, wall, zone_of
 
 _MOST_PUT_OFF = 5
@@ -184,6 +186,22 @@ def dismiss(schedule: Schedule) -> Changed:
         return Changed(schedule=_next(schedule))
     state = State.OVER if schedule.due is None else State.ARMED
     return Changed(schedule=_next(schedule, state=state), stopped=schedule.occurrence_id)
+
+
+def settled(schedule: Schedule, now: datetime, maximum_age: timedelta) -> Schedule:
+    """Return what a schedule counts as: what has rung for longer than anything rings was not heard, and is dismissed.
+
+    A device that is away may have nobody who dismisses it, and its directive has expired by then.
+
+    Args:
+        schedule: As it is kept.
+        now: The present moment.
+        maximum_age: What is older does not ring.
+    """
+    rings = Occurrence.read(schedule.occurrence_id) if schedule.state is State.RINGING else None
+    if rings is None or now - rings.due <= maximum_age:
+        return schedule
+    return replace(schedule, state=State.OVER if schedule.due is None else State.ARMED)
 
 
 def end(schedule: Schedule) -> Changed:

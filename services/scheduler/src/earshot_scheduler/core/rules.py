@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import IntEnum
 from functools import lru_cache
-from itertools import islice, product
+from itertools import product
 
 from earshot_scheduler.core.errors import InvalidScheduleError
 
@@ -338,8 +338,3 @@ def _invalid(message: str) -> InvalidScheduleError:
 
 def _too_frequent() -> InvalidScheduleError:
     return InvalidScheduleError("a repeat comes once a minute at most", code="rule_too_frequent")
-
-
-def first_of(rule: Rule, start: datetime) -> datetime | None:
-    """Return the first occurrence that is not before start; None when there is none."""
-    return next(islice(rule.after(start, inclusive=True), 1), None)

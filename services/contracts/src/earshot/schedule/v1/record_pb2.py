@@ -26,7 +26,7 @@ from earshot.schedule.v1 import schedule_pb2 as earshot_dot_schedule_dot_v1_dot_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n earshot/schedule/v1/record.proto\x12\x13\x65\x61rshot.schedule.v1\x1a\"earshot/schedule/v1/schedule.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfd\x01\n\x0eScheduleRecord\x12/\n\x08schedule\x18\x01 \x01(\x0b\x32\x1d.earshot.schedule.v1.Schedule\x12\x16\n\x0e\x61rmed_revision\x18\x02 \x01(\x04\x12\x30\n\x0csingle_times\x18\x03 \x03(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cregular_time\x18\x04 \x01(\t\x12\x15\n\rregular_count\x18\x05 \x01(\r\x12\x0c\n\x04over\x18\x06 \x01(\x08\x12\x35\n\x08requests\x18\x07 \x03(\x0b\x32#.earshot.schedule.v1.AppliedRequest\"m\n\x0e\x41ppliedRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\x12/\n\x08schedule\x18\x02 \x01(\x0b\x32\x1d.earshot.schedule.v1.Schedule\x12\x1d\n\x15stopped_occurrence_id\x18\x03 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n earshot/schedule/v1/record.proto\x12\x13\x65\x61rshot.schedule.v1\x1a\"earshot/schedule/v1/schedule.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9d\x02\n\x0eScheduleRecord\x12/\n\x08schedule\x18\x01 \x01(\x0b\x32\x1d.earshot.schedule.v1.Schedule\x12\x16\n\x0e\x61rmed_revision\x18\x02 \x01(\x04\x12\x30\n\x0csingle_times\x18\x03 \x03(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cregular_time\x18\x04 \x01(\t\x12\x15\n\rregular_count\x18\x05 \x01(\r\x12\x0c\n\x04over\x18\x06 \x01(\x08\x12\x35\n\x08requests\x18\x07 \x03(\x0b\x32#.earshot.schedule.v1.AppliedRequest\x12\x1e\n\x16stopped_occurrence_ids\x18\x08 \x03(\t\"m\n\x0e\x41ppliedRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\x12/\n\x08schedule\x18\x02 \x01(\x0b\x32\x1d.earshot.schedule.v1.Schedule\x12\x1d\n\x15stopped_occurrence_id\x18\x03 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,7 +34,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'earshot.schedule.v1.record_
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SCHEDULERECORD']._serialized_start=127
-  _globals['_SCHEDULERECORD']._serialized_end=380
-  _globals['_APPLIEDREQUEST']._serialized_start=382
-  _globals['_APPLIEDREQUEST']._serialized_end=491
+  _globals['_SCHEDULERECORD']._serialized_end=412
+  _globals['_APPLIEDREQUEST']._serialized_start=414
+  _globals['_APPLIEDREQUEST']._serialized_end=523
 # @@protoc_insertion_point(module_scope)

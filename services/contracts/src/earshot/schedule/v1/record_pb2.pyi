@@ -35,6 +35,7 @@ class ScheduleRecord(message.Message):
     REGULAR_COUNT_FIELD_NUMBER: builtins.int
     OVER_FIELD_NUMBER: builtins.int
     REQUESTS_FIELD_NUMBER: builtins.int
+    STOPPED_OCCURRENCE_IDS_FIELD_NUMBER: builtins.int
     armed_revision: builtins.int
     """Revision that armed the next ringing; what becomes due of any other one does not ring. 0: nothing is armed."""
     regular_time: builtins.str
@@ -55,6 +56,12 @@ class ScheduleRecord(message.Message):
     def requests(self) -> containers.RepeatedCompositeFieldContainer[AppliedRequest]:
         """The request that created it, and the last few that changed it."""
 
+    @builtins.property
+    def stopped_occurrence_ids(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The last few occurrences that were told to stop by whoever wrote this record; perhaps it died before it told them. Told
+        again by whoever reads it when something of the schedule is due.
+        """
+
     def __init__(
         self,
         *,
@@ -65,10 +72,11 @@ class ScheduleRecord(message.Message):
         regular_count: builtins.int = ...,
         over: builtins.bool = ...,
         requests: abc.Iterable[AppliedRequest] | None = ...,
+        stopped_occurrence_ids: abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["schedule", b"schedule"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["armed_revision", b"armed_revision", "over", b"over", "regular_count", b"regular_count", "regular_time", b"regular_time", "requests", b"requests", "schedule", b"schedule", "single_times", b"single_times"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["armed_revision", b"armed_revision", "over", b"over", "regular_count", b"regular_count", "regular_time", b"regular_time", "requests", b"requests", "schedule", b"schedule", "single_times", b"single_times", "stopped_occurrence_ids", b"stopped_occurrence_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
