@@ -35,6 +35,7 @@ from earshot_device.core.outcome import OutcomeKind, SpeechFrame
 from earshot_device.core.recognition import Endpoint, EndpointReason, Final, RecognitionUpdate
 from earshot_device.core.speech_buffer import Added, SpeechBuffer
 from earshot_device.core.turn import Turn, Verdict
+from earshot_dialogue.allowance import Allowance
 from earshot_dialogue.announcements import Announcements
 from earshot_dialogue.claims.breaking import break_off
 from earshot_dialogue.claims.chain import OutcomeChain, UnfinishedAnswerError
@@ -291,7 +292,7 @@ async def announcing(ledger: Ledger, _number: int) -> None:
     """Have words spoken as the turn's outcome: dialogue's own handler."""
     access = cast("OutcomeLedger", Access(ledger, Who.ANNOUNCEMENT))
     request = upstream_pb2.AnnouncementRequest(turn_id=TURN, text="Eggs.", locale="en-US")
-    await Announcements(access, LANGUAGES).announce(request, ADDRESS.announce())
+    await Announcements(access, LANGUAGES, Allowance(0)).announce(request, ADDRESS.announce())
 
 
 OTHERS = {Who.DEVICE: giving_up, Who.STOP: stopping, Who.QUOTA: refusing, Who.ANNOUNCEMENT: announcing}

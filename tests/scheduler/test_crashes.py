@@ -167,12 +167,13 @@ async def test_ringing_that_makes_room_is_stopped_whoever_dies(tmp_path: Path) -
             due_time=following.due_time,
         )
         reader = quiet.scheduler._due
+        delivery = Delivery(subject=SCHEDULE_DUE, headers={}, num_delivered=1, stream_sequence=1, timestamp=now())
         # It arms the one after it, writes the record, and would then stop and ring.
         async with mortal(server, 3) as (victim, _):
             with contextlib.suppress(Exception):
-                await victim.scheduler._due.due([Received(due, {}, Lease(), lambda: None)])  # type: ignore[arg-type,return-value]
+                await victim.scheduler._due.due([Received(due, {}, Lease(), lambda: delivery)])
         assert [each.WhichOneof("command") for each in directives.of_home(home)] == ["ring"]
-        await reader.due([Received(due, {}, Lease(), lambda: None)])  # type: ignore[arg-type,return-value]
+        await reader.due([Received(due, {}, Lease(), lambda: delivery)])
         await directives.wait(home, "stop_ring")
         told = directives.of_home(home)
         assert [each.WhichOneof("command") for each in told] == ["ring", "stop_ring", "ring"]
