@@ -212,11 +212,13 @@ async def test_what_is_due_survives_whoever_dies_in_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("dies_at", [1, 2])
-async def test_a_ringing_that_was_taken_over_says_so(server: NatsServer, directives: Directives, dies_at: int) -> None:
+async def test_a_ringing_that_was_taken_over_says_so(tmp_path: Path, dies_at: int) -> None:
     """Whoever rings after another one died on the message names its delivery and the takeover in the span."""
     recording = recorded_spans()
     exporter = next(recording)
-    async with mortal(server, dies_at, consume=True) as (victim, fate):
+    async with nats_server(tmp_path) as server, mortal(server, dies_at, consume=True) as (victim, fate):
+        client = await server.connect()
+        directives = await Directives.of(client)
         home = Home(victim.stub)
         async with scheduler_on(server, consume=False) as other:
             await Home(other.stub, home.household).timer(0.5)
@@ -239,6 +241,7 @@ async def test_a_ringing_that_was_taken_over_says_so(server: NatsServer, directi
                     ]
                 ):
                     await asyncio.sleep(0.01)
+        await client.close()
     recording.close()
     (told,) = rang
     assert told is not None
