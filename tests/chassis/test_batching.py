@@ -97,7 +97,7 @@ async def test_what_a_batch_gives_up_is_told_in_the_log_of_its_trace(bus: Bus, m
             item.error = InvalidInputError("no")
 
     headers = {"traceparent": f"00-{trace_id}-b7ad6b7169203331-01"}
-    await bus.client.publish("turn.transcribed", encode(turn("t1")), headers=headers)
+    await bus.jetstream.publish("turn.transcribed", encode(turn("t1")), headers=headers)
     bus.batch_worker(NLU_TRANSCRIBED, events_pb2.TurnTranscribed, refuse)
     # One that no other test of this process has configured for good.
     monkeypatch.setattr(consuming, "_log", telemetry.logger("bus"))
