@@ -244,7 +244,7 @@ class DueReader:
     def _trace(self, work: _Work, now: datetime, spans: list[Span]) -> dict[str, str]:
         """Return the trace context of a ringing: a trace of its own, or in a crowd the trace of whoever set it.
 
-        A span costs as much as half of all else that a ringing needs.
+        Making and ending a span is among the dearest steps of a ringing.
         """
         if not self._traced.take():
             metrics.UNTRACED.add(1)
