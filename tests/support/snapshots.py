@@ -38,7 +38,7 @@ _CHANGING = {
         "expected_sequence",
     ),
     *("expire_time", "firmware_version", "media_offset", "owner_epoch", "registry_revision", "session_revision"),
-    *("audio_bytes", "begin_time", "owner"),
+    *("audio_bytes", "begin_time", "owner", "start_sequence"),
     *("skill_version", "start_offset", "start_time", "revision", "duration"),
 }
 _IDS = re.compile(r"([a-z_]*?)_?id$")
