@@ -9,6 +9,7 @@ EARSHOT_UPDATE_SNAPSHOTS=1 rewrites the files.
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import re
@@ -79,13 +80,13 @@ def check(name: str, found: dict[str, list[Any]], folder: Path) -> None:
         AssertionError: They differ.
     """
     path = folder / f"{name}.json"
+    told = json.dumps(found, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
     if os.environ.get("EARSHOT_UPDATE_SNAPSHOTS"):
         folder.mkdir(exist_ok=True)
-        path.write_text(json.dumps(found, ensure_ascii=False, indent=2, sort_keys=True) + "\n")
+        path.write_text(told)
     assert path.exists(), f"{path} is missing: run with EARSHOT_UPDATE_SNAPSHOTS=1"
-    assert found == json.loads(path.read_text()), (
-        f"{path} differs: if that is meant, run with EARSHOT_UPDATE_SNAPSHOTS=1"
-    )
+    difference = "\n".join(difflib.unified_diff(path.read_text().splitlines(), told.splitlines(), lineterm=""))
+    assert not difference, f"{path} differs: if that is meant, run with EARSHOT_UPDATE_SNAPSHOTS=1\n{difference}"
 
 
 def channel_of(subject: str) -> Channel:
