@@ -43,6 +43,8 @@ GROWTH_SHARE, GROWTH_MIB = 0.15, 24.0
 # nats-server keeps what is stored, until it is too old: an index entry for each message, and memory streams whole. Its
 # collector lets the heap double before it looks.
 SERVER_GROWTH_MIB, SERVER_KIB_A_MESSAGE = 96.0, 2.0
+# The trace store holds what waits for its disk: 20,000 spans at most, of about 4 KiB each as Python has them.
+TRACESTORE_GROWTH_MIB = 80.0
 _TURN_PAUSE_S = 0.15
 
 # Shares of the flood, by what a channel is.
@@ -96,6 +98,8 @@ class Result:
     def _allowed(self, name: str, before: float) -> float:
         if name.startswith("nats-server"):
             return SERVER_GROWTH_MIB + 2 * self.kept_in_memory_mib + self.kept * SERVER_KIB_A_MESSAGE / 1024
+        if name == "tracestore":
+            return TRACESTORE_GROWTH_MIB
         return max(GROWTH_MIB, GROWTH_SHARE * before)
 
 

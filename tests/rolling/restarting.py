@@ -11,9 +11,12 @@ from dataclasses import dataclass
 import httpx
 
 from chaos.records import Inflicted
+from earshot_local.child import Child
 from earshot_local.stack import Stack
 
 GRACE_S = 8.0
+# Nobody's balancer would have noticed a process that was unready for less.
+_AT_ONCE_S = 1.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +26,7 @@ class Restart:
     Attributes:
         name: The process.
         exit_status: How it ended.
-        drained: Whether it was seen to say "draining" before it ended.
+        drained: Whether it was seen to say "draining" before it ended, or ended at once.
         seconds: From SIGTERM to its successor's readiness.
         inflicted: The same for the checker.
     """
@@ -41,7 +44,7 @@ async def restart(stack: Stack, name: str) -> Restart:
     began = time.monotonic()
     child.exit_status = None
     over = threading.Event()
-    watching = asyncio.create_task(asyncio.to_thread(_seen_draining, f"{_http(stack, name)}/readyz", over))
+    watching = asyncio.create_task(asyncio.to_thread(_seen_draining, f"{_http(stack, name)}/readyz", child, over))
     try:
         await child.restart()
     finally:
@@ -64,14 +67,17 @@ async def restart(stack: Stack, name: str) -> Restart:
     )
 
 
-def _seen_draining(url: str, over: threading.Event) -> bool:
-    """Ask until a process says that it drains, or has a successor. In a thread: an idle process is gone in a moment."""
+def _seen_draining(url: str, child: Child, over: threading.Event) -> bool:
+    """Ask until a process says that it drains, or is gone; one that had nothing to finish may be gone before it is asked."""
+    pid, began = child.pid, time.monotonic()
     with httpx.Client(trust_env=False, timeout=1.0) as client:
         while not over.wait(0.01):
             with contextlib.suppress(httpx.HTTPError):
                 answer = client.get(url)
                 if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE and "draining" in answer.text:
                     return True
+            if child.pid != pid:
+                return time.monotonic() - began < _AT_ONCE_S
     return False
 
 

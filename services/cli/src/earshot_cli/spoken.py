@@ -7,7 +7,7 @@ import contextlib
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,10 +57,11 @@ class Spoken:
         self._device = device
         self._traces = traces
 
-    async def say(self, text: str) -> dict[str, Any]:
-        """Speak words with a synthesised voice; return the turn's document (see `describe`)."""
-        samples = await synthesize(self._target.grpc("tts"), text, self._speaker.locale, CAPTURE_RATE)
-        return await self._described(text, await self._device.say(samples, CAPTURE_RATE))
+    async def say(self, text: str, locale: str | None = None) -> dict[str, Any]:
+        """Speak words with a synthesised voice, in a locale or the speaker's; return the turn's document (see `describe`)."""
+        locale = locale or self._speaker.locale
+        samples = await synthesize(self._target.grpc("tts"), text, locale, CAPTURE_RATE)
+        return await self._described(text, await self._device.say(samples, CAPTURE_RATE, locale=locale), locale)
 
     async def play(self, path: Path) -> dict[str, Any]:
         """Speak a recording; return the turn's document."""
@@ -89,7 +90,7 @@ class Spoken:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._device.media_idle()
 
-    async def _described(self, said: str, result: TurnResult) -> dict[str, Any]:
+    async def _described(self, said: str, result: TurnResult, locale: str = "") -> dict[str, Any]:
         wav = self._speaker.out or self._target.home.answers / f"{result.turn_id}.wav"
         if len(result.answer):
             await asyncio.to_thread(_write, result.answer, result.answer_rate, wav)
@@ -97,7 +98,8 @@ class Spoken:
         if self._traces is not None:
             await asyncio.to_thread(flush)
             traced = await self._traces.whole(result.turn_id)
-        return describe(said, self._speaker, result, str(wav) if len(result.answer) else "", traced)
+        speaker = replace(self._speaker, locale=locale or self._speaker.locale)
+        return describe(said, speaker, result, str(wav) if len(result.answer) else "", traced)
 
 
 def device_settings(

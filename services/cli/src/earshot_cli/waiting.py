@@ -11,21 +11,28 @@ from typing import Any
 
 from earshot_chassis.errors import EarshotError
 from earshot_cli import report
+from earshot_cli.options import locale_of
 from earshot_cli.output import Output
 from earshot_cli.spoken import Speaker, Spoken, speaking
 from earshot_cli.stackfinder import Target
 from earshot_device.core.events import Happening, StateChanged
 
 
-async def wait(target: Target, speaker: Speaker, output: Output) -> None:
+async def wait(target: Target, speaker: Speaker, output: Output, locale: str | None) -> None:
     """Be a device until the command is interrupted: a line is spoken, an empty one stops what rings.
+
+    Args:
+        target: The running stack.
+        speaker: Which device.
+        output: Where to tell what happens.
+        locale: What is typed is spoken in; None: what each line is written in.
 
     Raises:
         DeviceInUseError: Another process is this device.
         LinkLostError: The bus can't be reached.
         AudioOutputError: There is no loudspeaker.
     """
-    watch = _Watch(output)
+    watch = _Watch(output, locale)
     async with speaking(target, speaker, watch.interim, watch.happened) as spoken:
         output.show("on: type to speak, Enter stops what rings, Ctrl-C switches off")
         watch.begin(spoken)
@@ -44,8 +51,9 @@ async def wait(target: Target, speaker: Speaker, output: Output) -> None:
 class _Watch:
     """Tells what happens on the device."""
 
-    def __init__(self, output: Output) -> None:
+    def __init__(self, output: Output, locale: str | None) -> None:
         self.events: list[dict[str, Any]] = []
+        self._locale = locale
         self._output = output
         self._spoken: Spoken | None = None
         self._ringing: tuple[str, ...] = ()
@@ -69,7 +77,7 @@ class _Watch:
         if self._spoken is None:
             return
         try:
-            document = await self._spoken.say(text)
+            document = await self._spoken.say(text, locale_of(text, self._locale))
         except EarshotError as error:
             self._output.show(f"[red]{error}[/red]")
             return

@@ -189,15 +189,22 @@ class Device:
         rate: int = 16_000,
         *,
         trigger: Trigger = Trigger.BUTTON,
+        locale: str | None = None,
     ) -> TurnResult:
         """Speak samples (mono int16, shape (n,)) as one utterance and return its turn when the answer has been heard.
+
+        Args:
+            samples: What is said.
+            rate: Samples a second.
+            trigger: What made the device listen.
+            locale: BCP-47 of what is said; default: the device's.
 
         Raises:
             UtteranceRefusedError: The samples are not mono int16, or their rate is not 8,000 to 48,000 Hz.
             NotConnectedError: The device is not open.
         """
         source = SampleSource(samples, rate, pre_roll_s=self.settings.pre_roll_s, noise=self._noise())
-        return await self.listen(source, trigger=trigger)
+        return await self.listen(source, trigger=trigger, locale=locale)
 
     async def say_file(self, path: Path, *, trigger: Trigger = Trigger.BUTTON) -> TurnResult:
         """Speak a WAV, FLAC or Ogg file.
@@ -211,7 +218,12 @@ class Device:
         return await self.listen(source, trigger=trigger)
 
     async def listen(
-        self, source: AudioSource, *, trigger: Trigger = Trigger.BUTTON, wake_word: WakeWord | None = None
+        self,
+        source: AudioSource,
+        *,
+        trigger: Trigger = Trigger.BUTTON,
+        wake_word: WakeWord | None = None,
+        locale: str | None = None,
     ) -> TurnResult:
         """Run one turn from any source, for instance a `Microphone`.
 
@@ -221,6 +233,7 @@ class Device:
             source: What is heard.
             trigger: What made the device listen, where it is neither of the two.
             wake_word: What was heard, for the trigger WAKE_WORD.
+            locale: BCP-47 of what is said; default: the device's.
 
         Raises:
             NotConnectedError: The device is not open.
@@ -239,6 +252,7 @@ class Device:
             turn_id=turn_id,
             source=source,
             trigger=trigger,
+            locale=locale or self.settings.locale,
             wake_word=wake_word,
             session_id=follow_up.session_id if follow_up is not None else None,
             interrupted_outcome_id=interrupted,

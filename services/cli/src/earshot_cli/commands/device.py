@@ -118,7 +118,7 @@ def wait(
     speaker = Speaker(household=household, device=device, locale=locale or "en-US", loud=loud)
     target = running_stack()
     target.grpc("tts")
-    _traced(target, waiting.wait(target, speaker, Output(as_json=as_json)))
+    _traced(target, waiting.wait(target, speaker, Output(as_json=as_json), locale))
 
 
 def _turn(

@@ -34,7 +34,7 @@ async def announce(request: TurnRequest, parts: Parts) -> None:
         interrupted_outcome_id=request.interrupted_outcome_id,
     )
     await parts.link.store(
-        address.started(settings.locale, settings.lane),
+        address.started(request.locale, settings.lane),
         wire.started(utterance),
         msg_id=address.turn_key(request.turn_id),
         headers={},

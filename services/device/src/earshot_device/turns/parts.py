@@ -23,6 +23,7 @@ class TurnRequest:
     turn_id: TurnId
     source: AudioSource
     trigger: Trigger
+    locale: str
     wake_word: WakeWord | None = None
     session_id: SessionId | None = None
     interrupted_outcome_id: OutcomeId | None = None

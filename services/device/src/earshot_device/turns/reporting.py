@@ -82,7 +82,7 @@ def beginning(request: TurnRequest, settings: DeviceSettings) -> dict[str, Attri
         names.TURN_MODALITY: "voice",
         names.HOUSEHOLD_ID: settings.household_id,
         names.DEVICE_ID: settings.device_id,
-        names.LOCALE: settings.locale,
+        names.LOCALE: request.locale,
     }
 
 

@@ -272,7 +272,7 @@ class TurnRun:
         self.turn.close()
         await self._filler.stop()
         try:
-            clip = tones.apology(self._parts.settings.locale, self._parts.output.rate)
+            clip = tones.apology(self._request.locale, self._parts.output.rate)
             await self._parts.output.write(Channel.TURN, clip)
         finally:
             self._tell_abandoned(apology_played=True)
