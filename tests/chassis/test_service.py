@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import re
 import signal
+import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,7 +19,7 @@ import pytest
 from earshot.nlu.v1 import interpreter_pb2, interpreter_pb2_grpc
 from earshot_chassis.rpc_client import connect
 from support.nats import NatsServer, free_port, nats_server
-from support.small_service import TRACE, interpreted, publish, running
+from support.small_service import PROGRAM, TRACE, interpreted, publish, running
 
 
 @pytest.fixture
@@ -220,3 +222,21 @@ async def test_service_ends_when_the_server_hangs_up_for_good(server: NatsServer
             await service.until("/readyz", 200)
             clients[which].write(b"-ERR 'User Authentication Expired'\r\n")
             assert await asyncio.to_thread(service.process.wait, 15) == 1
+
+
+async def test_a_missing_credentials_file_is_one_line(tmp_path: Path) -> None:
+    """Nobody waits for a file that does not come: the process ends, and says which."""
+    environment = {
+        **os.environ,
+        "EARSHOT_NATS_CREDENTIALS": str(tmp_path / "nlu.creds"),
+        "OTEL_TRACES_EXPORTER": "none",
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(PROGRAM), env=environment, stderr=asyncio.subprocess.PIPE
+    )
+    async with asyncio.timeout(30):
+        _, told = await process.communicate()
+    assert process.returncode == 1
+    assert told.decode().splitlines() == [
+        "nlu: credentials_missing: there is no file nlu.creds, which is to hold its credentials"
+    ]

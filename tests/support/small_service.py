@@ -15,7 +15,7 @@ from pathlib import Path
 from earshot.asr.v1 import events_pb2
 from support.nats import NatsServer, free_port
 
-_PROGRAM = Path(__file__).resolve().parents[1] / "chassis" / "small_service.py"
+PROGRAM = Path(__file__).resolve().parents[1] / "chassis" / "small_service.py"
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
@@ -52,7 +52,7 @@ def running(server: NatsServer, **environment: str) -> Iterator[Running]:
     """Run the small service, with more variables."""
     port = free_port()
     process = subprocess.Popen(
-        [sys.executable, str(_PROGRAM)],
+        [sys.executable, str(PROGRAM)],
         env={"EARSHOT_NATS_URL": server.url, "EARSHOT_HTTP_PORT": str(port)} | environment,
         stdout=subprocess.PIPE,
         text=True,

@@ -36,7 +36,7 @@ from earshot_chassis.batching import BatchHandler, BatchWorker
 from earshot_chassis.client import QuickClient
 from earshot_chassis.codec import CONTENT_TYPE, content_type, decode, encode
 from earshot_chassis.consuming import Consuming, Delivery, DurableConsumer, Handler, Obsolete, ParkedHook
-from earshot_chassis.errors import EarshotError, MalformedPayloadError, OverloadedError, RetryableError
+from earshot_chassis.errors import EarshotError, MalformedPayloadError, OverloadedError, PermanentError, RetryableError
 from earshot_chassis.parking import Parking, Tenant
 from earshot_chassis.publishing import Publisher
 from earshot_chassis.pulling import PullWorker
@@ -87,6 +87,18 @@ class Bus(Publisher):
         self._parking: Parking
         self.client: Client
         self.jetstream: JetStreamContext
+
+    def check_credentials(self) -> None:
+        """Look whether there are the credentials that the settings name: waiting for them would be for ever.
+
+        Raises:
+            PermanentError: There are none; "credentials_missing".
+        """
+        file = self._settings.nats_credentials
+        if file is not None and not file.is_file():
+            raise PermanentError(
+                f"there is no file {file.name}, which is to hold its credentials", code="credentials_missing"
+            )
 
     async def connect(self) -> None:
         """Connect; wait for the server as long as it takes."""

@@ -22,6 +22,7 @@ from typing import Any
 
 from earshot_chassis import tasks, telemetry
 from earshot_chassis.bus import Bus
+from earshot_chassis.errors import PermanentError
 from earshot_chassis.failures import log_unhandled
 from earshot_chassis.health import CHECK_INTERVAL_S, Health
 from earshot_chassis.rpc_server import GrpcServer
@@ -218,7 +219,15 @@ async def _in_thread(function: Callable[[], None], patience_s: float) -> bool:
 
 
 def run(service: Service, compose: Callable[[Service], Awaitable[None]]) -> None:
-    """Run a service's process: the last line of every __main__."""
+    """Run a service's process: the last line of every __main__.
+
+    Raises:
+        SystemExit: It can't begin; the one line on standard error says why.
+    """
+    try:
+        service.bus.check_credentials()
+    except PermanentError as error:
+        raise SystemExit(f"{service.name}: {error.code}: {error}") from None
     try:
         if sys.platform == "win32":
             asyncio.run(service.serve(compose))
