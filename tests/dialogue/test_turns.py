@@ -554,6 +554,22 @@ async def test_a_skill_that_can_not_at_the_moment_is_asked_once_more(
     assert [call.attempt for call in skill.calls] == [1, 2]
 
 
+async def test_a_skill_that_is_without_the_bus_is_waited_for(place: Place, skill: FakeSkill) -> None:
+    """A bus that elects a leader is away for seconds: the same call is made until its journal can be read, or time is up."""
+
+    async def handle(_request: skill_pb2.HandleRequest, context: grpc.aio.ServicerContext) -> Responses:
+        if len(skill.calls) < 6:
+            away = RetryableError("the journal can't be read", code="state_unavailable")
+            await context.abort_with_status(rpc_status.to_status(to_status(away)))
+        yield answer("Done.")
+
+    skill.handle = handle
+    outcome = await place.says("x", hypothesis(FORECAST, city="Paris"))
+    assert words(outcome) == ["Done."]
+    assert [call.attempt for call in skill.calls] == [1, 2, 3, 4, 5, 6]
+    assert len({call.idempotency_key for call in skill.calls}) == 1
+
+
 async def test_a_skill_may_tidy_up_after_its_last_word(place: Place, skill: FakeSkill) -> None:
     """The user does not wait for the stream's end, and the skill is not cancelled before it."""
     tidied = asyncio.Event()

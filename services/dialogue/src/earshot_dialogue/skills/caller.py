@@ -31,6 +31,10 @@ _PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 0.8
 _LAST_WAIT_S = 1.0
 
+# A skill could not reach the bus, where it keeps its journal and its values: an election takes seconds, and whichever
+# replica is asked then has done nothing or finds it written down.
+_BUS_AWAY = frozenset({"state_unavailable", "bus_unavailable", "storage_full"})
+
 # The call ended, and what the skill did until then is not known.
 _NO_ANSWER = frozenset({"skill_timeout", "deadline_exceeded", "incomplete_skill_answer"})
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -83,8 +87,10 @@ class SkillCaller:
                         self._channels.avoid(tried)
                     pause_s = min(_LONGEST_PAUSE_S, _PAUSE_S * 2 ** (attempt - 2)) if attempt > 1 else 0.0
                     in_time = give_up - time.monotonic() > _WORTH_TRYING_S + pause_s
-                    # What a skill itself says is away is asked for once more; a replica that is gone, until another is there.
-                    most = ATTEMPTS_PER_DELIVERY if error.unreachable else 2
+                    # What a skill itself says is away is asked for once more; a replica or a bus that is gone, until there is
+                    # one.
+                    waited_for = error.unreachable or error.code in _BUS_AWAY
+                    most = ATTEMPTS_PER_DELIVERY if waited_for else 2
                     last = attempt >= most or not in_time
                     if last or not (error.unavailable and silent):
                         raise
