@@ -18,6 +18,7 @@ from typing import Generic, TypeVar
 from google.protobuf.message import Message
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 from opentelemetry import trace
 from opentelemetry.trace import INVALID_SPAN
@@ -116,11 +117,8 @@ class BatchWorker(PullWorker, Generic[M]):
         self._gathering: deque[tuple[Msg, Lease]] = deque()
         self._labels = {"event": consumer.event, "consumer": consumer.durable}
 
-    async def start(self) -> None:
-        """Begin to consume."""
-        reply = self._client.new_inbox()
-        subscription = await self._client.subscribe(reply, future=Sink(self._received))
-        self._loop = asyncio.get_running_loop().create_task(self._run(reply, subscription))
+    async def _subscribe(self, subject: str) -> Subscription:
+        return await self._client.subscribe(subject, future=Sink(self._received))
 
     def _take(self, raw: Msg) -> None:
         lease = Lease(self._lease_s)

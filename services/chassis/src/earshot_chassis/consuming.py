@@ -323,7 +323,7 @@ class Consuming:
             _log.warning("handler_failed", **fields, reason=str(error))
         else:
             _log.error("handler_crashed", **fields, exc_info=error)
-        if delivery.lease.lost:
+        if delivery.lease.lost or isinstance(error, LeaseLostError):
             # Whatever a zombie says of a message, the server takes for its new owner's word.
             LEASES_LOST.add(1, self._labels)
             return

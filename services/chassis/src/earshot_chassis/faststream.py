@@ -26,8 +26,8 @@ _FETCH_S = 1.0
 _DISCONNECT_S = 0.5
 # How long a round trip may take before it is taken for lost.
 _CATCH_UP_S = 1.0
-# Between a request's end here and at the server.
-_LATE_S = 0.1
+# Between a request's end here and at the server, when both are busy.
+_LATE_S = 0.5
 _log = telemetry.logger("bus")
 
 

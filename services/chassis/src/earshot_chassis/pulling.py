@@ -26,6 +26,8 @@ from earshot_chassis.consuming import HAND_OVER_S, Consuming, DurableConsumer
 # was lost with a server.
 _EXPIRES_S = 1.0
 _LOST_AFTER_S = 1.4
+# A worker that leaves gives a busy server longer: a message for a request that still stands there would be stranded.
+_LAST_ENDS_S = 3.0
 _TROUBLE_PAUSE_S = 0.2
 # How long leaving may take: one round trip, behind which nothing more can come.
 _LEAVE_S = 1.0
@@ -51,6 +53,7 @@ class PullWorker:
         self._consuming = consuming
         self._free = concurrency
         self._remaining = 0
+        self._request = 0
         self._ended = asyncio.Event()
         self._freed = asyncio.Event()
         self._stopping = False
@@ -67,7 +70,7 @@ class PullWorker:
     async def start(self) -> None:
         """Begin to consume."""
         reply = self._client.new_inbox()
-        subscription = await self._client.subscribe(reply, cb=self._arrived)
+        subscription = await self._subscribe(f"{reply}.*")
         self._loop = asyncio.get_running_loop().create_task(self._run(reply, subscription))
 
     async def stop(self, timeout_s: float) -> None:
@@ -76,7 +79,7 @@ class PullWorker:
         self._stopping = True
         self._freed.set()
         if self._loop is not None:
-            await asyncio.wait({self._loop}, timeout=_LOST_AFTER_S + _LEAVE_S)
+            await asyncio.wait({self._loop}, timeout=_LAST_ENDS_S + _LEAVE_S)
             await tasks.end([self._loop], HAND_OVER_S)
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=max(0.0, give_up - time.monotonic()))
@@ -89,7 +92,7 @@ class PullWorker:
                 self._freed.clear()
                 await self._freed.wait()
                 continue
-            await self._request(reply)
+            await self._ask(reply)
             if self._trouble:
                 _log.warning("pull_failed", consumer=self.consumer.durable, error=self._trouble)
                 self._trouble = ""
@@ -105,19 +108,25 @@ class PullWorker:
             else:
                 await subscription.unsubscribe()
 
-    async def _request(self, reply: str) -> None:
+    async def _ask(self, reply: str) -> None:
         """Let one request stand until it ends."""
         self._remaining = self._free
+        self._request += 1
         self._ended.clear()
+        asked_at = time.monotonic()
         asked = json.dumps({"batch": self._remaining, "expires": int(_EXPIRES_S * 1e9)}).encode()
         try:
-            await self._client.publish(self._subject, asked, reply=reply)
-            async with asyncio.timeout(_LOST_AFTER_S):
-                await self._ended.wait()
+            await self._client.publish(self._subject, asked, reply=f"{reply}.{self._request}")
+            await asyncio.wait_for(self._ended.wait(), _LOST_AFTER_S)
         except TimeoutError:
-            return
+            if self._stopping and self._client.is_connected:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._ended.wait(), asked_at + _LAST_ENDS_S - time.monotonic())
         except (NatsError, OSError) as error:
             self._trouble = type(error).__name__
+
+    async def _subscribe(self, subject: str) -> Subscription:
+        return await self._client.subscribe(subject, cb=self._arrived)
 
     async def _arrived(self, raw: Msg) -> None:
         self._received(raw)
@@ -125,6 +134,8 @@ class PullWorker:
     def _received(self, raw: Msg) -> None:
         if not raw.reply:
             # A message of a stream has an acknowledgement subject; this is a word about the request.
+            if not raw.subject.endswith(f".{self._request}"):
+                return
             status = (raw.headers or {}).get("Status", "")
             if status not in _QUIET:
                 self._trouble = f"{status} {(raw.headers or {}).get('Description', '')}".strip()

@@ -11,7 +11,7 @@ from nats.errors import Error as NatsError
 
 from earshot.dialogue.v1 import outcome_pb2
 from earshot_chassis import telemetry
-from earshot_chassis.errors import RetryableError
+from earshot_chassis.errors import LeaseLostError, RetryableError
 from earshot_tts import wire
 from earshot_tts.captured import CapturedFrame
 from earshot_tts.direct import count_subject, read_subject
@@ -51,7 +51,7 @@ class BusFrameSender:
         self._frame_ms = frame_ms
         self._writer = wire.FrameWriter(request)
         self._check_owned = request.check_owned
-        self._outcome_id = request.outcome_id
+        self._request = request
         self._sent: dict[int, bytes] = {}
         self._connection = client.stats["reconnects"]
         self._lost_some = False
@@ -84,20 +84,24 @@ class BusFrameSender:
 
         Raises:
             BusUnavailableError: The connection is lost and its buffer is full.
-            LeaseLostError: This process was frozen, and another worker speaks the segment.
+            LeaseLostError: This process was frozen, and another worker speaks the segment, or has spoken it.
         """
-        if not self._sent or self._outcome_id == FILLER:
+        if not self._sent or self._request.outcome_id == FILLER:
             return
         loop = asyncio.get_running_loop()
         give_up = loop.time() + _CONFIRM_S
         again = list(self._sent.values())
         while loop.time() < give_up:
             try:
-                if await count_subject(self._client, SPEECH_STREAM, self._subject, timeout_s=_ASK_S) > max(self._sent):
+                count = await count_subject(self._client, SPEECH_STREAM, self._subject, timeout_s=_ASK_S)
+                if count == max(self._sent) + 1:
+                    # Every frame of the outcome, once; where others have sent some, too, it matters who.
                     return
                 missing = await self._missing()
                 if not missing:
                     return
+            except LeaseLostError:
+                raise
             except (RetryableError, NatsError, OSError):
                 missing, again = again, []
             self._check_owned()
@@ -118,6 +122,8 @@ class BusFrameSender:
         try:
             missing: Sequence[bytes] = await self._missing()
             self._lost_some = False
+        except LeaseLostError:
+            raise
         except (RetryableError, NatsError, OSError):
             missing = otherwise
         self._mend_at = loop.time() + _PAUSE_S
@@ -125,9 +131,21 @@ class BusFrameSender:
             await self._publish(encoded)
 
     async def _missing(self) -> list[bytes]:
+        """Return what is not captured.
+
+        Raises:
+            LeaseLostError: Another worker has taken the segment over: a process that was frozen takes what had come before
+                for its own. The device refuses these frames; an acknowledgement would settle them for the other one, too.
+        """
+        request = self._request
         messages = await read_subject(self._client, SPEECH_STREAM, self._subject, timeout_s=_ASK_S)
         captured = [wire.captured_frame(message.payload) for message in messages]
-        there = {frame.sequence for frame in captured if frame.outcome_id == self._outcome_id}
+        theirs = [frame for frame in captured if frame.outcome_id == request.outcome_id]
+        if any(
+            frame.segment_index == request.segment_index and frame.owner_epoch > request.owner_epoch for frame in theirs
+        ):
+            raise LeaseLostError("another worker speaks the segment")
+        there = {frame.sequence for frame in theirs}
         return [encoded for sequence, encoded in self._sent.items() if sequence not in there]
 
     async def _publish(self, encoded: bytes) -> None:
