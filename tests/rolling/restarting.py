@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import threading
 import time
 from dataclasses import dataclass
@@ -15,8 +16,6 @@ from earshot_local.child import Child
 from earshot_local.stack import Stack
 
 GRACE_S = 8.0
-# Nobody's balancer would have noticed a process that was unready for less.
-_AT_ONCE_S = 1.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +25,8 @@ class Restart:
     Attributes:
         name: The process.
         exit_status: How it ended.
-        drained: Whether it was seen to say "draining" before it ended, or ended at once.
+        drained: Whether it says that it drained, and then that it stopped.
+        seen_unready: Whether it was seen to be unready meanwhile; on a busy machine it may be gone before it is asked.
         seconds: From SIGTERM to its successor's readiness.
         inflicted: The same for the checker.
     """
@@ -34,6 +34,7 @@ class Restart:
     name: str
     exit_status: int | None
     drained: bool
+    seen_unready: bool
     seconds: float
     inflicted: Inflicted
 
@@ -44,17 +45,19 @@ async def restart(stack: Stack, name: str) -> Restart:
     began = time.monotonic()
     child.exit_status = None
     over = threading.Event()
+    logged = child.program.log.stat().st_size
     watching = asyncio.create_task(asyncio.to_thread(_seen_draining, f"{_http(stack, name)}/readyz", child, over))
     try:
         await child.restart()
     finally:
         over.set()
-    drained = await watching
+    unready = await watching
     ended = time.monotonic()
     return Restart(
         name=name,
         exit_status=child.exit_status,
-        drained=drained,
+        drained=_drained(child, logged),
+        seen_unready=unready,
         seconds=ended - began,
         inflicted=Inflicted(
             kind="restart",
@@ -67,17 +70,21 @@ async def restart(stack: Stack, name: str) -> Restart:
     )
 
 
+def _drained(child: Child, logged: int) -> bool:
+    told = child.program.log.read_bytes()[logged:].decode()
+    lines = (json.loads(line)["event"] for line in told.splitlines() if line.startswith("{"))
+    return [event for event in lines if event in ("draining", "stopped")] == ["draining", "stopped"]
+
+
 def _seen_draining(url: str, child: Child, over: threading.Event) -> bool:
-    """Ask until a process says that it drains, or is gone; one that had nothing to finish may be gone before it is asked."""
-    pid, began = child.pid, time.monotonic()
+    """Ask until a process says that it drains, or is gone."""
+    pid = child.pid
     with httpx.Client(trust_env=False, timeout=1.0) as client:
-        while not over.wait(0.01):
+        while not over.wait(0.01) and child.pid == pid:
             with contextlib.suppress(httpx.HTTPError):
                 answer = client.get(url)
                 if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE and "draining" in answer.text:
                     return True
-            if child.pid != pid:
-                return time.monotonic() - began < _AT_ONCE_S
     return False
 
 
