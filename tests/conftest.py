@@ -10,15 +10,27 @@ from xdist.scheduler import LoadScopeScheduling
 
 # Folders whose files share one stack.
 _SHARING = {"tests/outages", "tests/ringing", "tests/traces", "tests/turns"}
+# Folders that load the machine by themselves: one after the other in one process, from the beginning. Side by side they
+# would be late for no other reason than each other.
+_HEAVY = {"tests/chaos", "tests/endurance", "tests/fuzz", "tests/rolling"}
+_HEAVY_FILES = {"tests/local/test_cluster.py", "tests/scheduler/test_crowd.py"}
+_ALONE = "heavy"
 
 
 class _ByServers(LoadScopeScheduling):
-    """Keeps a file's tests in one process, or a folder's: they share servers."""
+    """Keeps a file's tests in one process, or a folder's: they share servers. What is heavy begins first."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.split("::", 1)[0]
         folder = file.rsplit("/", 1)[0]
+        if folder in _HEAVY or file in _HEAVY_FILES:
+            return _ALONE
         return folder if folder in _SHARING else file
+
+    def _assign_work_unit(self, node: Any) -> None:
+        if _ALONE in self.workqueue:
+            self.workqueue.move_to_end(_ALONE, last=False)
+        super()._assign_work_unit(node)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:

@@ -19,12 +19,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run these tests in one event loop, the stack's."""
     for item in items:
         if "/outages/" in str(item.path) and isinstance(item, pytest.Function):
-            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+            item.add_marker(pytest.mark.asyncio(loop_scope="package"), append=False)
             # nats-py leaves connections that failed in their first words to the garbage collector.
             item.add_marker(pytest.mark.filterwarnings("ignore:.*StreamWriter:pytest.PytestUnraisableExceptionWarning"))
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def outages(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Outages]:
     """Run the services of a spoken turn."""
     folder = tmp_path_factory.mktemp("outages")

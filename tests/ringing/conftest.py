@@ -19,7 +19,7 @@ from support.stack import device
 _NUMBERS = itertools.count(1)
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     """Run what ringing takes."""
     wanted = [service for service in SERVICES if service.name in {"nlu", "dialogue", "tts"}]
@@ -34,14 +34,14 @@ def address() -> DeviceAddress:
     return DeviceAddress("h1", f"bell{next(_NUMBERS)}")
 
 
-@pytest_asyncio.fixture(loop_scope="session")
+@pytest_asyncio.fixture(loop_scope="package")
 async def scheduler(stack: Stack, address: DeviceAddress) -> AsyncIterator[Scheduler]:
     """Be the scheduler of the test's device."""
     async with Scheduler.of(stack, address) as connected:
         yield connected
 
 
-@pytest_asyncio.fixture(loop_scope="session")
+@pytest_asyncio.fixture(loop_scope="package")
 async def switch_on(stack: Stack, address: DeviceAddress, tmp_path) -> AsyncIterator[Callable]:
     """Return a function that switches the test's device on (again); it keeps its state over that."""
     async with AsyncExitStack() as opened:

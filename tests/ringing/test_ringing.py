@@ -20,7 +20,7 @@ from earshot.device.v1 import upstream_pb2
 from support.ringing import Ear, ring, stop_ring, until
 from support.stack import converse
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 SPEECH = np.full(3200, 1000, np.int16)
 WORDS = "Your eggs are done."

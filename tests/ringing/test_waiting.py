@@ -14,7 +14,7 @@ import pytest
 
 from support.ringing import ring
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 
 @asynccontextmanager

@@ -20,7 +20,7 @@ from traces.ambushes import PATIENT, Traced, traces_of
 _CAST: Final = ("asr", "nlu", "dialogue", "tts", "echo")
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def ambushed(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Stack, dict[str, Traced]]]:
     """Let one device for each ambush speak one turn, all at once; return the traces by what happened."""
     keeper = Gatekeeper()

@@ -29,7 +29,7 @@ from earshot_topology.subjects import DeviceAddress
 from traces.ambushes import PATIENT_DEVICE, Traced
 
 # The first of them starts the stack and lets every owner die.
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.timeout(150)]
 
 Ambushed = tuple[Stack, dict[str, Traced]]
 TRACE = "5bf7651916cd43dd8448eb211c80319d"

@@ -12,7 +12,7 @@ from earshot_topology import attributes
 from traces.ambushes import AMBUSHES, Traced
 
 # The first of them starts the stack and lets every owner die.
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.timeout(150)]
 
 Ambushed = tuple[Stack, dict[str, Traced]]
 SKILL_CALL = "earshot.skill.v1.Skill/Handle"

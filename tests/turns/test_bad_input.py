@@ -31,7 +31,7 @@ APOLOGISED = outcome_pb2.OUTCOME_KIND_APOLOGISED
 ANSWERED = outcome_pb2.OUTCOME_KIND_ANSWERED
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True)
+@pytest_asyncio.fixture(scope="module", loop_scope="package", autouse=True)
 async def unharmed(stack: Stack) -> AsyncIterator[None]:
     """Whatever these tests send, every process is the same one afterwards."""
     before = {name: (child.pid, child.restarts) for name, child in stack.processes.items()}
@@ -39,7 +39,7 @@ async def unharmed(stack: Stack) -> AsyncIterator[None]:
     assert {name: (child.pid, child.restarts) for name, child in stack.processes.items()} == before
 
 
-@pytest_asyncio.fixture(loop_scope="session")
+@pytest_asyncio.fixture(loop_scope="package")
 async def rough(stack: Stack, address: DeviceAddress) -> AsyncIterator[RoughDevice]:
     """A device that sends what it likes; a good turn of the same device is answered right after."""
     async with rough_device(stack, address) as made:

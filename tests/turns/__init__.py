@@ -1,0 +1,1 @@
+"""Tests that share one stack: it ends with them."""
