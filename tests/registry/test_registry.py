@@ -23,7 +23,7 @@ from support.nats import NatsServer, nats_server
 
 # The longest time in which a change must be seen.
 SOON_S = 2.0
-LEASE_S = 1.0
+LEASE_S = 1.5
 
 
 @dataclass(slots=True)

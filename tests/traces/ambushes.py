@@ -70,6 +70,8 @@ async def traces_of(system: Stack, keeper: Gatekeeper) -> dict[str, Traced]:
         keeper.lay(settings.device_id, ambush)
         said = line(ECHO, settings.locale, seconds=1.0, seed=number, pause_s=0.0, by=settings.device_id)
         speakers[name] = Speaker(settings, Board(), iter([said]))
+        # Whoever was hit before is back: one that has just begun to listen can't tell how others' attempts ended.
+        await system.ready(30)
         await speakers[name].converse(asyncio.Event(), 0.0)
     async with httpx.AsyncClient(base_url=system.traces_url) as client:
         found = await asyncio.gather(*(_trace(client, speaker) for speaker in speakers.values()))
