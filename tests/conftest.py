@@ -5,8 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import nats
 import pytest
 from xdist.scheduler import LoadScopeScheduling
+
+from earshot_chassis.client import QuickClient
+
+# Tests connect as services do: a flush of nats-py's own client does not wait for a subscription made before it.
+nats.NATS = QuickClient  # type: ignore[misc]
 
 # Folders whose files share one stack.
 _SHARING = {"tests/outages", "tests/ringing", "tests/traces", "tests/turns"}

@@ -30,7 +30,6 @@ from nats.js import JetStreamContext
 
 from earshot.device.v1 import directive_pb2
 from earshot.schedule.v1 import schedule_pb2, schedule_pb2_grpc
-from earshot_chassis.client import QuickClient
 from earshot_chassis.rpc_client import connect
 from earshot_chassis.sink import Sink
 from earshot_device.core.directives import Directive, DirectiveLog, Ring
@@ -169,8 +168,6 @@ class Devices:
             await devices[0].read_again()
 
         client = await server.connect(reconnected_cb=reconnected)
-        # It shares the machine with what it looks at.
-        client._parse_header_lines = QuickClient._parse_header_lines  # type: ignore[method-assign]
         devices.append(cls(client))
         await client.subscribe("device.*.*.down.directive", future=Sink(devices[0]._hear))
         await client.flush()

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import nats
 from nats.aio.client import Client
 
+from earshot_chassis.client import QuickClient
+from earshot_local.ports import Ports
 from earshot_topology.apply import apply
 
 BINARY = Path(sys.executable).parent / "nats-server"
 
 
 def free_port() -> int:
-    """Return a loopback port that nobody uses at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a loopback port that nobody uses at the moment, nor takes for an outgoing connection meanwhile."""
+    return Ports().take()
 
 
 @dataclass(slots=True)
@@ -72,7 +70,9 @@ class NatsServer:
             "max_reconnect_attempts": -1,
             "error_cb": _ignore,
         }
-        return await nats.connect(self.url, **(defaults | options))  # type: ignore[arg-type]
+        client = QuickClient()
+        await client.connect(self.url, **(defaults | options))  # type: ignore[arg-type]
+        return client
 
 
 async def _ignore(_error: Exception) -> None:

@@ -1,12 +1,19 @@
-"""A connection that reads headers faster: nats-py looks at every character of every name by itself."""
+"""nats-py's client with two of its inner steps mended.
+
+- Headers are read faster: nats-py looks at every character of every name by itself.
+- `flush`, and with it a subscription's `drain`, waits for what was said before it: nats-py sends its ping past what is
+  still pending, so that a subscription may begin, or an unsubscription count, only after the flush that was to see to it.
+"""
 
 from __future__ import annotations
+
+import asyncio
 
 from nats.aio.client import Client
 
 
 class QuickClient(Client):
-    """nats-py's client; what a message's headers say is the same."""
+    """A connection; what a message's headers say is the same."""
 
     @staticmethod
     def _parse_header_lines(raw: bytes) -> dict[str, str]:
@@ -19,3 +26,11 @@ class QuickClient(Client):
             if len(key.split()) <= 1:
                 headers[key] = value.strip().decode("utf-8", "replace")
         return headers
+
+    async def _send_ping(self, future: asyncio.Future[bool] | None = None) -> None:
+        # As its flusher writes it. What is pending while there is no connection waits for the next one.
+        if self.is_connected and self._pending and self._transport is not None:
+            self._transport.writelines(self._pending)
+            self._pending = []
+            self._pending_data_size = 0
+        await super()._send_ping(future)

@@ -22,6 +22,7 @@ from nats.errors import Error as NatsError
 from nats.errors import TimeoutError as NatsTimeoutError
 
 from earshot_chassis import telemetry
+from earshot_chassis.client import QuickClient
 from earshot_chassis.errors import RetryableError
 from earshot_chassis.publishing import Publisher
 from earshot_device.errors import CredentialRefusedError, LinkLostError, NotConnectedError, RequestRefusedError
@@ -96,7 +97,7 @@ class Link:
         if self._identity.credentials is not None:
             options["user_credentials"] = str(self._identity.credentials)
         await self._check_credential()
-        client = Client()
+        client = QuickClient()
         options["closed_cb"] = partial(self._on_closed, client)
         try:
             await self._connect(client, options)
