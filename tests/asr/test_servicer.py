@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 import grpc
@@ -146,6 +148,34 @@ async def test_places_are_bounded_and_given_back(served: Served) -> None:
         while served.pool.in_use:
             await asyncio.sleep(0.01)
     assert (await recognize(served, config(), *audio(*frames_of(speech(0.4)))))[-1].final.alternatives
+
+
+async def test_who_is_refused_learns_why_though_it_was_writing(served: Served) -> None:
+    """Each of many calls that find no place is told so; one that says nothing is, too."""
+    hold = asyncio.Event()
+
+    async def listen() -> AsyncIterator[recognizer_pb2.RecognizeRequest]:
+        yield config()
+        await hold.wait()
+
+    calls = [served.stub.Recognize(listen(), timeout=60) for _ in range(2)]
+    async with asyncio.timeout(50):
+        while len(served.engine.streams) < 2:
+            await asyncio.sleep(0.01)
+        refused: Counter[tuple[grpc.StatusCode, str]] = Counter()
+        for number in range(200):
+            call = served.stub.Recognize(timeout=60)
+            # From calls that are refused before they write to calls that are refused after it.
+            await asyncio.sleep(number % 8 * 0.0005)
+            if number:
+                with suppress(asyncio.InvalidStateError):
+                    await call.write(config())
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await call.read()
+            refused[caught.value.code(), from_rpc_error(caught.value).code] += 1
+    assert refused == {(grpc.StatusCode.RESOURCE_EXHAUSTED, "recognizer_busy"): 200}
+    for call in calls:
+        call.cancel()
 
 
 async def test_engines_are_listed(served: Served) -> None:

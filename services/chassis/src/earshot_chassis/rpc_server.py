@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 import grpc
@@ -38,6 +38,8 @@ _log = telemetry.logger("grpc")
 _busy = Seldom()
 
 DEFAULT_CALLS = 256
+# How long a call that is refused waits for its client's first request.
+_FIRST_S = 1.0
 
 
 class GrpcServer:
@@ -150,13 +152,30 @@ def _read(handler: Any, payload: bytes) -> Any:
         raise MalformedPayloadError(f"not a request of this method ({len(payload)} bytes)") from error
 
 
-async def _read_all(handler: Any, payloads: AsyncIterator[bytes]) -> AsyncIterator[Any]:
-    async for payload in payloads:
-        yield _read(handler, payload)
+class _Requests:
+    """What a client streams, as it is read."""
 
+    def __init__(self, handler: Any, payloads: AsyncIterator[bytes]) -> None:
+        self._handler = handler
+        self._payloads = payloads
+        self._begun = False
 
-def _requests(handler: Any, received: Any) -> Any:
-    return _read_all(handler, received) if handler.request_streaming else _read(handler, received)
+    def __aiter__(self) -> _Requests:
+        return self
+
+    async def __anext__(self) -> Any:
+        self._begun = True
+        return _read(self._handler, await anext(self._payloads))
+
+    async def hear_first(self) -> None:
+        """Let the first one come, before a call ends of which none was read.
+
+        To grpc's own client a call that ends under a write is INTERNAL, whatever it was told.
+        """
+        if not self._begun:
+            with suppress(StopAsyncIteration, TimeoutError):
+                async with asyncio.timeout(_FIRST_S):
+                    await anext(self._payloads)
 
 
 def _unary(handler: Any, method: str, parent: Any, places: _Places) -> Any:
@@ -164,15 +183,18 @@ def _unary(handler: Any, method: str, parent: Any, places: _Places) -> Any:
 
     async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
         started = time.monotonic()
+        requests = _Requests(handler, request) if handler.request_streaming else None
         with _span(method, parent) as current:
             try:
                 with places.taken():
-                    return await behavior(_requests(handler, request), context)
+                    return await behavior(_read(handler, request) if requests is None else requests, context)
             except asyncio.CancelledError:
                 # The caller has gone: it hung up, died, or took this process for dead while it was frozen.
                 telemetry.fail(current, "rpc_cancelled")
                 raise
             except Exception as error:  # noqa: BLE001 - every error becomes a status
+                if requests is not None:
+                    await requests.hear_first()
                 await _abort(context, current, method, error)
             finally:
                 _DURATION.record(time.monotonic() - started, {"method": method})
@@ -185,16 +207,19 @@ def _stream(handler: Any, method: str, parent: Any, places: _Places) -> Any:
 
     async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
         started = time.monotonic()
+        requests = _Requests(handler, request) if handler.request_streaming else None
         with _span(method, parent) as current:
             try:
                 with places.taken():
-                    async for response in behavior(_requests(handler, request), context):
+                    async for response in behavior(_read(handler, request) if requests is None else requests, context):
                         yield response
             except asyncio.CancelledError:
                 # The caller has gone: it hung up, died, or took this process for dead while it was frozen.
                 telemetry.fail(current, "rpc_cancelled")
                 raise
             except Exception as error:  # noqa: BLE001 - every error becomes a status
+                if requests is not None:
+                    await requests.hear_first()
                 await _abort(context, current, method, error)
             finally:
                 _DURATION.record(time.monotonic() - started, {"method": method})
