@@ -1,6 +1,7 @@
 """A service of a few lines for test_service: it echoes a turn's id and sleeps as long as the turn's lane says.
 
-A call takes as many seconds as its locale says, and answers with revision 1 if nothing that it needs was stopped meanwhile.
+A call whose locale is a path makes that folder, and goes on when there is a file "go" in it; others are answered at once, with
+revision 1 if nothing that they need was stopped meanwhile.
 
 SMALL_SERVICE_HANGS names a hook that never ends: start, leave or stop.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from pathlib import Path
 
 from earshot.asr.v1 import events_pb2
 from earshot.nlu.v1 import interpreter_pb2, interpreter_pb2_grpc
@@ -29,8 +31,12 @@ class Interpreter(interpreter_pb2_grpc.InterpreterServicer):
         self.stopped = True
 
     async def Interpret(self, request, _context):
-        """Take some time."""
-        await asyncio.sleep(float(request.locale))
+        """Wait until it is told to go on."""
+        if request.locale:
+            folder = Path(request.locale)
+            await asyncio.to_thread(folder.mkdir)
+            while not await asyncio.to_thread((folder / "go").exists):
+                await asyncio.sleep(0.02)
         return interpreter_pb2.InterpretResponse(registry_revision=0 if self.stopped else 1)
 
 

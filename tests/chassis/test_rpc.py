@@ -30,8 +30,6 @@ class Interpreter(interpreter_pb2_grpc.InterpreterServicer):
                 raise OverloadedError("come back later")
             case "crash":
                 raise ZeroDivisionError("secret")
-            case "slow":
-                await asyncio.sleep(30)
         return interpreter_pb2.InterpretResponse(registry_revision=7)
 
 
@@ -57,7 +55,7 @@ async def channel() -> AsyncIterator[grpc.aio.Channel]:
     server.add(skill_pb2_grpc.add_SkillServicer_to_server, Skill(), "earshot.skill.v1.Skill")
     port = await server.start("127.0.0.1", 0)
     await server.report(serving=True)
-    async with connect(f"127.0.0.1:{port}", default_timeout_s=0.5) as opened:
+    async with connect(f"127.0.0.1:{port}", default_timeout_s=20) as opened:
         yield opened
     await server.stop(0)
 
@@ -92,7 +90,6 @@ async def test_stream_joins_the_callers_trace(channel: grpc.aio.Channel, spans: 
         ("invalid", grpc.StatusCode.INVALID_ARGUMENT, "unsupported_locale", InvalidInputError),
         ("busy", grpc.StatusCode.RESOURCE_EXHAUSTED, "overloaded", RetryableError),
         ("crash", grpc.StatusCode.INTERNAL, "internal", PermanentError),
-        ("slow", grpc.StatusCode.DEADLINE_EXCEEDED, "rpc_deadline_exceeded", RetryableError),
     ],
 )
 async def test_error_keeps_its_code(channel: grpc.aio.Channel, locale, status, code, kind) -> None:
@@ -141,14 +138,14 @@ async def test_bytes_that_are_no_request_are_refused_with_a_code(
 
 
 @contextlib.asynccontextmanager
-async def crowded(places: int, servicer: Busy) -> AsyncIterator[grpc.aio.Channel]:
+async def crowded(places: int, servicer: Busy, *, default_timeout_s: float = 20) -> AsyncIterator[grpc.aio.Channel]:
     """Serve so many calls at once."""
     server = GrpcServer(places)
     server.add(interpreter_pb2_grpc.add_InterpreterServicer_to_server, servicer, "earshot.nlu.v1.Interpreter")
     server.add(skill_pb2_grpc.add_SkillServicer_to_server, servicer, "earshot.skill.v1.Skill")
     port = await server.start("127.0.0.1", 0)
     await server.report(serving=True)
-    async with connect(f"127.0.0.1:{port}", default_timeout_s=10) as opened:
+    async with connect(f"127.0.0.1:{port}", default_timeout_s=default_timeout_s) as opened:
         yield opened
     await server.stop(0)
 
@@ -201,3 +198,13 @@ async def test_calls_beyond_the_places_are_refused_retryably() -> None:
         servicer.go.set()
         await asyncio.gather(*calls)
         await interpreter.Interpret(interpreter_pb2.InterpretRequest())
+
+
+async def test_a_call_has_the_deadline_of_its_channel() -> None:
+    """What takes longer is a retryable error of ours; nobody waits for ever."""
+    async with crowded(1, Busy(), default_timeout_s=0.3) as channel, asyncio.timeout(20):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await interpreter_pb2_grpc.InterpreterStub(channel).Interpret(interpreter_pb2.InterpretRequest())
+    assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    ours = from_rpc_error(caught.value)
+    assert (type(ours), ours.code) == (RetryableError, "rpc_deadline_exceeded")

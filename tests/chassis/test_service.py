@@ -69,24 +69,27 @@ async def test_a_draining_service_is_unready_before_it_takes_no_more_work(server
         assert await asyncio.to_thread(service.process.wait, 20) == 0
 
 
-async def test_a_call_in_progress_ends_before_what_it_needs_is_stopped(server: NatsServer) -> None:
-    """SIGTERM: a call that takes seconds is answered, new ones are refused at once, and stop hooks come after it."""
-    port = free_port()
-    with running(server, EARSHOT_GRPC_PORT=str(port)) as service:
+async def test_a_call_in_progress_ends_before_what_it_needs_is_stopped(server: NatsServer, tmp_path: Path) -> None:
+    """SIGTERM: a call that takes long is answered, new ones are refused at once, and stop hooks come after it."""
+    port, folder = free_port(), tmp_path / "call"
+    with running(server, EARSHOT_GRPC_PORT=str(port), EARSHOT_DRAIN_TIMEOUT_S="40") as service:
         await service.until("/readyz", 200)
-        async with connect(f"127.0.0.1:{port}", default_timeout_s=20) as first, connect(f"127.0.0.1:{port}") as second:
-            call = interpreter_pb2_grpc.InterpreterStub(first).Interpret(interpreter_pb2.InterpretRequest(locale="4"))
-            await call.wait_for_connection()
+        async with connect(f"127.0.0.1:{port}", default_timeout_s=60) as first, connect(f"127.0.0.1:{port}") as second:
+            request = interpreter_pb2.InterpretRequest(locale=str(folder))
+            call = asyncio.ensure_future(interpreter_pb2_grpc.InterpreterStub(first).Interpret(request))
+            async with asyncio.timeout(20):
+                while not folder.exists():
+                    await asyncio.sleep(0.02)
             service.process.send_signal(signal.SIGTERM)
-            assert "draining" in await service.until("/readyz", 503, 4)
+            assert "draining" in await service.until("/readyz", 503, 20)
             with pytest.raises(grpc.aio.AioRpcError) as refused:
-                async with asyncio.timeout(3):
+                async with asyncio.timeout(20):
                     while True:
-                        await interpreter_pb2_grpc.InterpreterStub(second).Interpret(
-                            interpreter_pb2.InterpretRequest(locale="0")
-                        )
+                        await interpreter_pb2_grpc.InterpreterStub(second).Interpret(interpreter_pb2.InterpretRequest())
                         await asyncio.sleep(0.1)
             assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+            assert not call.done()
+            (folder / "go").touch()
             assert (await call).registry_revision == 1
         assert await asyncio.to_thread(service.process.wait, 20) == 0
 
