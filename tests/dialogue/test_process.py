@@ -96,8 +96,7 @@ async def test_an_answer_survives_the_dialogue_that_was_giving_it(tmp_path: Path
             await client.jetstream().publish(TURN_INTERPRETED, forecast("t1"))
             await asyncio.wait_for(reached.wait(), 10)
             victim.send_signal(signal.SIGKILL)
-        async with dialogue_on(server) as heir:
-            await heir.follow(skill)
+        async with dialogue_on(server, live=[skill]) as heir:
             segments = await Place(heir, HOME).outcome("t1")
         await client.close()
     assert [each.prompts[0].text for each in segments] == ["First.", "Second."]

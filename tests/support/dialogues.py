@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 from nats.aio.msg import Msg
@@ -188,14 +188,21 @@ class Place:
 
 
 @contextlib.asynccontextmanager
-async def dialogue_on(server: NatsServer, *, nlu: bool = False, **settings: object) -> AsyncIterator[Replica]:
-    """Run a replica; with nlu, transcribed turns are interpreted by the table that `means` fills."""
+async def dialogue_on(
+    server: NatsServer, *, nlu: bool = False, live: Sequence[FakeSkill] = (), **settings: object
+) -> AsyncIterator[Replica]:
+    """Run a replica; with nlu, transcribed turns are interpreted by the table that `means` fills.
+
+    Skills that are live are known before the first turn is taken.
+    """
     bus = Bus("dialogue", ServiceSettings(nats_url=server.url))
     await bus.connect()
     defaults: dict[str, object] = {"turns": 8, "events": 4}
     dialogue = Dialogue(bus, DialogueSettings(**(defaults | settings)))
     replica = Replica(bus, dialogue)
     await dialogue.start()
+    if live:
+        await replica.follow(*live)
     if nlu:
         bus.handler(NLU_TRANSCRIBED, events_pb2.TurnTranscribed, replica._interpret, concurrency=4)
     await bus.start()
