@@ -175,6 +175,7 @@ async def test_ringing_that_makes_room_is_stopped_whoever_dies(tmp_path: Path) -
         assert [each.WhichOneof("command") for each in directives.of_home(home)] == ["ring"]
         await reader.due([Received(due, {}, Lease(), lambda: delivery)])
         await directives.wait(home, "stop_ring")
+        await directives.wait(home, "ring", 2)
         told = directives.of_home(home)
         assert [each.WhichOneof("command") for each in told] == ["ring", "stop_ring", "ring"]
         assert told[1].stop_ring.occurrence_id == rings.ring.occurrence_id
