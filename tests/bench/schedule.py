@@ -13,7 +13,8 @@ A device counts as the real one does: whatever comes on its subject, and what DI
 through its DirectiveLog. late_* is from the instant, or from recovery if that is later: the last moment from which
 JetStream answers and at least one scheduler says on /readyz that it is ready, both asked every 20 ms until they do, to the moment at
 which the device has the directive. What rang before the last recovery counts from the instant or the recovery before it.
-Only recoveries from outages that the bench made count, the first after each.
+Only recoveries from outages that the bench made count, the first after each: a kill of nats-server, or of the last
+scheduler that was ready.
 
 The floor, in the same run: as many bare scheduled messages, read and acknowledged by a bare nats-py push consumer, with and without a restart of nats-server around the instant.
 """
@@ -118,14 +119,22 @@ async def midst(
     """The same, and each once more while devices ring."""
     outages = await around(server, schedulers, devices, at, alarms)
     await devices.until(alarms // 4, _SETTLE_S)
-    schedulers[0].restart()
+    outages += await restart(schedulers[0], schedulers[1])
     await devices.until(alarms // 2, _SETTLE_S)
     outages.append(time.time())
     server.kill()
     server.start()
     await devices.until(alarms * 3 // 4, _SETTLE_S)
-    schedulers[1].restart()
+    outages += await restart(schedulers[1], schedulers[0])
     return outages
+
+
+async def restart(scheduler: SchedulerProcess, other: SchedulerProcess) -> list[float]:
+    """Kill a scheduler and start it again; return when, if the other one was not ready: that is an outage, too."""
+    alone = not await asyncio.to_thread(other.ready)
+    killed = time.time()
+    scheduler.restart()
+    return [killed] if alone else []
 
 
 def recovered(outages: Sequence[float], seen: Sequence[float]) -> list[float]:
