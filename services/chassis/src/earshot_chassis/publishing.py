@@ -30,6 +30,9 @@ from earshot_chassis.errors import (
 _WRONG_LAST_SEQUENCE = 10071
 # An account's, the server's memory's and disk's, and a stream's own limit: there is room again when others have read.
 STORAGE_FULL = frozenset({10002, 10023, 10028, 10047, 10077})
+# Of an earlier message with that id, or for that subject, the leader can't tell yet whether it is stored: it is without a
+# majority, and may be replaced.
+_UNDECIDED = frozenset({10158, 10164})
 # For so long after a refusal a service tells that there is no room, unless something was stored since.
 _FULL_FOR_S = 10.0
 _ATTEMPT_TIMEOUT_S = 2.0
@@ -154,6 +157,8 @@ def raise_unless_retryable(error: APIError) -> None:
     """
     if error.err_code == _WRONG_LAST_SEQUENCE:
         raise ConflictError("another message is the subject's last", code="sequence_conflict") from error
-    if isinstance(error, ServiceUnavailableError) or (error.code or 0) >= 500 or error.err_code in STORAGE_FULL:
+    if isinstance(error, ServiceUnavailableError) or (error.code or 0) >= 500:
+        return
+    if error.err_code in STORAGE_FULL | _UNDECIDED:
         return
     raise PermanentError(f"the stream refused: {error.description}", code="stream_refused") from error

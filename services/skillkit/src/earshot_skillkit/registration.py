@@ -33,7 +33,8 @@ _log = telemetry.logger("registration")
 _RETRY_S = 0.2
 # A process that leaves does not wait longer for a bus that is away.
 _WITHDRAWAL_S = 1.0
-_WRONG_LAST_SEQUENCE = 10071
+# The second: what comes before it is not stored yet.
+_WRONG_LAST_SEQUENCE = (10071, 10164)
 
 # A withdrawn version leaves a marker, for readers to see; it goes after a time, or versions of years would pile up.
 _MARKER_TTL_S = 3600.0
@@ -126,7 +127,7 @@ class Registration:
             )
         except APIError as error:
             # Somebody has registered the version in the meantime: the description is theirs now.
-            if error.err_code != _WRONG_LAST_SEQUENCE:
+            if error.err_code not in _WRONG_LAST_SEQUENCE:
                 raise
 
     async def _others(self) -> bool:
