@@ -9,7 +9,7 @@ from earshot.device.v1 import upstream_pb2
 from earshot_device import AbandonReason
 from earshot_device.errors import CredentialRefusedError
 from earshot_topology.apply import apply
-from support.fake_cloud import sequences_in
+from support.fake_cloud import FakeCloud, sequences_in
 from support.nats import NatsServer, free_port
 
 SPEECH = (np.sin(np.arange(16_000) / 5) * 8000).astype(np.int16)
@@ -153,3 +153,32 @@ async def test_a_connection_that_the_server_ends_with_an_error_is_opened_anew(cl
     result = await saying
     assert result.transcript == "it is back"
     assert sequences_in(result.answer) == [0, 1, 2]
+
+
+async def test_a_server_at_which_nobody_answers_is_left_for_another_one(cloud, server, address, open_device, tmp_path):
+    """The connection stands, and the cloud is elsewhere: a turn that is not answered makes the device doubt.
+
+    Nothing tells a node that was parted from the others from one whose cloud is gone, but that another one has it.
+    """
+    lonely = NatsServer(port=free_port(), storage=tmp_path / "lonely")
+    lonely.start()
+    await lonely.ready()
+    client = await lonely.connect()
+    await apply(client.jetstream())
+    here = FakeCloud(client, address)
+    await here.start()
+    server.kill()
+    device = await open_device(nats_url=f"{lonely.url},{server.url}", answer_timeout_s=0.4)
+    await here.until(lambda: here.missed_requests >= 2)
+    server.start()
+    await server.ready()
+    await apply(cloud.client.jetstream())
+    await client.close()
+    assert (await device.say(SPEECH[:1600])).abandoned is AbandonReason.CLOUD_TIMEOUT
+    await cloud.until(lambda: cloud.missed_requests >= 2, timeout_s=40)
+    saying = asyncio.create_task(device.say(SPEECH[:1600]))
+    turn = await cloud.turn_started()
+    await cloud.outcome(turn)
+    await cloud.speak(cloud.speech(turn, 3))
+    assert (await saying).abandoned is None
+    lonely.kill()

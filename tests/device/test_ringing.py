@@ -159,6 +159,19 @@ async def test_missed_directives_are_asked_for_until_they_are_answered(cloud, op
     assert names(again) == ["b"]
 
 
+async def test_what_a_standing_connection_did_not_bring_is_asked_for(cloud, open_device):
+    """A device whose connection was never lost asks now and then: a Ring that was stored and never came rings."""
+    device = await open_device(playback_speed=SLOW, directives_every_s=1.0)
+    await cloud.until(lambda: cloud.missed_requests >= 2)
+    cloud.missed = [ring("a")]
+    await cloud.event("directive_acknowledged")
+    assert names(device) == ["a"]
+    asked = cloud.missed_requests
+    await cloud.until(lambda: cloud.missed_requests > asked + 1)
+    assert len(cloud.of_kind("directive_acknowledged")) == 1
+    assert len(cloud.of_kind("connected")) == 1
+
+
 async def announced(cloud, *, frames: int = 3) -> str:
     """Answer an announcement with speech; return its turn."""
     await cloud.until(lambda: bool(cloud.announcements))

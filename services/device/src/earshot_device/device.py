@@ -27,6 +27,7 @@ from earshot_device.bus.missed import MissedDirectives
 from earshot_device.bus.outbox import Outbox
 from earshot_device.core.directives import Directive, DirectiveLog, Listen, MediaItem, Ring, StopRing
 from earshot_device.core.events import (
+    AbandonReason,
     Connected,
     DirectiveAcknowledged,
     Event,
@@ -102,7 +103,7 @@ class Device:
         self._directive_log = DirectiveLog(revision=self._decisions.directive_revision, seen=self._decisions.directives)
         self._output = Output(sink or NullSink(), rate=settings.playback_rate, speed=settings.playback_speed)
         address = settings.identity.address
-        self._missed = MissedDirectives(self._link, subject=address.directives())
+        self._missed = MissedDirectives(self._link, subject=address.directives(), every_s=settings.directives_every_s)
         self._outbox = Outbox(
             self._link,
             address=address,
@@ -271,6 +272,9 @@ class Device:
                 self._current = None
         if result.expects_reply and result.session_id is not None and self._current is None:
             self._open_microphone(result.session_id, self.settings.follow_up_timeout_s)
+        if result.abandoned is AbandonReason.CLOUD_TIMEOUT and self._is_open:
+            # The server may be one that the cloud can't be reached from.
+            await self._missed.doubt()
         return result
 
     def cancel(self) -> None:

@@ -59,6 +59,8 @@ class DeviceSettings(BaseSettings):
     """Time for the first frame of the cloud's apology; then the device's own clip takes its place."""
     publish_patience_s: float = Field(default=12.0, ge=10)
     """How long the start of an utterance is repeated until a stream has it."""
+    directives_every_s: float = Field(default=60.0, ge=1)
+    """About how often a device whose connection stands asks for directives that did not come."""
     announcement_timeout_s: float = Field(default=4.5, gt=0)
     """Time until the words that come with a ring can be heard; then it just rings."""
     ring_for_s: float = Field(default=600.0, gt=0)

@@ -84,7 +84,9 @@ class Link:
             CredentialRefusedError: The server refuses the credential, or its file is missing or broken.
         """
         options: dict[str, Any] = {
-            "servers": list(self._servers),
+            # In an order of its own that it keeps: who leaves a server does not come back to it first.
+            "servers": random.sample(self._servers, len(self._servers)),
+            "dont_randomize": True,
             "name": f"earshot-device/{self._identity.device_id}",
             "inbox_prefix": self._identity.inbox_prefix,
             "max_reconnect_attempts": -1,
@@ -110,6 +112,15 @@ class Link:
             raise LinkLostError(f"the bus can't be reached: {type(error).__name__}") from error
         self._client = client
         self._publisher = Publisher(client, client.jetstream())
+
+    async def leave(self) -> bool:
+        """Leave the server for another one; False where there is no other, or no connection to leave."""
+        client = self._client
+        if client is None or not client.is_connected or len(self._servers) == 1:
+            return False
+        _log.warning("server_left", reason="nobody answers")
+        await client.force_reconnect()
+        return True
 
     async def close(self) -> None:
         """Send what is buffered and disconnect."""
