@@ -1,6 +1,6 @@
 """Faults against the whole system, and what the devices heard of it.
 
-Usage: python -m chaos [--seconds N] [--seed WORD] [--devices N] [--nodes N] [--keep]
+Usage: python -m chaos [--seconds N] [--seed WORD] [--devices N] [--nodes N] [--only KIND]... [--keep]
 
 Prints the seed first: the same seed says the same words and inflicts the same faults in the same order. Ends with 1 if
 any turn was silent, lost, heard twice or answered wrongly, if an effect or a ringing was missing or doubled, if something
@@ -19,6 +19,7 @@ from pathlib import Path
 
 from chaos.reporting import figures, told, write
 from chaos.running import run
+from chaos.schedule import Kind
 
 _SECONDS = 400.0
 _DEVICES = 12
@@ -32,6 +33,9 @@ def main() -> int:
     parser.add_argument("--devices", type=int, default=_DEVICES, help="how many devices talk; three more ring")
     parser.add_argument("--keep", action="store_true", help="keep logs and state, and say where")
     parser.add_argument("--nodes", type=int, choices=(1, 3), default=3, help="servers of the bus")
+    parser.add_argument(
+        "--only", action="append", default=[], choices=tuple(Kind), help="kinds of faults; default: all"
+    )
     arguments = parser.parse_args()
     seed = arguments.seed or secrets.token_hex(4)
     print(f"chaos: seed {seed}, {arguments.devices} devices, {arguments.seconds:g} s", file=sys.stderr)
@@ -50,6 +54,7 @@ def main() -> int:
                 seconds=arguments.seconds,
                 devices=arguments.devices,
                 nodes=arguments.nodes,
+                only=arguments.only,
             )
         )
     found = figures(came_to, seed)

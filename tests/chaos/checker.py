@@ -177,8 +177,8 @@ def _heard_wrongly(
 ) -> Iterator[Offence]:
     for turn, verdict in zip(turns, verdicts, strict=True):
         if verdict is Verdict.APOLOGISED:
-            if not any(fault.multi and _touches(fault, turn) for fault in faults):
-                yield Offence(turn=turn, what="apologised, and no more than one process was gone")
+            if not any(fault.forgives and _touches(fault, turn) for fault in faults):
+                yield Offence(turn=turn, what="apologised, and nothing happened that may cost an answer")
         elif verdict is Verdict.UNKNOWN:
             if not any(_touches(fault, turn) for fault in faults):
                 yield Offence(turn=turn, what="told that nobody knows, and nothing had been done to it")

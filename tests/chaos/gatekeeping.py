@@ -111,7 +111,7 @@ class Gatekeeper:
             kind=ambush.kind,
             stage=asked["instance"].rsplit("-", 1)[0],
             target=f"{asked['instance']} at {ambush.point}",
-            multi=False,
+            forgives=False,
             began_at=began_at,
             recovered_at=time.monotonic(),
         )

@@ -10,12 +10,14 @@ from collections.abc import Mapping
 from chaos.cutting import Line
 from chaos.phases import Board
 from chaos.records import Inflicted
+from chaos.routes import Routes, number_of
 from chaos.schedule import BUS, DEVICE, Blow, Kind, Planned
 from chaos.servers import SERVER, Servers
 from earshot_local.child import Child
 from earshot_local.stack import Stack
 
-_RECOVERY_S = 30.0
+# A node that was parted may cost two elections; then everything is looked at for three seconds.
+_RECOVERY_S = 45.0
 _LOOK_S = 0.02
 # Longer than clients keep a silent server.
 _APART_S = 6.0
@@ -32,11 +34,13 @@ class Inflictor:
         stack: The system.
         board: Tells what devices do.
         lines: Ways to the bus that can be cut, by process or device.
+        routes: Ways between the bus's servers.
         bus: Tells how the bus's servers are.
     """
 
-    def __init__(self, stack: Stack, board: Board, lines: Mapping[str, Line], bus: Servers) -> None:
+    def __init__(self, stack: Stack, board: Board, lines: Mapping[str, Line], routes: Routes, bus: Servers) -> None:
         self._bus = bus
+        self._routes = routes
         self._stack = stack
         self._board = board
         self._lines = lines
@@ -59,14 +63,15 @@ class Inflictor:
                 await self._stack.ready()
                 await self._bus.whole(after_fault=any(fault.stage == BUS for fault, _ in targets))
         except TimeoutError as error:
-            raise NotRecoveredError(", ".join(f"{fault.kind} {name}" for fault, name in targets)) from error
+            told = ", ".join(f"{fault.kind} {name}" for fault, name in targets)
+            raise NotRecoveredError(f"{told}; {self._bus.told or 'a process'}") from error
         finally:
             self.inflicted += [
                 Inflicted(
                     kind=fault.kind,
                     stage=fault.stage,
                     target=name,
-                    multi=blow.multi,
+                    forgives=blow.forgives,
                     began_at=began_at,
                     recovered_at=time.monotonic(),
                 )
@@ -81,7 +86,7 @@ class Inflictor:
         for fault in blow.faults:
             able = [name for name in self._names(fault.stage, device) if name not in taken]
             name = able[fault.replica % len(able)]
-            if fault.kind is Kind.KILL_LEADER:
+            if fault.kind in (Kind.KILL_LEADER, Kind.PARTITION_LEADER):
                 name = await self._bus.leader() or name
             taken.add(name)
             targets.append((fault, name))
@@ -100,8 +105,12 @@ class Inflictor:
             # A node that no client reaches: whoever is connected to it has to go to another one.
             async with contextlib.AsyncExitStack() as apart:
                 for line in self._lines.values():
-                    await apart.enter_async_context(line.apart_from(int(name.rsplit("-", 1)[1])))
+                    await apart.enter_async_context(line.apart_from(number_of(name)))
                 await asyncio.sleep(_APART_S)
+            return
+        if fault.kind in (Kind.PARTITION, Kind.PARTITION_LEADER):
+            async with self._routes.parted(number_of(name)):
+                await asyncio.sleep(fault.lasts_s)
             return
         if fault.kind is Kind.CUT:
             await self._lines[name].cut(fault.lasts_s)

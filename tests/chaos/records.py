@@ -71,7 +71,8 @@ class Inflicted:
         kind: "kill", "freeze", …
         stage: What it hit: "asr", "device", "bus", …
         target: Which of them, for people.
-        multi: Whether more than one process was gone at the same time.
+        forgives: Whether turns may be apologised for: more than one process was gone at the same time, or leaders were
+            elected twice in a row.
         began_at: When.
         recovered_at: When everything worked again, as far as readiness tells.
     """
@@ -79,7 +80,7 @@ class Inflicted:
     kind: str
     stage: str
     target: str
-    multi: bool
+    forgives: bool
     began_at: float
     recovered_at: float
 

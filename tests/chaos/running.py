@@ -7,7 +7,7 @@ import contextlib
 import itertools
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -22,6 +22,7 @@ from chaos.outside import URL, Outside
 from chaos.phases import Board
 from chaos.process import LINES
 from chaos.records import Inflicted, Turn
+from chaos.routes import routes_between
 from chaos.schedule import Blow, deck, schedule
 from chaos.servers import Servers
 from chaos.speaking import Speaker
@@ -42,6 +43,8 @@ from earshot_skillkit.scheduler_client import GrpcScheduler
 
 _LATE_S = 6.0
 _HIT: Final = (*SERVICES, SCHEDULER)
+# A run is over before a device asks by itself for what its connection did not bring.
+_ASKS_EVERY_S: Final = 5.0
 # They ring, and do not talk: their loudspeakers are judged by ringing alone.
 _TIMER_DEVICES: Final = 3
 
@@ -74,7 +77,7 @@ class Run:
         return not self.judgement.offences and not self.timers.offences and not self.broken_off
 
 
-async def run(home: Path, *, seed: str, seconds: float, devices: int, nodes: int) -> Run:
+async def run(home: Path, *, seed: str, seconds: float, devices: int, nodes: int, only: Collection[str] = ()) -> Run:
     """Let devices talk for a while under a seeded schedule of faults.
 
     Args:
@@ -83,6 +86,7 @@ async def run(home: Path, *, seed: str, seconds: float, devices: int, nodes: int
         seconds: How long faults go on.
         devices: How many talk.
         nodes: Servers of the bus, 1 or 3.
+        only: Kinds of faults to inflict; empty: all.
     """
     names = process_names(_HIT)
     speaking, setting = range(devices), range(devices, devices + _TIMER_DEVICES)
@@ -90,11 +94,14 @@ async def run(home: Path, *, seed: str, seconds: float, devices: int, nodes: int
         cables = await resources.enter_async_context(
             lines_for([*names, *map(device_name, (*speaking, *setting))], nodes=nodes)
         )
+        routes = await resources.enter_async_context(routes_between(nodes))
         outside = Outside()
         url = await resources.enter_async_context(outside.open())
         patience = CLUSTER_ENVIRONMENT if nodes > 1 else {}
         environment = {**patience, URL: url, LINES: json.dumps({name: cables[name].url for name in names})}
-        system = await resources.enter_async_context(stack(home, services=_HIT, environment=environment, nodes=nodes))
+        system = await resources.enter_async_context(
+            stack(home, services=_HIT, environment=environment, nodes=nodes, way=routes)
+        )
         for cable in cables.values():
             cable.leads_to(system.nats_url)
         await system.ready()
@@ -102,19 +109,22 @@ async def run(home: Path, *, seed: str, seconds: float, devices: int, nodes: int
         timer_history = TimerHistory()
         await timer_history.listen(history.client)
         board = Board()
-        inflictor = Inflictor(system, board, cables, Servers(history.client.jetstream()))
+        inflictor = Inflictor(system, board, cables, routes, Servers(history.client.jetstream()))
         scheduler = GrpcScheduler(system.grpc_target(SCHEDULER.name))
         resources.push_async_callback(scheduler.close)
         patient = CLUSTER_DEVICE if nodes > 1 else {}
         settings = {
-            number: device_settings(system, number, locale, url=cables[device_name(number)].url, **patient)
+            number: device_settings(
+                system, number, locale, url=cables[device_name(number)].url, directives_every_s=_ASKS_EVERY_S, **patient
+            )
             for number, locale in zip((*speaking, *setting), itertools.cycle(LOCALES), strict=False)
         }
         speakers = [
             Speaker(settings[number], board, lines(f"{seed}/{number}", settings[number].locale)) for number in speaking
         ]
         users = [TimerUser(settings[number], scheduler, board, f"{seed}/{number}") for number in setting]
-        blows = schedule(seed, deck([each.name for each in _HIT], nodes=nodes, cuts=True))
+        cards = deck([each.name for each in _HIT], nodes=nodes, cuts=True)
+        blows = schedule(seed, [card for card in cards if not only or card[0] in only])
         began = time.monotonic()
         broken_off = await _live(speakers, users, inflictor, blows, seconds)
         if not inflictor.inflicted or not all(speaker.turns for speaker in speakers):

@@ -24,6 +24,8 @@ class Kind(StrEnum):
     RESTART = "restart"
     CUT = "cut"
     KILL_LEADER = "kill leader"
+    PARTITION = "partition"
+    PARTITION_LEADER = "partition leader"
 
 
 BUS: Final = "bus"
@@ -33,6 +35,12 @@ DEVICE: Final = "device"
 _FROZEN_S = (2.0, 5.0)
 # Longer than a keep-alive would notice, shorter than the deadline by the time that catching up takes.
 _CUT_S = (0.5, 4.0)
+# Shorter and longer than nodes keep a silent route (3 s), and than they wait before they elect another leader (4 s).
+_PARTED_S = (2.0, 6.0)
+# Elections begin at 4 s, counted from the leader's last word, which is up to a second old.
+_ELECTS_S: Final = 3.0
+_PARTITIONS: Final = (Kind.PARTITION, Kind.PARTITION_LEADER)
+_LASTS: Final = {Kind.CUT: _CUT_S, **dict.fromkeys(_PARTITIONS, _PARTED_S)}
 # From the phase's beginning.
 _MOMENTS: Final[dict[str, tuple[tuple[Phase, float], ...]]] = {
     "asr": ((Phase.SPEAKING, 1.8),),
@@ -64,6 +72,14 @@ class Planned:
     after_s: float
     lasts_s: float
 
+    @property
+    def elects_twice(self) -> bool:
+        """Whether leaders are elected while it lasts, and again when it is over, as a node that campaigned is back.
+
+        Both together may take longer than a turn may.
+        """
+        return self.kind in _PARTITIONS and self.lasts_s > _ELECTS_S
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blow:
@@ -82,6 +98,11 @@ class Blow:
         """Whether more than one process is gone at the same time."""
         return len(self.faults) > 1
 
+    @property
+    def forgives(self) -> bool:
+        """Whether turns may be apologised for."""
+        return self.multi or any(fault.elects_twice for fault in self.faults)
+
 
 def deck(services: Sequence[str], *, nodes: int, cuts: bool) -> list[tuple[Kind, str]]:
     """Return every kind of fault with every stage that it can hit.
@@ -97,7 +118,7 @@ def deck(services: Sequence[str], *, nodes: int, cuts: bool) -> list[tuple[Kind,
         cards += [(Kind.CUT, DEVICE)] * 3
     if nodes > 1:
         cards += [(Kind.KILL, BUS), (Kind.KILL_LEADER, BUS), (Kind.RESTART, BUS), (Kind.FREEZE, BUS)]
-        cards += [(Kind.CUT, BUS)] if cuts else []
+        cards += [(Kind.CUT, BUS), (Kind.PARTITION, BUS), (Kind.PARTITION_LEADER, BUS)] if cuts else []
     return cards
 
 
@@ -119,7 +140,7 @@ def schedule(
         for card in chance.sample(cards, len(cards)):
             dealt += 1
             faults = [_planned(chance, *card)]
-            if multi_every and dealt % multi_every == 0:
+            if multi_every and dealt % multi_every == 0 and len(processes) > 1:
                 faults = [_planned(chance, *pick) for pick in chance.sample(processes, 2)]
             yield Blow(faults=tuple(faults), rest_s=chance.uniform(*rest_s))
 
@@ -132,5 +153,5 @@ def _planned(chance: random.Random, kind: Kind, stage: str) -> Planned:
         replica=chance.randrange(1 << 16),
         phase=phase,
         after_s=chance.uniform(0.0, within_s),
-        lasts_s=chance.uniform(*(_CUT_S if kind is Kind.CUT else _FROZEN_S)),
+        lasts_s=chance.uniform(*_LASTS.get(kind, _FROZEN_S)),
     )

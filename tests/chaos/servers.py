@@ -22,10 +22,15 @@ _LOOKS_AFTER_FAULT: Final = 15
 
 
 class Servers:
-    """Asks JetStream, as its administrator."""
+    """Asks JetStream, as its administrator.
+
+    Attributes:
+        told: Which streams were not whole when last looked at.
+    """
 
     def __init__(self, jetstream: JetStreamContext) -> None:
         self._jetstream = jetstream
+        self.told = ""
 
     async def leader(self) -> str:
         """Return the process that leads the stream of outcomes; empty while none does."""
@@ -40,8 +45,8 @@ class Servers:
         """
         seen = 0
         while seen < (_LOOKS_AFTER_FAULT if after_fault else 1):
-            infos = [await self._info(stream) for stream in _STREAMS]
-            seen = seen + 1 if all(map(_is_whole, infos)) else 0
+            self.told = ", ".join([stream for stream in _STREAMS if not _is_whole(await self._info(stream))])
+            seen = 0 if self.told else seen + 1
             await asyncio.sleep(_LOOK_S)
 
     async def _info(self, stream: str) -> StreamInfo | None:

@@ -96,10 +96,10 @@ def test_a_run_without_a_fault_in_it_passes():
     assert (judgement.count(Verdict.ANSWERED), judgement.worst_s) == (3, 0.5)
 
 
-def fault(*, multi: bool, began_at: float = 9.0) -> Inflicted:
+def fault(*, forgives: bool, began_at: float = 9.0) -> Inflicted:
     """Return a fault around the turn."""
     return Inflicted(
-        kind="kill", stage="asr", target="asr-0", multi=multi, began_at=began_at, recovered_at=began_at + 2
+        kind="kill", stage="asr", target="asr-0", forgives=forgives, began_at=began_at, recovered_at=began_at + 2
     )
 
 
@@ -107,10 +107,10 @@ def fault(*, multi: bool, began_at: float = 9.0) -> Inflicted:
     ("faults", "forgiven"),
     [
         ([], False),
-        ([fault(multi=False)], False),
-        ([fault(multi=True)], True),
-        ([fault(multi=True, began_at=20.0)], False),
-        ([fault(multi=True, began_at=-40.0)], False),
+        ([fault(forgives=False)], False),
+        ([fault(forgives=True)], True),
+        ([fault(forgives=True, began_at=20.0)], False),
+        ([fault(forgives=True, began_at=-40.0)], False),
     ],
 )
 def test_an_apology_is_forgiven_only_where_more_than_one_process_was_gone(faults, forgiven):
@@ -122,7 +122,7 @@ def test_an_apology_is_forgiven_only_where_more_than_one_process_was_gone(faults
 def test_more_than_one_apology_in_a_hundred_is_too_many():
     """Not even when several processes were gone."""
     recorded = [turn(*RIGHT)] * 98 + [turn(*said(*SORRY))] * 2
-    (offence,) = judge(recorded, [], [fault(multi=True)], WORDS).offences
+    (offence,) = judge(recorded, [], [fault(forgives=True)], WORDS).offences
     assert offence.what == "2 of 100 turns were apologised for"
 
 
@@ -152,7 +152,7 @@ DONE = said("Done.")
 def test_effects_are_counted_against_what_their_skill_promises(guarantee, sounds, count, missing, doubled):
     """Missing and doubled are what the promise rules out."""
     effects = [Effect(key="k", at=12.0)] * count
-    judgement = judge([effectful(guarantee, *sounds)], effects, [fault(multi=False)], WORDS)
+    judgement = judge([effectful(guarantee, *sounds)], effects, [fault(forgives=False)], WORDS)
     assert (judgement.effects_missing, judgement.effects_doubled) == (missing, doubled)
     assert bool(judgement.offences) is bool(missing + doubled)
 
@@ -160,8 +160,8 @@ def test_effects_are_counted_against_what_their_skill_promises(guarantee, sounds
 def test_nobody_may_be_told_that_nobody_knows_where_nothing_happened():
     """A skill that always says so passes no run."""
     honest = effectful(Guarantee.AT_MOST_ONCE, *said(*UNKNOWN))
-    assert not judge([honest], [], [fault(multi=False)], WORDS).offences
-    for faults in ([], [fault(multi=False, began_at=-40.0)]):
+    assert not judge([honest], [], [fault(forgives=False)], WORDS).offences
+    for faults in ([], [fault(forgives=False, began_at=-40.0)]):
         assert [offence.turn for offence in judge([honest], [], faults, WORDS).offences] == [honest]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 
 import nats
@@ -10,6 +11,8 @@ import pytest
 import uvloop
 
 from chaos.cutting import _write, lines_for
+from chaos.routes import routes_between
+from earshot_local.nats_server import Node
 from support.nats import nats_server
 
 
@@ -51,6 +54,38 @@ async def test_a_server_that_is_out_of_reach_is_so_for_its_own_connections_alone
         await flushing
         await cut.close()
         await whole.close()
+
+
+async def test_a_node_that_is_parted_neither_reaches_the_others_nor_is_reached(tmp_path):
+    """Whoever connects, on whichever line; the others' own line stays whole, and a parted node goes on where it was."""
+    async with contextlib.AsyncExitStack() as opened:
+        routes = await opened.enter_async_context(routes_between(3))
+        servers = [
+            await opened.enter_async_context(nats_server(tmp_path / str(number), streams=False)) for number in range(3)
+        ]
+        nodes = [
+            Node(
+                name=f"nats-server-{number}",
+                port=0,
+                storage=tmp_path,
+                monitor_port=0,
+                route_port=int(server.url.rsplit(":", 1)[1]),
+            )
+            for number, server in enumerate(servers)
+        ]
+        out, back, whole = [
+            await nats.connect(f"nats://127.0.0.1:{routes(nodes[one], nodes[other])}")
+            for one, other in ((0, 1), (1, 0), (1, 2))
+        ]
+        async with routes.parted(0):
+            waiting = [asyncio.create_task(client.flush(20)) for client in (out, back)]
+            await whole.flush(5)
+            assert not any(each.done() for each in waiting)
+        await asyncio.gather(*waiting)
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", routes(nodes[0], nodes[0]))
+        for client in (out, back, whole):
+            await client.close()
 
 
 async def test_a_line_that_leads_nowhere_refuses(tmp_path):

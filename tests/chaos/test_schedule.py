@@ -49,6 +49,19 @@ def test_a_process_sleeps_longer_than_its_lease_and_shorter_than_a_deadline():
     )
 
 
+def test_partitions_are_shorter_and_longer_than_an_election_waits_and_the_longer_ones_forgive():
+    """Leaders that are elected twice in a row may cost an answer; whoever is parted for less may not."""
+    faults = [fault for blow in dealt("a", 400, multi_every=0) for fault in blow.faults]
+    parted = [fault for fault in faults if fault.kind in (Kind.PARTITION, Kind.PARTITION_LEADER)]
+    assert {fault.stage for fault in parted} == {BUS}
+    assert {fault.lasts_s > 4 for fault in parted} == {True, False}
+    assert all(2 <= fault.lasts_s <= 6 for fault in parted)
+    assert all(fault.elects_twice for fault in parted if fault.lasts_s > 4)
+    assert not any(fault.elects_twice for fault in parted if fault.lasts_s < 3)
+    assert {fault.kind for fault in faults if fault.elects_twice} == {Kind.PARTITION, Kind.PARTITION_LEADER}
+    assert all(blow.forgives for blow in dealt("a", 400) if blow.multi or blow.faults[0].elects_twice)
+
+
 def test_users_say_the_same_with_the_same_seed_and_no_two_utterances_are_alike():
     """An answer fits its own turn alone."""
     for locale in LOCALES:

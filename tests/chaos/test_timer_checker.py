@@ -139,7 +139,7 @@ def fault(began_at: float, recovered_at: float) -> Inflicted:
         kind="kill",
         stage="scheduler",
         target="scheduler-0",
-        multi=False,
+        forgives=False,
         began_at=began_at,
         recovered_at=recovered_at,
     )

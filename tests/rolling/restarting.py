@@ -63,7 +63,7 @@ async def restart(stack: Stack, name: str) -> Restart:
             kind="restart",
             stage=name.rpartition("-")[0] or name,
             target=name,
-            multi=False,
+            forgives=False,
             began_at=began,
             recovered_at=ended,
         ),

@@ -18,7 +18,7 @@ from earshot_local.credentials import Credentials
 from earshot_local.errors import InvalidScaleError
 from earshot_local.events import Listener
 from earshot_local.home import Home
-from earshot_local.nats_server import Node, configuration, program
+from earshot_local.nats_server import Node, Way, configuration, directly, program
 from earshot_local.ports import HOST, Ports
 from earshot_local.probe import http_answer, http_ready
 from earshot_topology.apply import apply
@@ -42,16 +42,27 @@ class LocalBus:
         credentials: Whose users are let in.
         preferred: Whether to try the well-known port first.
         nodes: 1, or 3 for a cluster, which keeps a storage of its own and three copies of everything.
+        way: Where nodes of a cluster find one another.
 
     Raises:
         InvalidScaleError: Another number of nodes.
     """
 
-    def __init__(self, home: Home, ports: Ports, credentials: Credentials, *, preferred: bool, nodes: int = 1) -> None:
+    def __init__(
+        self,
+        home: Home,
+        ports: Ports,
+        credentials: Credentials,
+        *,
+        preferred: bool,
+        nodes: int = 1,
+        way: Way = directly,
+    ) -> None:
         if nodes not in NODES:
             raise InvalidScaleError(f"a bus of {nodes} nodes: there may be {' or '.join(map(str, NODES))}")
         self._home = home
         self._credentials = credentials
+        self._way = way
         clustered = nodes > 1
         self.nodes = tuple(
             Node(
@@ -78,7 +89,7 @@ class LocalBus:
         config = self._home.nats / f"{node.name}.conf"
         peers = [each for each in self.nodes if each is not node]
         config.touch(mode=0o600)
-        config.write_text(configuration(node, trust=self._credentials.trust, secret=secret, peers=peers))
+        config.write_text(configuration(node, trust=self._credentials.trust, secret=secret, peers=peers, way=self._way))
         health = f"http://{HOST}:{node.monitor_port}/{secret}/healthz"
         return Child(
             Program(

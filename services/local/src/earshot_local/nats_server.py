@@ -10,7 +10,7 @@ import json
 import shutil
 import sys
 import sysconfig
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,7 +55,16 @@ class Node:
     route_port: int = 0
 
 
-def configuration(node: Node, *, trust: Trust, secret: str, peers: Sequence[Node] = ()) -> str:
+# Where a node finds another one, as a port. It is asked of a node itself, too: what that one tells its peers of itself.
+Way = Callable[[Node, Node], int]
+
+
+def directly(_node: Node, peer: Node) -> int:
+    """Find a peer where it listens."""
+    return peer.route_port
+
+
+def configuration(node: Node, *, trust: Trust, secret: str, peers: Sequence[Node] = (), way: Way = directly) -> str:
     """Return a node's configuration file: loopback only, JetStream on files below its storage.
 
     Args:
@@ -63,6 +72,7 @@ def configuration(node: Node, *, trust: Trust, secret: str, peers: Sequence[Node
         trust: Whose users are let in.
         secret: What nodes show one another; also the path below which a node tells how it is, which has no other lock.
         peers: The other nodes of its cluster.
+        way: Where it finds them.
     """
     preload = "\n".join(f"  {account}: {token}" for account, token in trust.accounts.items())
     return f"""\
@@ -83,17 +93,21 @@ resolver: MEMORY
 resolver_preload {{
 {preload}
 }}
-{_cluster(node, peers, secret) if peers else ""}"""
+{_cluster(node, peers, secret, way) if peers else ""}"""
 
 
-def _cluster(node: Node, peers: Sequence[Node], secret: str) -> str:
-    routes = "\n".join(f'    "nats://route:{secret}@127.0.0.1:{peer.route_port}"' for peer in peers)
-    # Addresses are not advertised: clients are given all of them, and one that stands behind a proxy must stay there.
+def _cluster(node: Node, peers: Sequence[Node], secret: str, way: Way) -> str:
+    routes = "\n".join(f'    "nats://route:{secret}@127.0.0.1:{way(node, peer)}"' for peer in peers)
+    # Addresses are not advertised to clients: they are given all of them, and one that stands behind a proxy must stay
+    # there. Nodes tell one another of those that they have met, by what each of them advertises.
     return f"""\
 cluster {{
   name: earshot-local
   listen: "127.0.0.1:{node.route_port}"
+  advertise: "127.0.0.1:{way(node, node)}"
   no_advertise: true
+  ping_interval: "1s"
+  ping_max: 2
   authorization {{ user: route, password: {json.dumps(secret)}, timeout: 5 }}
   routes: [
 {routes}

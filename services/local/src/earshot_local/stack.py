@@ -28,6 +28,7 @@ from earshot_local.events import Event, Listener, nobody
 from earshot_local.home import Home, Running
 from earshot_local.launch import service_child, tracestore_environment
 from earshot_local.lock import FolderLock
+from earshot_local.nats_server import Way, directly
 from earshot_local.plan import (
     SERVICES,
     TRACESTORE,
@@ -59,6 +60,7 @@ class Stack:
         fixed_ports: Whether to try the well-known ports first; tests run on free ones alone.
         grace_s: How long a process may take to end after SIGTERM.
         nodes: nats-server processes: 1, or 3 for a cluster with three copies of everything.
+        way: Where nodes of a cluster find one another, for tests that come between them.
 
     Raises (on entering):
         AlreadyRunningError: Another stack holds the folder.
@@ -79,8 +81,10 @@ class Stack:
         fixed_ports: bool = False,
         grace_s: float = 8.0,
         nodes: int = 1,
+        way: Way = directly,
     ) -> None:
         self._nodes = nodes
+        self._way = way
         self.home = Home(home)
         self._scale = dict(scale or {})
         self._env = dict(env or {})
@@ -195,7 +199,14 @@ class Stack:
             self._say(f"ended {left} processes that an earlier stack had left behind")
         self._credentials = Credentials(self.home, [service.skill for service in self._services if service.skill])
         self._credentials.issue_services()
-        self._bus = LocalBus(self.home, self._ports, self._credentials, preferred=self._fixed_ports, nodes=self._nodes)
+        self._bus = LocalBus(
+            self.home,
+            self._ports,
+            self._credentials,
+            preferred=self._fixed_ports,
+            nodes=self._nodes,
+            way=self._way,
+        )
         self._layout = replicas(self._services, self._scale, self._ports)
         self._tracestore_port = self._ports.take(_PREFERRED_TRACES_PORT if self._fixed_ports else 0)
         self._otlp_port = self._ports.take()
