@@ -35,12 +35,13 @@ DEVICE: Final = "device"
 _FROZEN_S = (2.0, 5.0)
 # Longer than a keep-alive would notice, shorter than the deadline by the time that catching up takes.
 _CUT_S = (0.5, 4.0)
-# Shorter and longer than nodes keep a silent route (3 s), and than they wait before they elect another leader (4 s).
-_PARTED_S = (2.0, 6.0)
-# Elections begin at 4 s, counted from the leader's last word, which is up to a second old.
+# Shorter and longer than nodes keep a silent route, which is 3 s. The longer ones, of which there are few, are also longer
+# than nodes wait before they elect another leader: 4 s, counted from its last word, which is up to a second old.
+_PARTED_S = (2.0, 3.6)
+_PARTED_LONG_S = (3.6, 6.0)
+_LONG_OF = 4
 _ELECTS_S: Final = 3.0
 _PARTITIONS: Final = (Kind.PARTITION, Kind.PARTITION_LEADER)
-_LASTS: Final = {Kind.CUT: _CUT_S, **dict.fromkeys(_PARTITIONS, _PARTED_S)}
 # From the phase's beginning.
 _MOMENTS: Final[dict[str, tuple[tuple[Phase, float], ...]]] = {
     "asr": ((Phase.SPEAKING, 1.8),),
@@ -153,5 +154,11 @@ def _planned(chance: random.Random, kind: Kind, stage: str) -> Planned:
         replica=chance.randrange(1 << 16),
         phase=phase,
         after_s=chance.uniform(0.0, within_s),
-        lasts_s=chance.uniform(*_LASTS.get(kind, _FROZEN_S)),
+        lasts_s=_lasts_s(chance, kind),
     )
+
+
+def _lasts_s(chance: random.Random, kind: Kind) -> float:
+    if kind in _PARTITIONS:
+        return chance.uniform(*(_PARTED_S if chance.randrange(_LONG_OF) else _PARTED_LONG_S))
+    return chance.uniform(*(_CUT_S if kind is Kind.CUT else _FROZEN_S))
