@@ -168,9 +168,9 @@ class Directives:
         return directives
 
     def of_home(self, home: Home) -> list[directive_pb2.Directive]:
-        """Return what a household's device was told."""
+        """Return what a household's device was told; what was told again, as a device takes it: once, by its id."""
         subject = f"device.{home.household}.{home.device}.down.directive"
-        return [told for _, heard_on, told in self.heard if heard_on == subject]
+        return list({told.directive_id: told for _, heard_on, told in self.heard if heard_on == subject}.values())
 
     async def wait(self, home: Home, kind: str, count: int = 1, timeout_s: float = 15.0) -> directive_pb2.Directive:
         """Wait for a device's nth directive of a kind; return it."""

@@ -49,6 +49,7 @@ class Pipeline:
         self._inbox = client.new_inbox()
         self._tokens = count()
         self._waiting: dict[str, Callable[[Msg], None]] = {}
+        self._open: set[asyncio.Event] = set()
         self._subscription: Subscription | None = None
 
     async def start(self) -> None:
@@ -60,6 +61,11 @@ class Pipeline:
         if self._subscription is not None:
             with suppress(NatsError):
                 await self._subscription.unsubscribe()
+
+    async def reconnected(self) -> None:
+        """Give up what was asked on a connection that is lost: its answers went there, and waiting for them delays a repetition."""
+        for done in self._open:
+            done.set()
 
     async def store(self, writes: Sequence[Write], *, timeout_s: float = 2.0) -> list[Stored | EarshotError]:
         """Store messages; return for each its acknowledgement, or why there is none.
@@ -82,6 +88,7 @@ class Pipeline:
             return take
 
         tokens: list[str] = []
+        self._open.add(done)
         try:
             for index, write in enumerate(writes):
                 tokens.append(self._expect(answer(index)))
@@ -96,6 +103,7 @@ class Pipeline:
         except (TimeoutError, NatsError, OSError):
             pass
         finally:
+            self._open.discard(done)
             for token in tokens:
                 self._waiting.pop(token, None)
         silent = RetryableError("no stream acknowledged in time", code="bus_unavailable")
@@ -146,6 +154,7 @@ class Pipeline:
             )
 
         token = self._expect(take)
+        self._open.add(done)
         try:
             request = json.dumps({"multi_last": list(subjects)}).encode()
             await self._client.publish(f"$JS.API.DIRECT.GET.{stream}", request, reply=f"{self._inbox}.{token}")
@@ -154,6 +163,7 @@ class Pipeline:
         except (TimeoutError, NatsError, OSError) as error:
             raise RetryableError(f"{stream}: {type(error).__name__}", code="bus_unavailable") from error
         finally:
+            self._open.discard(done)
             self._waiting.pop(token, None)
         if status == "413":
             raise OverloadedError(f"{stream} holds more than can be read at once", code="too_many_results")

@@ -57,6 +57,7 @@ class Scheduler:
         """Register everything that is consumed, before the bus starts."""
         self._bus.park_for(household_of)
         await self._pipeline.start()
+        self._bus.on_reconnect(self._pipeline.reconnected)
         self._bus.batch_worker(SCHEDULER_DUE, schedule_pb2.OccurrenceDue, self._due.due, size=self._settings.batch)
         self._bus.worker(SCHEDULER_RINGS, upstream_pb2.DeviceEvent, self._rings.happened, concurrency=_DISMISSALS)
 
