@@ -89,6 +89,7 @@ async def live(
     say: Callable[[str], None],
     dialogues_a_round: int = 1,
     warm_up: float = WARM_UP,
+    round_s: float = 0.0,
 ) -> Life:
     """Run rounds until there were so many turns and reconnects, and at least three after the warm-up.
 
@@ -101,6 +102,7 @@ async def live(
         say: Told how it goes.
         dialogues_a_round: That each device holds between two samples.
         warm_up: The share of the turns that is left out.
+        round_s: How long a round lasts at least.
     """
     life, began = Life(), time.monotonic()
     async with contextlib.AsyncExitStack() as resources:
@@ -112,8 +114,10 @@ async def live(
         resources.push_async_callback(gatherer.close)
         number = 0
         while life.turns < turns or life.reconnects < reconnects or number < _least_rounds(warm_up):
+            over = time.monotonic() + round_s
             await _round(system, gatherer, life, number, devices, dialogues_a_round)
             await gatherer.sample(life.turns)
+            await asyncio.sleep(over - time.monotonic())
             number += 1
             if number % 10 == 0:
                 say(f"{life.turns} turns, {life.reconnects} reconnects, {time.monotonic() - began:.0f} s")
