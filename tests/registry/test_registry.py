@@ -154,12 +154,13 @@ async def test_a_callback_that_fails_or_dawdles_holds_up_nobody(bus: Bus) -> Non
     """One callback raises, one sleeps over several changes: the others hear all, the sleeper the newest."""
     slow: list[int] = []
     quick: list[int] = []
+    awake = asyncio.Event()
 
     async def fail(_: RegistrySnapshot) -> None:
         raise ZeroDivisionError
 
     async def dawdle(snapshot: RegistrySnapshot) -> None:
-        await asyncio.sleep(0.3)
+        await awake.wait()
         slow.append(snapshot.revision)
 
     async def listen(snapshot: RegistrySnapshot) -> None:
@@ -177,7 +178,10 @@ async def test_a_callback_that_fails_or_dawdles_holds_up_nobody(bus: Bus) -> Non
             await bus.describe("clock", digest)
             await seen(registry, lambda snapshot, expected=sequence * 1000: snapshot.revision == expected)
             await asyncio.sleep(0.02)
-        await asyncio.sleep(0.7)
+        awake.set()
+        async with asyncio.timeout(10):
+            while len(slow) < 2:
+                await asyncio.sleep(0.02)
     assert [each["revision"] for each in logged if each["event"] == "registry.callback_failed"] == quick
     assert quick == [1000, 2000, 3000, 4000]
     assert slow == [1000, 4000]

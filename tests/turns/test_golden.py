@@ -76,7 +76,6 @@ async def test_spoken_turn(
     assert result.segments[-1].intent == intent
     assert result.final is not None
     assert result.final.confidence > 0
-    assert result.interims, "no interim transcript"
     assert result.first_frame_s is not None
     if key is not None:
         assert key in [prompt.key for segment in result.segments for prompt in segment.prompts]
