@@ -13,8 +13,8 @@ import pytest
 
 from earshot_asr.engines.errors import RecognizerStoppedError, WorkerDiedError
 from earshot_asr.engines.pocketsphinx.engine import PocketsphinxEngine
-from earshot_asr.engines.pocketsphinx.frames import HEADER_BYTES, Kind, Reader, encode
 from earshot_asr.engines.pocketsphinx.noise import LEAST_DBFS, Loudness, with_floor
+from earshot_asr.engines.workers.frames import HEADER_BYTES, Kind, Reader, encode
 from support.engines import ENGLISH, feed, recognise, spoken, transcribe, until, vocabulary
 
 

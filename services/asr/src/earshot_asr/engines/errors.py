@@ -12,6 +12,7 @@
         ├── DecodingFailedError      decoding_failed: the decoder refused the audio of one utterance
         ├── StreamClosedError        stream_closed: the stream was finished or closed before
         ├── ModelMissingError        model_missing: a configured model directory lacks files
+        ├── ModelUnusableError       model_unusable: its files are there, but the engine can not load them
         ├── VocabularyInvalidError   vocabulary_invalid: sentence templates that cannot be parsed
         └── InvalidInputError
             ├── UnsupportedLocaleError   unsupported_locale
@@ -78,6 +79,13 @@ class ModelMissingError(PermanentError):
     """A configured model directory is not there or lacks files."""
 
     code = "model_missing"
+    stage = "asr"
+
+
+class ModelUnusableError(PermanentError):
+    """A model's files are there, but the engine can not load them."""
+
+    code = "model_unusable"
     stage = "asr"
 
 

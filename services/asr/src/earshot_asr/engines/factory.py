@@ -35,13 +35,18 @@ def _pocketsphinx(settings: EngineSettings, pronouncer: Pronouncer | None) -> En
     from earshot_asr.engines.pocketsphinx.acoustic import english, mandarin  # noqa: PLC0415
     from earshot_asr.engines.pocketsphinx.bundles import BundleStore  # noqa: PLC0415
     from earshot_asr.engines.pocketsphinx.engine import PocketsphinxEngine  # noqa: PLC0415
-    from earshot_asr.engines.pocketsphinx.pool import Pool  # noqa: PLC0415
+    from earshot_asr.engines.workers.pool import Pool  # noqa: PLC0415
+    from earshot_asr.engines.workers.process import Program  # noqa: PLC0415
     from earshot_models.directory import installed  # noqa: PLC0415
     from earshot_models.known import CMU_MANDARIN  # noqa: PLC0415
 
     return PocketsphinxEngine(
         models=(english(), mandarin(settings.mandarin_model or installed(CMU_MANDARIN))),
-        pool=Pool(workers=settings.workers, streams_per_worker=settings.streams_per_worker),
+        pool=Pool(
+            Program(module="earshot_asr.engines.pocketsphinx.worker"),
+            workers=settings.workers,
+            streams_per_worker=settings.streams_per_worker,
+        ),
         bundles=BundleStore(settings.cache, pronouncer),
         minimum_confidence=settings.minimum_confidence,
     )

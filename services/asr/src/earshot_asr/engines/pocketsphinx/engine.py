@@ -13,8 +13,8 @@ from earshot_asr.engines.base import EngineCapabilities, Locale, Vocabulary
 from earshot_asr.engines.errors import UnsupportedLocaleError, VocabularyInvalidError, VocabularyMissingError
 from earshot_asr.engines.pocketsphinx.acoustic import AcousticModel
 from earshot_asr.engines.pocketsphinx.bundles import BundleStore, StoredBundle
-from earshot_asr.engines.pocketsphinx.pool import Pool
 from earshot_asr.engines.pocketsphinx.stream import PocketsphinxStream, StreamContext
+from earshot_asr.engines.workers.pool import Pool
 
 NAME = "pocketsphinx"
 

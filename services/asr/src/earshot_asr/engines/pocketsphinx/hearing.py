@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from earshot_asr.engines.pocketsphinx.decoders import Decoders
 from earshot_asr.engines.pocketsphinx.decoding import begin, readings, words_so_far
-from earshot_asr.engines.pocketsphinx.frames import Frame, Kind, encode
 from earshot_asr.engines.pocketsphinx.noise import Loudness, with_floor
 from earshot_asr.engines.pocketsphinx.orders import LoadOrder, Reading
+from earshot_asr.engines.workers.frames import Frame, Kind, encode
 
 BYTES_PER_SECOND: Final = 32_000
 STEP_BYTES: Final = BYTES_PER_SECOND // 10

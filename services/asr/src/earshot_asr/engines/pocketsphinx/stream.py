@@ -17,9 +17,9 @@ from earshot_asr.engines.base import (
     Word,
 )
 from earshot_asr.engines.errors import DecodingFailedError, OddByteCountError, StreamClosedError
-from earshot_asr.engines.pocketsphinx.frames import Frame, Kind, encode
 from earshot_asr.engines.pocketsphinx.orders import Reading
-from earshot_asr.engines.pocketsphinx.process import WorkerProcess
+from earshot_asr.engines.workers.frames import Frame, Kind, encode
+from earshot_asr.engines.workers.process import WorkerProcess
 from earshot_asr.vocabulary.tokens import join
 
 _AUDIBLE_DBFS: Final = -45.0

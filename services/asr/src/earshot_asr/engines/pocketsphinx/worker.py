@@ -11,8 +11,8 @@ import sys
 from importlib.metadata import version
 from typing import Final
 
-from earshot_asr.engines.pocketsphinx.frames import Kind, Reader, encode
 from earshot_asr.engines.pocketsphinx.hearing import Hearing
+from earshot_asr.engines.workers.frames import Kind, Reader, encode
 
 _CHUNK: Final = 1 << 16
 

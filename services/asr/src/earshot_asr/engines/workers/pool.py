@@ -9,13 +9,13 @@ from typing import Final
 import structlog
 
 from earshot_asr.engines.errors import (
+    ModelUnusableError,
     RecognizerBusyError,
     RecognizerStoppedError,
     RecognizerUnavailableError,
     WorkerDiedError,
 )
-from earshot_asr.engines.pocketsphinx.orders import LoadOrder
-from earshot_asr.engines.pocketsphinx.process import WorkerProcess
+from earshot_asr.engines.workers.process import Order, Program, WorkerProcess
 from earshot_chassis.errors import EarshotError
 
 PLACE_TIMEOUT_S: Final = 3.0
@@ -28,17 +28,19 @@ _log = structlog.get_logger(__name__)
 class Pool:
     """Worker processes and the bundles that they have loaded."""
 
-    def __init__(self, *, workers: int, streams_per_worker: int) -> None:
+    def __init__(self, program: Program, *, workers: int, streams_per_worker: int) -> None:
         """Make a pool that is not started.
 
         Args:
+            program: What the processes run.
             workers: Number of processes.
             streams_per_worker: Utterances that one of them may have at once.
         """
+        self._program = program
         self._size = workers
         self._places = streams_per_worker
         self._workers: list[WorkerProcess] = []
-        self._orders: dict[str, LoadOrder] = {}
+        self._orders: dict[str, Order] = {}
         self._replacing: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Condition()
         self._running = False
@@ -53,15 +55,18 @@ class Pool:
 
         Raises:
             RecognizerUnavailableError: One did not come up; none is left running.
+            ModelUnusableError: None ever will.
         """
         self._running = True
         started = await asyncio.gather(
-            *(WorkerProcess.start(self._on_death) for _ in range(self._size)), return_exceptions=True
+            *(WorkerProcess.start(self._program, self._on_death) for _ in range(self._size)), return_exceptions=True
         )
         self._workers = [worker for worker in started if isinstance(worker, WorkerProcess)]
         failed = [error for error in started if isinstance(error, BaseException)]
         if failed:
             await self.stop()
+            if isinstance(failed[0], ModelUnusableError):
+                raise failed[0]
             raise RecognizerUnavailableError("the decoding processes did not come up") from failed[0]
 
     async def stop(self) -> None:
@@ -75,7 +80,7 @@ class Pool:
         async with self._changed:
             self._changed.notify_all()
 
-    async def load(self, order: LoadOrder) -> None:
+    async def load(self, order: Order) -> None:
         """Make every process load a bundle; returns when all that live have it.
 
         Raises:
@@ -130,8 +135,8 @@ class Pool:
         pause = _FIRST_PAUSE_S
         while self._running:
             try:
-                worker = await WorkerProcess.start(self._on_death)
-            except RecognizerUnavailableError:
+                worker = await WorkerProcess.start(self._program, self._on_death)
+            except (RecognizerUnavailableError, ModelUnusableError):
                 _log.warning("decoding process did not come up", retry_in_s=pause)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE_S)

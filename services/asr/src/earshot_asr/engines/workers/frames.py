@@ -1,7 +1,7 @@
 """What a service and its decoding process say to each other over a pipe.
 
     service ──► worker   LOAD bundle · OPEN stream · FEED stream, PCM … · PAUSE · RESUME · FINISH stream · CLOSE stream
-    worker ──► service   READY · LOADED bundle | FAILED bundle · INTERIM stream … · FINAL stream | BROKEN stream
+    worker ──► service   READY | REFUSED · LOADED bundle | FAILED bundle · INTERIM stream … · FINAL stream | BROKEN stream
 
 A frame is a header (kind, stream, length of the body) and a body: PCM for FEED, JSON for the rest. Streams are
 numbers chosen by the service. A worker ends when its standard input does.
@@ -23,7 +23,7 @@ class Kind(IntEnum):
     """What a frame means; its body in brackets."""
 
     LOAD = 1
-    """[LoadOrder] Make decoders for a bundle."""
+    """[the engine's own, with "key"] Make what streams of this key need."""
     UNLOAD = 2
     """[{"key"}] No new stream will use the bundle."""
     OPEN = 3
@@ -45,11 +45,13 @@ class Kind(IntEnum):
     FAILED = 22
     """[{"key", "reason"}] The bundle can not be used."""
     INTERIM = 23
-    """[{"words", "offset"}]"""
+    """[{"words", "offset"}, and the engine's own]"""
     FINAL = 24
-    """[{"readings": […], "loudest": dBFS}] See `orders.Reading`."""
+    """[the engine's own] What was heard."""
     BROKEN = 25
     """[{"reason"}] The decoder can not go on with the stream."""
+    REFUSED = 26
+    """[{"reason"}] Instead of READY: no such process can ever serve; this one ends."""
 
 
 class Frame(NamedTuple):

@@ -7,20 +7,48 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final, Protocol, Self
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, Self
 
 from earshot_asr.engines.errors import (
+    ModelUnusableError,
     RecognizerStoppedError,
     RecognizerUnavailableError,
     VocabularyInvalidError,
     WorkerDiedError,
 )
-from earshot_asr.engines.pocketsphinx.frames import Frame, Kind, Reader, encode
-from earshot_asr.engines.pocketsphinx.orders import LoadOrder
+from earshot_asr.engines.workers.frames import Frame, Kind, Reader, encode
 
-START_TIMEOUT_S: Final = 15.0
 STOP_TIMEOUT_S: Final = 2.0
 _CHUNK: Final = 1 << 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """What a decoding process runs.
+
+    Attributes:
+        module: Run as `python -m`.
+        arguments: Of the module.
+        start_timeout_s: How long it may take until it serves; loading a large model takes most of it.
+    """
+
+    module: str
+    arguments: tuple[str, ...] = ()
+    start_timeout_s: float = 15.0
+
+
+class Order(Protocol):
+    """What a process is to load, for streams that name its key."""
+
+    @property
+    def key(self) -> str:
+        """Names it in later frames."""
+        ...
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON values, the key among them."""
+        ...
 
 
 class Listener(Protocol):
@@ -48,16 +76,18 @@ class WorkerProcess:
         self._reading = asyncio.create_task(self._read(), name="asr-worker-reader")
 
     @classmethod
-    async def start(cls, on_death: Callable[[WorkerProcess], None]) -> Self:
+    async def start(cls, program: Program, on_death: Callable[[WorkerProcess], None]) -> Self:
         """Start a process and wait until it serves.
 
         Args:
+            program: What it runs.
             on_death: Called when it ends without having been stopped.
 
         Raises:
             RecognizerUnavailableError: It did not come up.
+            ModelUnusableError: It never will.
         """
-        arguments = (sys.executable, "-m", "earshot_asr.engines.pocketsphinx.worker")
+        arguments = (sys.executable, "-m", program.module, *program.arguments)
         try:
             # Signals for the service's process group are not for the worker: utterances are to be finished first.
             process = await asyncio.create_subprocess_exec(*arguments, stdin=PIPE, stdout=PIPE, start_new_session=True)
@@ -65,8 +95,11 @@ class WorkerProcess:
             raise RecognizerUnavailableError(f"no decoding process: {error}") from error
         worker = cls(process, on_death)
         try:
-            async with asyncio.timeout(START_TIMEOUT_S):
+            async with asyncio.timeout(program.start_timeout_s):
                 await asyncio.shield(worker._ready)
+        except ModelUnusableError:
+            await worker.stop()
+            raise
         except (TimeoutError, WorkerDiedError) as error:
             await worker.stop()
             raise RecognizerUnavailableError("a decoding process did not come up") from error
@@ -82,7 +115,7 @@ class WorkerProcess:
         """How many streams it serves."""
         return len(self._listeners)
 
-    async def load(self, order: LoadOrder) -> None:
+    async def load(self, order: Order) -> None:
         """Make it load a bundle; returns when it is loaded.
 
         Raises:
@@ -149,6 +182,8 @@ class WorkerProcess:
         match frame.kind:
             case Kind.READY:
                 self._ready.set_result(None)
+            case Kind.REFUSED:
+                self._ready.set_exception(ModelUnusableError(frame.json()["reason"]))
             case Kind.LOADED | Kind.FAILED:
                 self._answer_load(frame)
             case _:
