@@ -150,6 +150,7 @@ lock: $(ENVIRONMENT) ## Resolve the requirements anew (the newest versions that 
 	@echo "==> resolving" >&2
 	@$(PY) -m uv lock --quiet $(ARGS)
 	@$(PY) -m uv export --quiet --all-packages --all-groups --no-emit-workspace --no-annotate --no-header -o requirements/all.txt
+	@$(PY) -m uv export --quiet --only-group sherpa --no-emit-workspace --no-annotate --no-header -o requirements/sherpa.txt
 	@echo uv | $(PY) -m uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --no-emit-index-url \
 		$(ARGS) -o requirements/uv.txt -
 	@! grep -l '://' requirements/*.txt || { echo "an address got into the requirements" >&2; exit 1; }
