@@ -122,7 +122,9 @@ def test_models_lie_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, 
 
 def test_known_models_are_described() -> None:
     """Every model says who made it, under which licence, how large it is and what it consists of."""
-    assert find("zh-CN-tdt") in KNOWN
+    assert find("zh-CN-tdt") is find("zh-CN") is CMU_MANDARIN
+    names = [name for known in KNOWN for name in (known.id, *known.aliases)]
+    assert len(set(names)) == len(names)
     for known in KNOWN:
         assert known.publisher
         assert known.licence

@@ -158,9 +158,20 @@ def test_an_unreachable_publisher_is_told(monkeypatch, capsys, tmp_path):
     assert "could not be fetched" in fails(monkeypatch, capsys)
 
 
+def test_a_model_without_checksums_is_only_taken_from_a_copy(monkeypatch, capsys, tmp_path):
+    """What could not be checked is not fetched; where it is published is told."""
+    monkeypatch.setenv("EARSHOT_MODELS", str(tmp_path))
+    monkeypatch.setattr(command, "find", lambda _id: replace(TINY, source=""))
+    told = fails(monkeypatch, capsys)
+    assert "https://example.org/tiny" in told
+    assert "--from" in told
+
+
 def test_every_known_model_can_be_fetched():
-    """An entry says where each file is and how to tell that it is the right one, if an engine needs it."""
+    """An entry with a source says where each file is and how to tell that it is the right one, if an engine needs it."""
     for model in KNOWN:
+        if not model.source:
+            continue
         assert model.source.startswith("https://")
         assert not model.source.endswith("/")
         assert all(file.path for file in model.files)

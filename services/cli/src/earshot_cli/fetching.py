@@ -33,9 +33,15 @@ def fetch(model: Model, progress: Progress, directory: Path | None = None) -> Pa
         The folder; delete it when the model is added.
 
     Raises:
-        ModelError: source_unreachable, source_altered.
+        ModelError: source_unknown, source_unreachable, source_altered.
         OSError: The folder can't be written.
     """
+    if not model.source:
+        raise ModelError(
+            f"{model.id} is not fetched, because its publisher names no checksums: get it from {model.page} and name its "
+            f"directory or archive with --from.",
+            code="source_unknown",
+        )
     folder = (directory or default_directory()) / f".fetched-{model.id}"
     folder.mkdir(parents=True, exist_ok=True)
     timeout = httpx.Timeout(_READ_TIMEOUT_S, connect=_CONNECT_TIMEOUT_S)

@@ -38,10 +38,12 @@ class Model:
         engine: Which engine loads it.
         publisher: Who made it.
         page: Where it is published, for people.
-        source: URL below which its files can be fetched, without a slash at its end.
+        source: URL below which its files can be fetched, without a slash at its end; empty: they can only be
+            added from a copy.
         licence: Under which terms.
         size_bytes: Of all files together.
         files: What it consists of.
+        aliases: Other names of it, that `find` takes.
     """
 
     id: str
@@ -54,12 +56,14 @@ class Model:
     licence: str
     size_bytes: int
     files: tuple[ModelFile, ...]
+    aliases: tuple[str, ...] = ()
 
 
 _CMU_MANDARIN_PATH: Final = "model/hmm/zh/tdt_sc_8k"
 
 CMU_MANDARIN: Final = Model(
     id="zh-CN-tdt",
+    aliases=("zh-CN",),
     summary="Semi-continuous Mandarin acoustic model with a pronunciation dictionary of 95,913 words, without tones",
     locale="zh-CN",
     engine="pocketsphinx",
@@ -122,17 +126,41 @@ CMU_MANDARIN: Final = Model(
     ),
 )
 
-KNOWN: Final[tuple[Model, ...]] = (CMU_MANDARIN,)
+_SHERPA_ZH_EN_NAME: Final = "sherpa-onnx-streaming-zipformer-bilingual-zh-en-2023-02-20"
+
+SHERPA_ZH_EN: Final = Model(
+    id="sherpa-zh-en",
+    aliases=(_SHERPA_ZH_EN_NAME,),
+    summary="Streaming zipformer transducer for Mandarin and English, 8-bit encoder and joiner",
+    locale="zh-CN, en-US",
+    engine="sherpa",
+    publisher="k2-fsa",
+    page="https://github.com/k2-fsa/sherpa-onnx/releases/tag/asr-models",
+    source="",
+    licence="Apache-2.0",
+    # Of the files that are used, to the megabyte; the archive has the unquantised ones and recordings, too.
+    size_bytes=199_000_000,
+    files=(
+        ModelFile(name="encoder-epoch-99-avg-1.int8.onnx", path="encoder-epoch-99-avg-1.int8.onnx"),
+        ModelFile(name="decoder-epoch-99-avg-1.onnx", path="decoder-epoch-99-avg-1.onnx"),
+        ModelFile(name="joiner-epoch-99-avg-1.int8.onnx", path="joiner-epoch-99-avg-1.int8.onnx"),
+        ModelFile(name="tokens.txt", path="tokens.txt"),
+        # How English names are cut into pieces, for hot words; older copies of the archive lack it.
+        ModelFile(name="bpe.vocab", path="bpe.vocab", required=False),
+    ),
+)
+
+KNOWN: Final[tuple[Model, ...]] = (CMU_MANDARIN, SHERPA_ZH_EN)
 
 
 def find(model_id: str) -> Model:
-    """Return the model of an id.
+    """Return the model of an id, or of another name of it.
 
     Raises:
         ModelError: unknown_model.
     """
     for model in KNOWN:
-        if model.id == model_id:
+        if model_id in (model.id, *model.aliases):
             return model
     names = ", ".join(model.id for model in KNOWN)
     raise ModelError(f"There is no model {model_id!r}; known are: {names}.", code="unknown_model")

@@ -61,10 +61,10 @@ def add_model(
         folder = add(known, fetched)
         shutil.rmtree(fetched)
     else:
-        output.progress.print(f"checking and copying {model} …")
+        output.progress.print(f"checking and copying {known.id} …")
         folder = add(known, source)
-    output.show(f"{model} is installed in {folder}; services find it at their next start")
-    output.document({"model": model, "folder": str(folder), "from": str(source or known.source)})
+    output.show(f"{known.id} is installed in {folder}; services find it at their next start")
+    output.document({"model": known.id, "folder": str(folder), "from": str(source or known.source)})
 
 
 def _fetched(model: Model, output: Output) -> Path:
