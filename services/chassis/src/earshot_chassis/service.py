@@ -235,6 +235,9 @@ def run(service: Service, compose: Callable[[Service], Awaitable[None]]) -> None
         import uvloop  # noqa: PLC0415 - there is none on Windows
 
         uvloop.run(service.serve(compose))
+    except PermanentError as error:
+        # What no later start will change is for whoever started it, not for a debugger.
+        raise SystemExit(f"{service.name}: {error.code}: {error}") from None
     finally:
         # Python's last act is to take handlers away, too; not this one.
         for number in _SIGNALS:
