@@ -14,6 +14,7 @@ from earshot_asr.admission import Admission
 from earshot_asr.capture import Capture
 from earshot_asr.counting import SharedCounter
 from earshot_asr.engines.base import Engine
+from earshot_asr.engines.errors import EndpointsMissingError
 from earshot_asr.engines.factory import create_engine
 from earshot_asr.engines.settings import EngineSettings
 from earshot_asr.guarding import CaptureGuard
@@ -63,8 +64,15 @@ def composition(
         service.on_stop(engine.stop)
         service.on_start(registry.start)
         service.on_stop(registry.stop)
+        engine_ends = settings.vad == "engine"
+        if engine_ends and not engine.capabilities.endpoints:
+            raise EndpointsMissingError(f"{engine.capabilities.name} does not find the end of speech: EARSHOT_ASR_VAD")
         recognizer = Recognizer(
-            engine, await _detectors(settings), settings.endpointing(), finish_timeout_s=settings.deadline_s
+            engine,
+            await _detectors(settings),
+            settings.endpointing(),
+            finish_timeout_s=settings.deadline_s,
+            engine_ends=engine_ends,
         )
         capture = await listen(service.bus, recognizer, settings)
         service.on_stop(capture.stop)
@@ -113,7 +121,7 @@ async def listen(bus: Bus, recognizer: Recognizer, settings: AsrSettings) -> Cap
 
 
 async def _detectors(settings: AsrSettings) -> VadPool | None:
-    if settings.vad == "none":
+    if settings.vad != "silero":
         return None
     from earshot_asr.silero import SileroPool  # noqa: PLC0415 - loads the model only where it is wanted
 

@@ -8,6 +8,7 @@ rebuilt from the capture by another worker.
         │                            └────────enough speech───────┘
         └──no_speech_timeout──► over: NO_SPEECH
     any state ──► over: DEVICE (the device's last frame), AUDIO_LOST (frames stopped coming), MAXIMUM_LENGTH
+    without a detector, an engine that hears silence after words may end it instead: SILENCE, NO_SPEECH
 
 Two thresholds keep a probability that hovers from toggling the state, and one window of noise neither starts speech nor
 resumes it. Little speech is answered with more patience: who has said one short word is often about to go on.
@@ -177,6 +178,11 @@ class Endpointer:
     def device_ended(self) -> Endpoint:
         """End the utterance: the device's last frame has been heard."""
         return self._over(EndpointReason.DEVICE)
+
+    def engine_ended(self, end_of_speech_offset: float, audio_offset: float) -> Endpoint:
+        """End the utterance: the recognition engine has heard silence for long enough, after words or without any."""
+        self._last_speech, self._now = end_of_speech_offset, audio_offset
+        return self._over(EndpointReason.SILENCE if end_of_speech_offset else EndpointReason.NO_SPEECH)
 
     def audio_lost(self) -> Endpoint:
         """End the utterance: frames have stopped coming."""

@@ -14,8 +14,9 @@ import asyncio
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
+from earshot_asr.assembly import Frame
 from earshot_asr.endpointing import (
     Endpoint,
     EndpointingRules,
@@ -24,7 +25,7 @@ from earshot_asr.endpointing import (
     SpeechResumed,
     SpeechStarted,
 )
-from earshot_asr.engines.base import Alternative, Engine, Locale, Recognition, RecognitionStream, Rejection
+from earshot_asr.engines.base import Alternative, Engine, Interim, Locale, Recognition, RecognitionStream, Rejection
 from earshot_asr.errors import (
     AudioLostError,
     RecognitionTimeoutError,
@@ -105,7 +106,13 @@ class Recognizer:
     """Recognises utterances with one engine."""
 
     def __init__(
-        self, engine: Engine, vads: VadPool | None, rules: EndpointingRules, *, finish_timeout_s: float = 8.0
+        self,
+        engine: Engine,
+        vads: VadPool | None,
+        rules: EndpointingRules,
+        *,
+        finish_timeout_s: float = 8.0,
+        engine_ends: bool = False,
     ) -> None:
         """Take an engine that is started.
 
@@ -114,11 +121,13 @@ class Recognizer:
             vads: What finds speech; None: only the source ends an utterance.
             rules: The endpointer's.
             finish_timeout_s: How long the engine may take for a result once speech is over. Later nobody wants it.
+            engine_ends: Whether the engine ends utterances, where it can and `vads` is None.
         """
         self.engine = engine
         self._vads = vads
         self._rules = rules
         self._finish_timeout_s = finish_timeout_s
+        self._engine_ends = engine_ends and vads is None and engine.capabilities.endpoints
 
     async def recognize(self, request: Request, source: FrameSource, observer: Observer) -> Result:
         """Recognise one utterance.
@@ -151,11 +160,15 @@ class Recognizer:
     ) -> Result:
         front_end = FrontEnd(request.audio_format, detector, self._rules, skip_s=request.skip_s)
         capabilities = self.engine.capabilities
+        loop = asyncio.get_running_loop()
         interim: asyncio.Task[None] | None = None
-        if request.interim_results and capabilities.interim_results:
-            interim = asyncio.get_running_loop().create_task(_pass_on(stream, observer))
+        over: asyncio.Future[Interim] | None = None
+        if self._engine_ends and request.endpointing:
+            over = loop.create_future()
+        if capabilities.interim_results and (request.interim_results or over is not None):
+            interim = loop.create_task(_pass_on(stream, observer if request.interim_results else None, over))
         try:
-            endpoint = await _listen(source, front_end, stream, observer)
+            endpoint = await _listen(source, front_end, stream, observer, over)
         finally:
             # What comes now would arrive after the final result.
             if interim is not None:
@@ -198,9 +211,17 @@ def _waited(silence_s: float) -> None:
     telemetry.start_span("asr.silence", start_time_ns=time.time_ns() - int(silence_s * 1e9)).end()
 
 
-async def _listen(source: FrameSource, front_end: FrontEnd, stream: RecognitionStream, observer: Observer) -> Endpoint:
+async def _listen(
+    source: FrameSource,
+    front_end: FrontEnd,
+    stream: RecognitionStream,
+    observer: Observer,
+    over: asyncio.Future[Interim] | None,
+) -> Endpoint:
     while True:
-        frames = await source.next()
+        frames = await (source.next() if over is None else _next_unless(over, source))
+        if isinstance(frames, Interim):
+            return front_end.endpointer.engine_ended(frames.end_of_speech or 0.0, frames.audio_offset)
         if isinstance(frames, Ending):
             if frames is Ending.TOO_LARGE:
                 raise UtteranceTooLargeError(f"too many bytes after {front_end.audio_seconds:.1f} s of audio")
@@ -218,6 +239,17 @@ async def _listen(source: FrameSource, front_end: FrontEnd, stream: RecognitionS
                 await asyncio.sleep(0)
 
 
+async def _next_unless(over: asyncio.Future[Interim], source: FrameSource) -> list[Frame] | Ending | Interim:
+    """Return the next frames, or what the engine told when it took the utterance to be over."""
+    frames = asyncio.ensure_future(source.next())
+    try:
+        both: set[asyncio.Future[Any]] = {frames, over}
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        return over.result() if over.done() else frames.result()
+    finally:
+        frames.cancel()
+
+
 async def _act(heard: Heard, stream: RecognitionStream, observer: Observer) -> None:
     for event in heard.events:
         if isinstance(event, SpeechStarted):
@@ -228,12 +260,15 @@ async def _act(heard: Heard, stream: RecognitionStream, observer: Observer) -> N
             await stream.speech_resumed()
 
 
-async def _pass_on(stream: RecognitionStream, observer: Observer) -> None:
+async def _pass_on(stream: RecognitionStream, observer: Observer | None, over: asyncio.Future[Interim] | None) -> None:
     stability = Stability()
     # The task that feeds hears of the same failure and decides; an interim result is losable.
     with suppress(EarshotError):
         while (interim := await stream.interim()) is not None:
-            await observer.interim(interim.transcript, stability.of(interim.transcript))
+            if observer is not None:
+                await observer.interim(interim.transcript, stability.of(interim.transcript))
+            if over is not None and interim.end_of_speech is not None and not over.done():
+                over.set_result(interim)
 
 
 def _shifted(alternative: Alternative, seconds: float) -> Alternative:

@@ -22,8 +22,9 @@ class AsrSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="EARSHOT_ASR_", frozen=True, extra="ignore", populate_by_name=True)
 
-    vad: Literal["silero", "none"] = Field(
-        "silero", description="Voice activity detector; none: only the device ends an utterance."
+    vad: Literal["silero", "engine", "none"] = Field(
+        "silero",
+        description="What finds the end of speech: a voice activity detector; the recognition engine; the device alone.",
     )
     tts_target: str = Field(
         "",

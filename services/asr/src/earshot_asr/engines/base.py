@@ -49,6 +49,7 @@ class EngineCapabilities:
         interim_results: Whether `interim` ever yields a result.
         dynamic_vocabulary: Whether `set_vocabulary` changes what it recognises.
         experimental: Locales that are meant for trying out only; a subset of `locales`.
+        endpoints: Whether `Interim.end_of_speech` ever tells that an utterance is over.
     """
 
     name: str
@@ -57,6 +58,7 @@ class EngineCapabilities:
     interim_results: bool
     dynamic_vocabulary: bool
     experimental: frozenset[Locale] = frozenset()
+    endpoints: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,10 +106,13 @@ class Interim:
     Attributes:
         transcript: As in `Alternative`; may be empty when words were taken back.
         audio_offset: Seconds of audio that it covers.
+        end_of_speech: Seconds to the end of the last word, if the engine takes the utterance to be over, by
+            `audio_offset`; 0 when it has heard none and waits no longer.
     """
 
     transcript: str
     audio_offset: float
+    end_of_speech: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

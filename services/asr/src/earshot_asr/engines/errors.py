@@ -11,6 +11,8 @@
     └── PermanentError
         ├── DecodingFailedError      decoding_failed: the decoder refused the audio of one utterance
         ├── StreamClosedError        stream_closed: the stream was finished or closed before
+        ├── EndpointsMissingError    endpoints_missing: the engine is to end utterances, but it can't
+        ├── EngineMissingError       engine_missing: the chosen engine's package is not installed
         ├── ModelMissingError        model_missing: a configured model directory lacks files
         ├── ModelUnusableError       model_unusable: its files are there, but the engine can not load them
         ├── VocabularyInvalidError   vocabulary_invalid: sentence templates that cannot be parsed
@@ -72,6 +74,20 @@ class StreamClosedError(PermanentError):
     """The stream was finished or closed before."""
 
     code = "stream_closed"
+    stage = "asr"
+
+
+class EndpointsMissingError(PermanentError):
+    """The engine is to end utterances, but does not find the end of speech."""
+
+    code = "endpoints_missing"
+    stage = "asr"
+
+
+class EngineMissingError(PermanentError):
+    """The package of the chosen engine is not installed."""
+
+    code = "engine_missing"
     stage = "asr"
 
 

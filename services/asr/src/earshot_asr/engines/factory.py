@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 from earshot_asr.engines.base import Engine, Locale
 from earshot_asr.engines.settings import EngineSettings
 
+# Hundreds of megabytes from a cold disk.
+_LOADING_S = 60.0
+
 if TYPE_CHECKING:
     from earshot_asr.engines.pocketsphinx.bundles import Pronouncer
 
@@ -19,7 +22,7 @@ def create_engine(settings: EngineSettings, *, pronouncer: Pronouncer | None = N
         pronouncer: Asked for words that no dictionary has, where the engine needs pronunciations.
 
     Raises:
-        EarshotError: model_missing: a configured model directory lacks files.
+        EarshotError: model_missing: a configured model directory lacks files; engine_missing; model_unusable.
         OSError: The file of recordings can not be read.
         ValueError: It is not one.
     """
@@ -28,6 +31,8 @@ def create_engine(settings: EngineSettings, *, pronouncer: Pronouncer | None = N
 
         recordings = Recordings.read(settings.recordings) if settings.recordings else Recordings()
         return RecordedEngine(recordings, frozenset(map(Locale, settings.recorded_locales)))
+    if settings.engine == "sherpa":
+        return _sherpa(settings)
     return _pocketsphinx(settings, pronouncer)
 
 
@@ -49,4 +54,50 @@ def _pocketsphinx(settings: EngineSettings, pronouncer: Pronouncer | None) -> En
         ),
         bundles=BundleStore(settings.cache, pronouncer),
         minimum_confidence=settings.minimum_confidence,
+    )
+
+
+def _sherpa(settings: EngineSettings) -> Engine:
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
+
+    from earshot_asr.engines.errors import EngineMissingError  # noqa: PLC0415
+    from earshot_asr.engines.sherpa.discovery import SherpaModel  # noqa: PLC0415
+    from earshot_asr.engines.sherpa.engine import SherpaEngine  # noqa: PLC0415
+    from earshot_asr.engines.sherpa.orders import RecogniserOrder  # noqa: PLC0415
+    from earshot_asr.engines.workers.pool import Pool  # noqa: PLC0415
+    from earshot_asr.engines.workers.process import Program  # noqa: PLC0415
+    from earshot_models.directory import default_directory  # noqa: PLC0415
+    from earshot_models.known import SHERPA_ZH_EN  # noqa: PLC0415
+
+    try:
+        revision = version("sherpa-onnx")
+    except PackageNotFoundError as error:
+        raise EngineMissingError("sherpa-onnx is not installed: pip install -r requirements/sherpa.txt") from error
+    model = SherpaModel.find(settings.sherpa_model or default_directory() / SHERPA_ZH_EN.id)
+    unit = model.hot_word_unit if settings.sherpa_hot_words else None
+    order = RecogniserOrder(
+        encoder=str(model.encoder),
+        decoder=str(model.decoder),
+        joiner=str(model.joiner),
+        tokens=str(model.tokens),
+        pieces=str(model.pieces or ""),
+        kind=model.kind,
+        unit=unit or "",
+        hot_word_score=settings.sherpa_hot_words,
+        chunk_frames=model.chunk_frames,
+        window_frames=model.window_frames,
+        threads=settings.sherpa_threads,
+        silence_s=settings.minimum_silence_s,
+        no_speech_s=settings.no_speech_timeout_s,
+        longest_s=settings.maximum_length_s,
+    )
+    program = Program(
+        module="earshot_asr.engines.sherpa.worker", arguments=(order.to_argument(),), start_timeout_s=_LOADING_S
+    )
+    return SherpaEngine(
+        model=model,
+        pool=Pool(program, workers=settings.workers, streams_per_worker=settings.streams_per_worker),
+        revision=revision,
+        locales=tuple(map(Locale, settings.sherpa_locales)),
+        hot_words=unit is not None,
     )

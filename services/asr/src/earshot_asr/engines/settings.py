@@ -9,6 +9,10 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from earshot_asr.endpointing import EndpointingRules
+
+_RULES = EndpointingRules()
+
 
 def _cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "earshot" / "asr"
@@ -19,9 +23,9 @@ class EngineSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="EARSHOT_ASR_", frozen=True, extra="ignore")
 
-    engine: Literal["pocketsphinx", "recorded"] = Field("pocketsphinx", description="Engine.")
-    workers: int = Field(2, ge=1, description="Decoding processes (pocketsphinx).")
-    streams_per_worker: int = Field(16, ge=1, description="Utterances that one of them has at once (pocketsphinx).")
+    engine: Literal["pocketsphinx", "sherpa", "recorded"] = Field("pocketsphinx", description="Engine.")
+    workers: int = Field(2, ge=1, description="Decoding processes; each has a model of its own (pocketsphinx, sherpa).")
+    streams_per_worker: int = Field(16, ge=1, description="Utterances that one of them has at once (the same).")
     mandarin_model: Path | None = Field(
         None, description="Directory of CMU's zh-CN-tdt; unset: the one among the installed models, if any."
     )
@@ -29,5 +33,16 @@ class EngineSettings(BaseSettings):
     minimum_confidence: float = Field(
         0.2, ge=0, le=1, description="Below it an utterance is rejected as not for us (pocketsphinx)."
     )
+    sherpa_model: Path | None = Field(
+        None, description="Directory of a streaming transducer; unset: the one among the installed models (sherpa)."
+    )
+    sherpa_locales: tuple[str, ...] = Field((), description="What it hears; empty: as its tokens seem to be (sherpa).")
+    sherpa_threads: int = Field(1, ge=1, description="Threads of each decoding process (sherpa).")
+    sherpa_hot_words: float = Field(
+        1.5, ge=0, description="What a piece of a registered name is worth; 0: names are nothing special (sherpa)."
+    )
+    minimum_silence_s: float = Field(_RULES.minimum_silence_s, gt=0, description="As in AsrSettings (sherpa).")
+    no_speech_timeout_s: float = Field(_RULES.no_speech_timeout_s, gt=0, description="As in AsrSettings (sherpa).")
+    maximum_length_s: float = Field(_RULES.maximum_length_s, gt=0, description="As in AsrSettings (sherpa).")
     recordings: Path | None = Field(None, description="JSON file of transcripts (recorded).")
     recorded_locales: tuple[str, ...] = Field(("en-US", "zh-CN"), description="What is served (recorded).")

@@ -73,6 +73,8 @@ class WorkerProcess:
         self._loads: dict[str, asyncio.Future[None]] = {}
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._stopping = False
+        self._complaint = ""
+        self._complaining = asyncio.create_task(self._listen_to_errors(), name="asr-worker-errors")
         self._reading = asyncio.create_task(self._read(), name="asr-worker-reader")
 
     @classmethod
@@ -90,7 +92,9 @@ class WorkerProcess:
         arguments = (sys.executable, "-m", program.module, *program.arguments)
         try:
             # Signals for the service's process group are not for the worker: utterances are to be finished first.
-            process = await asyncio.create_subprocess_exec(*arguments, stdin=PIPE, stdout=PIPE, start_new_session=True)
+            process = await asyncio.create_subprocess_exec(
+                *arguments, stdin=PIPE, stdout=PIPE, stderr=PIPE, start_new_session=True
+            )
         except OSError as error:
             raise RecognizerUnavailableError(f"no decoding process: {error}") from error
         worker = cls(process, on_death)
@@ -102,6 +106,8 @@ class WorkerProcess:
             raise
         except (TimeoutError, WorkerDiedError) as error:
             await worker.stop()
+            if isinstance(error, WorkerDiedError) and (process.returncode or 0) > 0:
+                raise ModelUnusableError(worker._complaint or str(error)) from error
             raise RecognizerUnavailableError("a decoding process did not come up") from error
         return worker
 
@@ -176,7 +182,17 @@ class WorkerProcess:
             for frame in reader.push(data):
                 self._dispatch(frame)
         await self._process.wait()
+        await self._complaining
         self._die()
+
+    async def _listen_to_errors(self) -> None:
+        """Pass on what the process says on standard error; while it loads only the last line counts, if it fails."""
+        errors = self._process.stderr
+        while errors is not None and (line := await errors.readline()):
+            if self._ready.done():
+                sys.stderr.write(line.decode(errors="replace"))
+            else:
+                self._complaint = line.decode(errors="replace").strip() or self._complaint
 
     def _dispatch(self, frame: Frame) -> None:
         match frame.kind:

@@ -1,0 +1,137 @@
+"""The engine: one model for all its locales, hot words for each, and utterances that begin under them."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Sequence
+from itertools import count
+from typing import Final
+
+import structlog
+
+from earshot_asr.engines.base import EngineCapabilities, Locale, Vocabulary
+from earshot_asr.engines.errors import ModelUnusableError, UnsupportedLocaleError
+from earshot_asr.engines.sherpa.discovery import SherpaModel
+from earshot_asr.engines.sherpa.hotwords import hot_words, writable
+from earshot_asr.engines.sherpa.orders import HotWordsOrder
+from earshot_asr.engines.sherpa.stream import SherpaStream, StreamContext
+from earshot_asr.engines.workers.pool import Pool
+
+NAME: Final = "sherpa"
+_PLACE: Final = re.compile(r"^\S+\.(cc|h):\S+ ")
+
+_log = structlog.get_logger(__name__)
+
+
+class SherpaEngine:
+    """See `earshot_asr.engines.base.Engine`."""
+
+    def __init__(
+        self, *, model: SherpaModel, pool: Pool, revision: str, locales: Sequence[Locale] = (), hot_words: bool = True
+    ) -> None:
+        """Make an engine that is not started.
+
+        Args:
+            model: Whose processes the pool runs.
+            pool: Started and stopped with the engine.
+            revision: Of the library.
+            locales: What the model hears; none: what its tokens seem to be for.
+            hot_words: Whether it is told names that the skills registered, if it can be.
+        """
+        self._model = model
+        self._pool = pool
+        self._revision = f"{revision}+{model.folder.name}"
+        self._locales = frozenset(locales or map(Locale, model.alphabet.locales()))
+        self._hot_words = hot_words and model.hot_word_unit is not None
+        self._contexts: dict[Locale, StreamContext] = {}
+        self._wanted: Vocabulary | None = None
+        self._applying: asyncio.Task[None] | None = None
+        self._numbers = count(1)
+
+    @property
+    def capabilities(self) -> EngineCapabilities:
+        """See `Engine.capabilities`."""
+        return EngineCapabilities(
+            name=NAME,
+            revision=self._revision,
+            locales=self._locales,
+            interim_results=True,
+            dynamic_vocabulary=self._hot_words,
+            endpoints=True,
+        )
+
+    @property
+    def worker_pids(self) -> tuple[int, ...]:
+        """Process ids of the decoding processes that serve, for health pages and tests."""
+        return self._pool.pids
+
+    async def start(self) -> None:
+        """See `Engine.start`."""
+        try:
+            await self._pool.start()
+        except ModelUnusableError as error:
+            # The library begins with a place in its own source.
+            reason = _PLACE.sub("", str(error))
+            raise ModelUnusableError(f"sherpa-onnx can not use the model in {self._model.folder}: {reason}") from error
+        _log.info(
+            "model loaded", model=self._model.folder.name, locales=sorted(self._locales), hot_words=self._hot_words
+        )
+
+    async def stop(self) -> None:
+        """See `Engine.stop`."""
+        if self._applying is not None:
+            self._applying.cancel()
+            await asyncio.gather(self._applying, return_exceptions=True)
+        await self._pool.stop()
+
+    async def set_vocabulary(self, vocabulary: Vocabulary) -> None:
+        """See `Engine.set_vocabulary`: the sentences' names become hot words; what else is said is heard anyway."""
+        self._wanted = vocabulary
+        if self._applying is None or self._applying.done():
+            self._applying = asyncio.create_task(self._apply(), name="asr-hot-words")
+        await asyncio.shield(self._applying)
+
+    async def open(self, locale: Locale) -> SherpaStream:
+        """See `Engine.open`."""
+        if locale not in self._locales:
+            raise UnsupportedLocaleError(f"{self._model.folder.name} does not hear {locale}")
+        worker = await self._pool.place()
+        context = self._contexts.get(locale) or self._context(Vocabulary(revision=0))
+        return SherpaStream(next(self._numbers), worker, context)
+
+    async def _apply(self) -> None:
+        """Put the newest vocabulary in force; what is superseded meanwhile is skipped."""
+        while (wanted := self._wanted) is not None:
+            made = {locale: await self._make(wanted, locale) for locale in sorted(self._locales)}
+            if self._wanted is not wanted:
+                continue
+            self._wanted = None
+            orders = {order.key: order for order, _ in made.values() if order is not None}
+            await asyncio.gather(*(self._pool.load(order) for order in orders.values()))
+            before = {context.key for context in self._contexts.values()} - {""}
+            self._contexts = {locale: context for locale, (_, context) in made.items()}
+            for key in before - orders.keys():
+                self._pool.unload(key)
+
+    async def _make(self, wanted: Vocabulary, locale: Locale) -> tuple[HotWordsOrder | None, StreamContext]:
+        documents = wanted.locales.get(locale, ())
+        phrases, spellings = await asyncio.to_thread(hot_words, documents, locale)
+        unit = self._model.hot_word_unit
+        if not self._hot_words or unit is None:
+            return None, self._context(wanted, spellings=spellings)
+        alphabet = self._model.alphabet
+        pieces = self._model.pieces is not None
+        fitting = writable(phrases, alphabet.characters, pieces=pieces, upper=alphabet.upper)
+        order = HotWordsOrder(phrases=fitting) if fitting else None
+        _log.info("hot words in force", locale=locale, revision=wanted.revision, words=len(fitting))
+        return order, self._context(wanted, key=order.key if order else "", spellings=spellings)
+
+    def _context(self, wanted: Vocabulary, *, key: str = "", spellings: dict[str, str] | None = None) -> StreamContext:
+        return StreamContext(
+            engine=f"{NAME}/{self._revision}",
+            key=key,
+            registry_revision=wanted.revision,
+            spellings=spellings or {},
+            lower=self._model.alphabet.upper,
+        )
