@@ -135,6 +135,8 @@ def test_syllables_are_heard_as_english_phones() -> None:
         assert ways, syllable
         assert all(set(way) <= PHONES for way in ways)
     assert ("JH", "IY") in to_arpabet("ji")
+    assert to_arpabet("zhong")[0] == ("JH", "UH", "NG")
+    assert ("SH", "AO", "NG") in to_arpabet("zhong")
     assert to_arpabet("xyz") == ()
 
 

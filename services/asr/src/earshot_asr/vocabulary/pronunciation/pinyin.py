@@ -13,13 +13,13 @@ _SYLLABLE: Final = re.compile(r"^(zh|ch|sh|[bpmfdtnlgkhjqxrzcsyw])?([a-zü]*)$")
 # chosen among phonetically plausible ones by what recognises most commands.
 _INITIALS: Final[dict[str, tuple[str, ...]]] = {
     "b": ("B",), "p": ("P",), "m": ("M",), "f": ("F",), "d": ("D",), "t": ("T",), "n": ("N",), "l": ("L",),
-    "g": ("G",), "k": ("K",), "h": ("HH", "K"), "j": ("JH",), "q": ("CH",), "x": ("SH", "S"), "zh": ("JH",),
+    "g": ("G",), "k": ("K",), "h": ("HH", "K"), "j": ("JH",), "q": ("CH",), "x": ("SH", "S"), "zh": ("JH", "SH"),
     "ch": ("CH",), "sh": ("SH",), "r": ("R",), "z": ("D Z",), "c": ("T S",), "s": ("S",), "y": ("Y",), "w": ("W",),
     "": ("",),
 }  # fmt: skip
 _FINALS: Final[dict[str, tuple[str, ...]]] = {
     "a": ("AA",), "o": ("AO",), "e": ("AH", "ER"), "ai": ("AY",), "ei": ("EY",), "ao": ("AW",), "ou": ("OW", "AO"),
-    "an": ("AA N",), "en": ("AH N",), "ang": ("AA NG", "AA N"), "eng": ("AH NG",), "ong": ("UH NG",), "er": ("AA R",),
+    "an": ("AA N",), "en": ("AH N", "OW N"), "ang": ("AA NG", "AA N"), "eng": ("AH NG",), "ong": ("UH NG", "AO NG"), "er": ("AA R",),
     "i": ("IY",), "ia": ("Y AA",), "ie": ("Y EH",), "iao": ("Y AW",), "iu": ("Y OW",), "ian": ("Y EH N", "IY AE N"),
     "in": ("IY N", "IH N"), "iang": ("Y AA NG",), "ing": ("IH NG", "IY NG"), "iong": ("Y UH NG",), "u": ("UW",),
     "ua": ("W AA",), "uo": ("W AO",), "uai": ("W AY",), "ui": ("W EY",), "uan": ("W AA N",), "un": ("W AH N",),
