@@ -139,6 +139,10 @@ bench-takeover: $(ENVIRONMENT) ## How long a turn stands still when its owner is
 bench-nlu: $(ENVIRONMENT) ## CPU time to understand an utterance, and to learn a catalogue
 	@PYTHONPATH=tests $(PY) -m bench.understanding $(ARGS)
 
+.PHONY: eval-nlu
+eval-nlu: $(ENVIRONMENT) ## How well ordinary sentences are understood, on ../shared/data/nlu and our own (ARGS="--only own")
+	@OMP_NUM_THREADS=1 PYTHONPATH=tests $(PY) -m bench.nlu_eval $(ARGS)
+
 .PHONY: bench-schedule
 bench-schedule: $(ENVIRONMENT) ## 5,000 alarms at one instant while schedulers and nats-server are killed (ARGS="--alarms N")
 	@PYTHONPATH=tests $(PY) -m bench.schedule $(ARGS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import Any
 
 import nats
@@ -46,5 +47,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 
 
 def pytest_configure() -> None:
-    """Leave the main thread without an event loop: pytest-asyncio would have one made, and nobody would close it."""
+    """Leave the main thread without an event loop (pytest-asyncio would have one made), and stacks without models."""
     asyncio.set_event_loop(None)
+    # A stack that lives for seconds would spend them on training; tests/nlu trains what it tests.
+    os.environ.setdefault("EARSHOT_NLU_MODEL", "none")

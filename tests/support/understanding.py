@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ from earshot_nlu.understanding.model import (
     SlotValue,
     Utterance,
 )
+from earshot_nlu.understanding.statistical.encoder import SentenceEncoder
+from earshot_nlu.understanding.statistical.model import trained
 from earshot_nlu.understanding.values.calendar import Moment
 
 LANGUAGES = Languages([English(), Mandarin()])
@@ -130,3 +133,19 @@ def meaning(hypothesis: Hypothesis | None) -> tuple[str, dict[str, object]]:
     if hypothesis is None:
         return "", {}
     return hypothesis.intent, {slot.name: brief(slot.value) for slot in hypothesis.slots}
+
+
+@cache
+def encoder() -> SentenceEncoder:
+    """Return the encoder that a test process shares."""
+    return SentenceEncoder()
+
+
+def with_models(catalogue: Catalogue) -> Catalogue:
+    """Return a catalogue with models trained here and now."""
+    models = {
+        locale: model
+        for locale, grammar in catalogue.grammars.items()
+        if (model := trained(grammar.drawn, LANGUAGES.of(locale), encoder())) is not None
+    }
+    return catalogue.with_models(models, LANGUAGES)

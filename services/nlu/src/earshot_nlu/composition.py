@@ -15,6 +15,7 @@ from earshot_nlu.understanding.english import English
 from earshot_nlu.understanding.interpreter import Interpreter
 from earshot_nlu.understanding.language import Languages
 from earshot_nlu.understanding.mandarin import Mandarin
+from earshot_nlu.understanding.statistical.encoder import Encoder, NoEncoder, SentenceEncoder
 from earshot_registry import SkillRegistry
 from earshot_topology.streams import NLU_TRANSCRIBED
 from earshot_topology.tenancy import household_of
@@ -26,7 +27,10 @@ def composition(settings: NluSettings) -> Callable[[Service], Awaitable[None]]:
     async def compose(service: Service) -> None:
         languages = Languages([English(), Mandarin()])
         interpreter = Interpreter(languages, max_characters=settings.max_characters)
-        learner = Learner(interpreter, languages)
+        encoder: dict[str, Encoder] = {"sentences": SentenceEncoder(), "words": NoEncoder()}
+        learner = Learner(
+            interpreter, languages, encoder=encoder.get(settings.model), models=settings.models.expanduser()
+        )
         registry = SkillRegistry(service.bus)
         registry.on_change(learner.follow)
         service.bus.park_for(household_of)
@@ -41,5 +45,6 @@ def composition(settings: NluSettings) -> Callable[[Service], Awaitable[None]]:
         service.on_start(learner.prepare)
         service.on_start(registry.start)
         service.on_stop(registry.stop)
+        service.on_stop(learner.stop)
 
     return compose

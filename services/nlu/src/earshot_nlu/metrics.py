@@ -14,3 +14,4 @@ UTTERANCES = telemetry.counter(
     "earshot.nlu.utterances", "Utterances by what found their meaning: a recogniser, nothing, or an error's code."
 )
 LEARNING = telemetry.histogram("earshot.nlu.learn", "Time to learn a change of the registry.")
+TRAINING = telemetry.histogram("earshot.nlu.train", "Time until a model of new sentences is in use.")

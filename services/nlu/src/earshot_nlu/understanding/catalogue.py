@@ -7,7 +7,7 @@ in one assignment (`Interpreter.use`), so an utterance is read by one catalogue 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hassil.intents import Intent, IntentData, Intents, RangeSlotList
 from hassil.recognize import recognize
@@ -17,16 +17,28 @@ from earshot_nlu.understanding.fuzzy.index import FuzzyIndex
 from earshot_nlu.understanding.fuzzy.skeletons import Skeleton, skeletons
 from earshot_nlu.understanding.language import Language, Languages
 from earshot_nlu.understanding.model import SkillWords
+from earshot_nlu.understanding.statistical.drawing import Drawn, draw
+from earshot_nlu.understanding.statistical.model import StatisticalModel
+from earshot_nlu.understanding.statistical.recognise import StatisticalRecognizer
 from earshot_nlu.understanding.templates.compile import CompiledSkill, compile_skill
 from earshot_nlu.understanding.templates.index import TemplateIndex
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grammar:
-    """Sentences of one locale, and what they are compared with when none matches."""
+    """Sentences of one locale, and what they are compared with when none matches.
+
+    Attributes:
+        templates: Matched first.
+        fuzzy: What an utterance may be a slip of.
+        drawn: What a statistical model learns from these sentences.
+        statistical: Such a model; None before there is one.
+    """
 
     templates: TemplateIndex
     fuzzy: FuzzyIndex
+    drawn: Drawn
+    statistical: StatisticalRecognizer | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +51,21 @@ class Catalogue:
     revision: int
     grammars: Mapping[str, Grammar]
     problems: tuple[str, ...] = ()
+
+    def with_models(self, models: Mapping[str, StatisticalModel], languages: Languages) -> Catalogue:
+        """Return the catalogue with the models of locales; one may be of a moment before."""
+        grammars = {
+            locale: replace(
+                grammar,
+                statistical=StatisticalRecognizer(
+                    model=models[locale], forms=grammar.drawn.forms, language=languages.of(locale)
+                ),
+            )
+            if locale in models
+            else grammar
+            for locale, grammar in self.grammars.items()
+        }
+        return replace(self, grammars=grammars)
 
 
 EMPTY = Catalogue(revision=0, grammars={})
@@ -92,6 +119,7 @@ def _grammar(group: list[_Built], language: Language) -> Grammar:
     return Grammar(
         templates=TemplateIndex(unit for one in group if one.skill for unit in one.skill.units),
         fuzzy=FuzzyIndex((skeleton for one in group for skeleton in one.skeletons), language),
+        drawn=draw((one.skill for one in group if one.skill), language),
     )
 
 

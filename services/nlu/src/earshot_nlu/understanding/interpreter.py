@@ -1,8 +1,9 @@
-"""Reads an utterance: every alternative by template, then, if none is sure, by likeness; ranks what was found."""
+"""Reads an utterance: every alternative by template, then by likeness, then by the model; ranks what was found."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -17,12 +18,16 @@ from earshot_nlu.understanding.errors import (
 from earshot_nlu.understanding.fuzzy.recognise import recognise
 from earshot_nlu.understanding.language import Language, Languages
 from earshot_nlu.understanding.model import Alternative, Interpretation, Recognizer, Utterance
-from earshot_nlu.understanding.ranking import SURE, Reading, confidence, ranked
+from earshot_nlu.understanding.ranking import ACTED_ON, SURE, Reading, confidence, ranked
+from earshot_nlu.understanding.statistical.recognise import StatisticalRecognizer
 from earshot_nlu.understanding.templates.match import Said, match
 from earshot_nlu.understanding.values.calendar import Moment
 
 MAX_CHARACTERS = 1000
 MAX_ALTERNATIVES = 5
+# Alternatives that the statistical model reads, and how likely a guess of it has to be to be told.
+_MOST_GUESSED = 3
+_LEAST_GUESS = 0.35
 
 
 class Interpreter:
@@ -64,7 +69,7 @@ class Interpreter:
         language = self._languages.of(utterance.locale)
         moment = _moment(utterance)
         said = [
-            (index, Said(text=text, source=one.transcript, moment=moment))
+            (index, Said(text=text, source=one.transcript, moment=moment, context=utterance.context))
             for index, one in enumerate(alternatives)
             if (text := language.normalise(one.transcript)).text
         ]
@@ -110,7 +115,25 @@ def _readings(
             Reading(match=found, recognizer=Recognizer.FUZZY, likeness=likeness, alternative_index=index)
             for found, likeness in recognise(grammar.fuzzy, form, language, free_too=free_too)
         )
-    return readings
+    if grammar.statistical is None or any(confidence(one, alternatives) >= ACTED_ON for one in readings):
+        return readings
+    return readings + _guesses(grammar.statistical, said[:_MOST_GUESSED], language, alternatives)
+
+
+def _guesses(
+    recognizer: StatisticalRecognizer,
+    said: Sequence[tuple[int, Said]],
+    language: Language,
+    alternatives: Sequence[Alternative],
+) -> list[Reading]:
+    """Return what the alternatives mean to the statistical model; what is hardly likely is nothing."""
+    bare = [list(_forms(one, language))[-1] for _, one in said]
+    guesses = [
+        Reading(match=found[0], recognizer=Recognizer.STATISTICAL, likeness=found[1], alternative_index=index)
+        for (index, _), found in zip(said, recognizer.recognise(bare), strict=True)
+        if found is not None
+    ]
+    return [guess for guess in guesses if confidence(guess, alternatives) >= _LEAST_GUESS]
 
 
 def _forms(said: Said, language: Language) -> Iterator[Said]:
@@ -118,7 +141,7 @@ def _forms(said: Said, language: Language) -> Iterator[Said]:
     yield said
     bare = language.without_fillers(said.text)
     if bare is not said.text and bare.text:
-        yield Said(text=bare, source=said.source, moment=said.moment)
+        yield replace(said, text=bare)
 
 
 def _moment(utterance: Utterance) -> Moment:

@@ -53,6 +53,23 @@ class ValueReader(Protocol):
         """Return what a stretch means when it is said at a moment; None where it is not of that kind."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speech:
+    """Words of a language that no skill gives.
+
+    Attributes:
+        strange: Sentences that are not for us.
+        values: Ways to say a value of each kind.
+        before: What people say before a command.
+        after: What they say after it.
+    """
+
+    strange: tuple[str, ...]
+    values: Mapping[SlotKind, tuple[str, ...]]
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+
 class Language(Protocol):
     """One language as understanding needs it. Stateless but for caches; safe to use from several threads.
 
@@ -64,6 +81,8 @@ class Language(Protocol):
         least_letters: A sentence with fewer letters is never guessed: too much sounds like it.
         least_words_beside_wildcard: Nor is one with fewer words of its own for each slot that takes anything.
         values: Its dates, numbers and durations.
+        speech: Everyday speech that is for nobody's skill, and ways to say values, fillers and free words: what a model
+            is trained with beside the sentences of skills.
     """
 
     locale: str
@@ -73,6 +92,7 @@ class Language(Protocol):
     least_letters: int
     least_words_beside_wildcard: int
     values: ValueReader
+    speech: Speech
 
     def normalise(self, text: str) -> Tracked:
         """Return the text as templates are matched against it."""

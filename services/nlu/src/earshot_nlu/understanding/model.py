@@ -38,6 +38,7 @@ class Recognizer(StrEnum):
 
     TEMPLATE = "template"
     FUZZY = "fuzzy"
+    STATISTICAL = "statistical"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,12 +76,14 @@ class Utterance:
         locale: BCP-47.
         time_zone: IANA; empty: UTC.
         reference_time: When it was said, with a zone.
+        context: What templates may require (`requires_context`), such as the room of the device.
     """
 
     alternatives: tuple[Alternative, ...]
     locale: str
     time_zone: str
     reference_time: datetime
+    context: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,15 +1,14 @@
 """How sure a reading is, and which comes first.
 
-    template, every word accounted for            1.00
-    template with wildcards                       0.60 to 0.95, by the share of the text that is not in them
-    fuzzy                                         0.50 to 0.85, by the likeness of what was heard and what is meant
-    fuzzy with wildcards                          four fifths of that
-    fuzzy, 0.9 alike, beside a template whose
-    wildcard took the same words                  just above that template: what is known is meant rather than unknown
-    a wildcard and nothing else                   0.30
-    read from the second alternative and later    less by what the recogniser believed in it less, and by 0.02 a place
-
-Below 0.5 a caller should ask instead of act.
+template, every word accounted for            1.00
+template with wildcards                       0.60 to 0.95, by the share of the text that is not in them
+fuzzy                                         0.50 to 0.85, by the likeness of what was heard and what is meant
+fuzzy with wildcards                          four fifths of that
+statistical                                   0 to 0.90, how likely it is right as learnt from held-out sentences
+fuzzy, 0.9 alike, beside a template whose
+wildcard took the same words                  just above that template: what is known is meant rather than unknown
+a wildcard and nothing else                   0.30
+read from the second alternative and later    less by what the recogniser believed in it less, and by 0.02 a place
 """
 
 from __future__ import annotations
@@ -18,12 +17,15 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from earshot_nlu.understanding.model import Alternative, Hypothesis, Recognizer
+from earshot_nlu.understanding.model import Alternative, Hypothesis, Recognizer, SlotKind
 from earshot_nlu.understanding.templates.match import Match
 
 MAX_HYPOTHESES = 5
+TEXT = SlotKind.TEXT
 # A reading this sure ends the search.
 SURE = 0.99
+# Below it a caller should ask instead of act.
+ACTED_ON = 0.5
 FUZZY_FLOOR = 0.80
 _GUESSED_WITH_WILDCARD = 0.8
 _CLOSE = 0.9
@@ -51,6 +53,8 @@ def confidence(reading: Reading, alternatives: Sequence[Alternative]) -> float:
         sure = 0.5 + 0.35 * (reading.likeness - FUZZY_FLOOR) / (1.0 - FUZZY_FLOOR)
         if match.wildcards:
             sure *= _GUESSED_WITH_WILDCARD
+    elif reading.recognizer is Recognizer.STATISTICAL:
+        sure = reading.likeness
     if reading.alternative_index:
         lost = alternatives[0].confidence - alternatives[reading.alternative_index].confidence
         sure -= _PLACE_LOST * reading.alternative_index + _BELIEF_LOST * max(0.0, lost)
@@ -103,9 +107,15 @@ def _certainty(match: Match) -> float:
     return 0.6 + 0.35 * share - 0.03 * (match.wildcards - 1)
 
 
-def _order(scored: tuple[float, Reading]) -> tuple[float, int, int, int, tuple[int, ...], str]:
-    """Most certain first; then fewer wildcards, more of the template's own words, the newer version, the name."""
+def _order(scored: tuple[float, Reading]) -> tuple[float, int, int, int, int, int, tuple[int, ...], str]:
+    """Most certain first; then fewer wildcards, fewer pieces, longer names, more own words, the newer version, the name.
+
+    So "bedroom lamp" is the lamp of that name where there is one, and else the lamp in the bedroom.
+    """
     sure, reading = scored
     match = reading.match
+    kinds = match.unit.slot_kinds
+    name = max((len(slot.text) for slot in match.slots if kinds.get(slot.name, TEXT) is TEXT), default=0)
+    said = sum(bool(slot.text) for slot in match.slots)
     version = tuple(-int(figure) for figure in _FIGURES.findall(match.unit.skill.version)[:3])
-    return (-sure, match.wildcards, -match.literal, reading.alternative_index, version, match.unit.intent)
+    return (-sure, match.wildcards, said, -name, -match.literal, reading.alternative_index, version, match.unit.intent)

@@ -10,6 +10,7 @@ import jellyfish
 from rapidfuzz.distance import JaroWinkler
 
 from earshot_nlu.understanding.english import durations, numbers, text, times
+from earshot_nlu.understanding.english.speech import SPEECH
 from earshot_nlu.understanding.language import Token, ValueReader
 from earshot_nlu.understanding.tracked import Tracked
 from earshot_nlu.understanding.values.reader import Reader
@@ -30,6 +31,8 @@ class English:
     longest_run = 6
     least_letters = 5
     least_words_beside_wildcard = 3
+
+    speech = SPEECH
 
     def __init__(self) -> None:
         self.values: ValueReader = Reader(

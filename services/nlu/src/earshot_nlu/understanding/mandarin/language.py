@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from earshot_nlu.understanding.language import Token, ValueReader
 from earshot_nlu.understanding.mandarin import durations, numbers, text, times
 from earshot_nlu.understanding.mandarin.sound import folded, syllable
+from earshot_nlu.understanding.mandarin.speech import SPEECH
 from earshot_nlu.understanding.tracked import Tracked
 from earshot_nlu.understanding.values.reader import Reader
 
@@ -26,6 +27,8 @@ class Mandarin:
     longest_run = 12
     least_letters = 3
     least_words_beside_wildcard = 4
+
+    speech = SPEECH
 
     def __init__(self) -> None:
         self.values: ValueReader = Reader(

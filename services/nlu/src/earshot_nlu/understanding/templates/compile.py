@@ -228,6 +228,11 @@ def _inside_words(intents: Intents) -> frozenset[str]:
     return frozenset(match[1] for text in texts for match in _BEFORE_LETTERS.finditer(text))
 
 
+def references_of(unit: Unit) -> Iterator[ListReference]:
+    """Yield every list that a sentence may name."""
+    return _references(unit.sentence.expression, unit.data.expansion_rules)
+
+
 def _references(expression: Expression, rules: Mapping[str, Sentence], depth: int = 0) -> Iterator[ListReference]:
     """Yield every list that an expression may name.
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from itertools import groupby, islice
 
 from hassil.expression import TextChunk
@@ -59,11 +59,13 @@ class Said:
         text: Normalised, leading back to `source`.
         source: The words as they came.
         moment: When they were said.
+        context: What templates may require.
     """
 
     text: Tracked
     source: str
     moment: Moment
+    context: Mapping[str, str] = field(default_factory=dict)
 
 
 def match(units: Iterable[Unit], said: Said, language: Language) -> list[Match]:
@@ -88,12 +90,21 @@ def match(units: Iterable[Unit], said: Said, language: Language) -> list[Match]:
             skip_words=list(skill.skip_words),
         )
         by_data = {id(unit.data): unit for unit in able}
-        results = recognize_all(text, intents, slot_lists=lists.of(skill))
-        for result in islice(results, _MAX_RESULTS):
-            read = _read(by_data[id(result.intent_data)], result, said, language)
-            if read is not None:
-                matches.append(read)
+        results = _results(text, intents, lists.of(skill), said.context)
+        if not results and language.ignores_spaces and " " in text:
+            # hassil stumbles over a space beside some optional words; without a wildcard no space means anything.
+            close = _results(text.replace(" ", ""), intents, lists.of(skill), said.context)
+            results = [result for result in close if not any(entity.is_wildcard for entity in result.entities_list)]
+        read = (_read(by_data[id(result.intent_data)], result, said, language) for result in results)
+        matches.extend(one for one in read if one is not None)
     return matches
+
+
+def _results(
+    text: str, intents: Intents, lists: dict[str, SlotList], context: Mapping[str, str]
+) -> list[RecognizeResult]:
+    found = recognize_all(text, intents, slot_lists=lists, intent_context=dict(context))
+    return list(islice(found, _MAX_RESULTS))
 
 
 def _forms(text: str, skip_words: tuple[str, ...], language: Language) -> list[str]:

@@ -6,7 +6,7 @@ turns into a million. Here each level keeps the shortest and, evenly chosen, som
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import islice, permutations, zip_longest
 
 from hassil.expression import (
@@ -24,29 +24,38 @@ _MOST_CHOICES = 48
 _MOST_ORDERS = 24
 
 
-def samples(expression: Expression, rules: Mapping[str, Sentence], most: int) -> list[str]:
-    """Return sentences that an expression matches, its lists as "{name}".
+Written = Callable[[ListReference], str]
+
+
+def by_list(item: ListReference) -> str:
+    """Return a list as templates write it: "{name}"."""
+    return f"{{{item.list_name}}}"
+
+
+def samples(expression: Expression, rules: Mapping[str, Sentence], most: int, written: Written = by_list) -> list[str]:
+    """Return sentences that an expression matches.
 
     Args:
         expression: Of a template whose rules all exist and do not hold themselves.
         rules: By name.
         most: How many at most.
+        written: What stands for a list.
     """
     found: list[str] = []
     if isinstance(expression, TextChunk):
         found = [expression.text]
     elif isinstance(expression, ListReference):
-        found = [f"{{{expression.list_name}}}"]
+        found = [written(expression)]
     elif isinstance(expression, RuleReference):
-        found = samples(rules[expression.rule_name].expression, rules, most)
+        found = samples(rules[expression.rule_name].expression, rules, most, written)
     elif isinstance(expression, Alternative):
-        found = _some(_in_turn(samples(item, rules, most) for item in expression.items), most)
+        found = _some(_in_turn(samples(item, rules, most, written) for item in expression.items), most)
     elif isinstance(expression, Permutation):
-        items = [samples(item, rules, _MOST_CHOICES) for item in expression.items]
+        items = [samples(item, rules, _MOST_CHOICES, written) for item in expression.items]
         orders = islice(permutations(items), _MOST_ORDERS)
         found = _some(_in_turn(_joined(order, most) for order in orders), most)
     elif isinstance(expression, Group):
-        found = _joined([samples(item, rules, _MOST_CHOICES) for item in expression.items], most)
+        found = _joined([samples(item, rules, _MOST_CHOICES, written) for item in expression.items], most)
     return found
 
 
