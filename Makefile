@@ -143,6 +143,10 @@ bench-nlu: $(ENVIRONMENT) ## CPU time to understand an utterance, and to learn a
 eval-nlu: $(ENVIRONMENT) ## How well ordinary sentences are understood, on ../shared/data/nlu and our own (ARGS="--only own")
 	@OMP_NUM_THREADS=1 PYTHONPATH=tests $(PY) -m bench.nlu_eval $(ARGS)
 
+.PHONY: eval-asr
+eval-asr: $(ENVIRONMENT) ## Commands recognised, other speech refused (recordings: EARSHOT_DATA; ARGS="--clips N")
+	@PYTHONPATH=tests $(PY) -m bench.recognition $(ARGS)
+
 .PHONY: bench-schedule
 bench-schedule: $(ENVIRONMENT) ## 5,000 alarms at one instant while schedulers and nats-server are killed (ARGS="--alarms N")
 	@PYTHONPATH=tests $(PY) -m bench.schedule $(ARGS)

@@ -30,8 +30,11 @@ class EngineSettings(BaseSettings):
         None, description="Directory of CMU's zh-CN-tdt; unset: the one among the installed models, if any."
     )
     cache: Path = Field(default_factory=_cache, description="Directory for vocabularies that were made (pocketsphinx).")
-    minimum_confidence: float = Field(
-        0.2, ge=0, le=1, description="Below it an utterance is rejected as not for us (pocketsphinx)."
+    minimum_confidence: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Below it an utterance is rejected as not for us; unset: what suits the model (pocketsphinx).",
     )
     sherpa_model: Path | None = Field(
         None, description="Directory of a streaming transducer; unset: the one among the installed models (sherpa)."

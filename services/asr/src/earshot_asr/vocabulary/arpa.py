@@ -34,6 +34,15 @@ def to_arpa(trigrams: Counts, *, sentences: float = SENTENCES) -> str:
     return _Model(trigrams, sentences).text()
 
 
+def likeliest(trigrams: Counts, *, sentences: float = SENTENCES) -> dict[str, float]:
+    """Return by context, its words put together, the log probability of the word that is likeliest to follow.
+
+    A value of a long list is never likely, but as likely as anything in its place; a word where no sentence has it is
+    not. So what a word is worth shows against the likeliest.
+    """
+    return _Model(trigrams, sentences).likeliest() if trigrams else {}
+
+
 class _Context:
     """What follows a context."""
 
@@ -72,6 +81,13 @@ class _Model:
             return shorter
         own = seen.counts.get(word, 0.0) + len(seen.counts) * shorter
         return own / (seen.total + len(seen.counts))
+
+    def likeliest(self) -> dict[str, float]:
+        """See the function of this name."""
+        return {
+            " ".join(context): round(math.log(max(self._probability(context, word) for word in seen.counts)), 3)
+            for context, seen in self._contexts.items()
+        }
 
     def text(self) -> str:
         """Write it down."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hassil.intents import SlotList
 
 from earshot_asr.vocabulary import dictionary
-from earshot_asr.vocabulary.arpa import to_arpa
+from earshot_asr.vocabulary.arpa import likeliest, to_arpa
 from earshot_asr.vocabulary.dictionary import Phones
 from earshot_asr.vocabulary.fsg import to_fsg
 from earshot_asr.vocabulary.graph import Graph, union
@@ -29,6 +29,7 @@ class Bundle:
     Attributes:
         form: Which kind of model it is.
         model: Language model in ARPA's format, or grammar in CMU's.
+        likeliest: By context, the log probability of the likeliest word; empty for a grammar.
         dictionary: Pronunciations of the model's words and of no others.
         spellings: How words are written where that is not as in the dictionary.
         words: Number of words.
@@ -37,6 +38,7 @@ class Bundle:
 
     form: Form
     model: str
+    likeliest: Mapping[str, float]
     dictionary: str
     spellings: Mapping[str, str]
     words: int
@@ -105,9 +107,11 @@ def make_bundle(sentences: Sentences, language: Language) -> Bundle:
     words = graph.words()
     if not words:
         raise NothingToHearError("; ".join(problems) or "there are no sentences")
+    trigrams = {} if language.form is Form.GRAMMAR else expected_trigrams(graph)
     return Bundle(
         form=language.form,
-        model=to_fsg(minimal(graph)) if language.form is Form.GRAMMAR else to_arpa(expected_trigrams(graph)),
+        model=to_fsg(minimal(graph)) if language.form is Form.GRAMMAR else to_arpa(trigrams),
+        likeliest=likeliest(trigrams),
         dictionary=dictionary.to_text({word: pronunciations[word] for word in words}),
         spellings={word: written for word, written in language.spellings().items() if word in words},
         words=len(words),

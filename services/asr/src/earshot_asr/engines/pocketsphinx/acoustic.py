@@ -9,27 +9,13 @@ from typing import Final
 
 from earshot_asr.engines.base import Locale
 from earshot_asr.engines.errors import ModelMissingError
+from earshot_asr.engines.pocketsphinx.calibration import Calibration, read_calibration
 from earshot_asr.vocabulary.languages import Kind
 from earshot_models.directory import missing_files
 from earshot_models.known import CMU_MANDARIN
 
 ENGLISH: Final = Locale("en-US")
 MANDARIN: Final = Locale("zh-CN")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Calibration:
-    """How an utterance's scores become its confidence: a logistic function of both.
-
-    Attributes:
-        acoustic: Weight of the mean log score of its frames, relative to the best sound of each frame; at most 0.
-        posterior: Weight of the mean log posterior probability of its words.
-        offset: What is added.
-    """
-
-    acoustic: float
-    posterior: float
-    offset: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +48,7 @@ def english() -> AcousticModel:
         kind=Kind.ENGLISH,
         folder=None,
         dictionary=_bundled_dictionary(),
-        # Of 183 commands of many talkers none falls below 0.2, of 98 synthesised ones 2, of other speech two of three.
-        calibration=Calibration(acoustic=0.6, posterior=4.0, offset=5.0),
+        calibration=read_calibration(ENGLISH),
     )
 
 

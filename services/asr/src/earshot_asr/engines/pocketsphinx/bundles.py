@@ -18,7 +18,7 @@ from typing import Any, Final
 from earshot_asr.engines.base import Locale
 from earshot_asr.engines.errors import RecognizerUnavailableError, VocabularyInvalidError
 from earshot_asr.engines.pocketsphinx.acoustic import AcousticModel
-from earshot_asr.engines.pocketsphinx.orders import DICTIONARY_FILE, MODEL_FILE, SUMMARY_FILE, LoadOrder
+from earshot_asr.engines.pocketsphinx.orders import DICTIONARY_FILE, LIKELIEST_FILE, MODEL_FILE, SUMMARY_FILE, LoadOrder
 from earshot_asr.vocabulary.languages import Form
 from earshot_asr.vocabulary.pronunciation.ipa import to_arpabet
 
@@ -166,15 +166,15 @@ def _read(folder: Path, acoustic: AcousticModel) -> StoredBundle | None:
         folder.touch()
     except (OSError, ValueError):
         return None
-    calibration = acoustic.calibration
     order = LoadOrder(
         key=folder.name,
         acoustic=str(acoustic.folder or ""),
         model=str(folder / MODEL_FILE),
+        likeliest=str(folder / LIKELIEST_FILE),
         grammar=summary["form"] == Form.GRAMMAR,
         dictionary=str(folder / DICTIONARY_FILE),
         search=dict(acoustic.search),
-        calibration=(calibration.acoustic, calibration.posterior, calibration.offset),
+        calibration=acoustic.calibration.weights(),
     )
     return StoredBundle(
         order=order,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
-from earshot_asr.engines.pocketsphinx.decoding import decode_whole, make_decoder
+from earshot_asr.engines.pocketsphinx.decoding import decode_whole, make_decoder, read_likeliest
 from earshot_asr.engines.pocketsphinx.orders import LoadOrder, Reading
 
 KEPT_IDLE: Final = 2
@@ -21,12 +22,15 @@ class Decoders:
             RuntimeError: The bundle's files are not as they should be.
         """
         self.order = order
+        # Nobody waits for a second pass over what only gives interim results.
+        self._streaming = replace(order, search={**order.search, "fwdflat": False})
         self._whole = make_decoder(order)
-        self._idle: list[Any] = [make_decoder(order)]
+        self.likeliest = read_likeliest(order)
+        self._idle: list[Any] = [make_decoder(self._streaming)]
 
     def take(self) -> Any:
         """Return a decoder for one stream."""
-        return self._idle.pop() if self._idle else make_decoder(self.order)
+        return self._idle.pop() if self._idle else make_decoder(self._streaming)
 
     def give_back(self, decoder: Any) -> None:
         """Return a decoder whose utterance is ended."""
@@ -35,4 +39,4 @@ class Decoders:
 
     def decode_whole(self, pcm: bytes) -> tuple[Reading, ...]:
         """Return the readings of an utterance, best first."""
-        return decode_whole(self._whole, pcm, self.order)
+        return decode_whole(self._whole, pcm, self.order, self.likeliest)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Any, Final, Protocol
 
+from earshot_asr.engines.pocketsphinx.evidence import Evidence, confidence, likeness
 from earshot_asr.engines.pocketsphinx.orders import Heard, LoadOrder, Reading
 
 FRAMES_PER_SECOND: Final = 100
@@ -18,6 +21,9 @@ SHORTEST_BYTES: Final = 3200
 _EXAMINED: Final = 60
 _VARIANT: Final = re.compile(r"\(\d+\)$")
 _LEAST: Final = 1e-300
+_TELLING_FRAMES: Final = 9
+_BEGIN: Final = "<s>"
+_END: Final = "</s>"
 _NO_WORD: Final = re.compile(r"^(<.*>|\[.*\]|\+\+.*\+\+|\(NULL\))$")
 
 
@@ -48,6 +54,17 @@ def make_decoder(order: LoadOrder) -> Any:
     return Decoder(**settings)
 
 
+def read_likeliest(order: LoadOrder) -> dict[str, float]:
+    """Return what the likeliest words of a bundle's language model are worth.
+
+    Raises:
+        OSError: The file is not there.
+        ValueError: It is not as it should be.
+    """
+    known: dict[str, float] = json.loads(Path(order.likeliest).read_text(encoding="utf-8")) if order.likeliest else {}
+    return known
+
+
 def begin(decoder: Any) -> None:
     """Begin an utterance without what the last one taught about its microphone and the noise behind it."""
     decoder.reinit_feat()
@@ -60,26 +77,72 @@ def words_so_far(decoder: Any) -> tuple[str, ...]:
     return plain_words(hypothesis.hypstr.split()) if hypothesis else ()
 
 
-def decode_whole(decoder: Any, pcm: bytes, order: LoadOrder) -> tuple[Reading, ...]:
+def decode_whole(decoder: Any, pcm: bytes, order: LoadOrder, likeliest: Mapping[str, float]) -> tuple[Reading, ...]:
     """Return the readings of a whole utterance, best first; none where no words were found."""
     if len(pcm) < SHORTEST_BYTES:
         return ()
     begin(decoder)
     decoder.process_raw(pcm, full_utt=True)
+    return conclude(decoder, order, likeliest)
+
+
+def conclude(decoder: Any, order: LoadOrder, likeliest: Mapping[str, float]) -> tuple[Reading, ...]:
+    """End an utterance and return its readings, best first; none where no words were found."""
+    # What the first pass over the tree of all words has found, before the second looks at the likely ones closely.
+    quick = words_so_far(decoder)
     decoder.end_utt()
-    return readings(decoder, order)
-
-
-def readings(decoder: Any, order: LoadOrder) -> tuple[Reading, ...]:
-    """Return the readings of an utterance that is ended, best first; none where no words were found."""
     hypothesis = decoder.hyp()
     segments: list[Segment] = [segment for segment in decoder.seg() if is_word(segment.word)] if hypothesis else []
     if not segments:
         return ()
-    confidence = utterance_confidence(segments, order.calibration)
-    best = Reading(words=tuple(map(bare, (s.word for s in segments))), confidence=confidence, heard=_heard(segments))
+    words = tuple(map(bare, (segment.word for segment in segments)))
+    evidence = Evidence(
+        **_scores(segments),
+        **({"language": 0.0, "oddest": 0.0} if order.grammar else _language(decoder, words, likeliest)),
+        agreement=likeness(words, quick),
+    )
+    best = Reading(
+        words=words,
+        confidence=confidence(evidence, order.calibration),
+        heard=_heard(segments),
+        evidence=evidence.values(),
+    )
     others = [] if order.grammar else islice(decoder.nbest(), _EXAMINED)
     return (best, *_alternatives(best, others))
+
+
+def _scores(segments: Sequence[Segment]) -> dict[str, float]:
+    """Return what the search says of its words; acoustic scores are relative to the best sound of each frame."""
+    fits = [_log(segment.ascore) for segment in segments]
+    frames = [segment.end_frame - segment.start_frame + 1 for segment in segments]
+    # A word of a few frames fits badly or well by chance.
+    by_word = [fit / count for fit, count in zip(fits, frames, strict=True) if count >= _TELLING_FRAMES]
+    posteriors = [_log(min(segment.prob, 1.0)) for segment in segments]
+    mean = sum(fits) / sum(frames)
+    return {
+        "acoustic": mean,
+        "worst": min(by_word, default=mean),
+        "posterior": sum(posteriors) / len(posteriors),
+        "least": min(posteriors),
+    }
+
+
+def _language(decoder: Any, words: Sequence[str], likeliest: Mapping[str, float]) -> dict[str, float]:
+    """Return how much less likely words, and the end after them, are than the likeliest in their places."""
+    model, logarithms = decoder.get_lm(), decoder.logmath
+    said = (_BEGIN, *words, _END)
+    scores: list[float] = []
+    for place in range(1, len(said)):
+        before = said[max(0, place - 2) : place]
+        # The word comes first, its predecessors follow from near to far.
+        score = logarithms.log_to_ln(model.prob([said[place], *reversed(before)]))
+        scores.append(min(0.0, score - _best(before, likeliest)))
+    return {"language": sum(scores) / len(scores), "oddest": min(scores)}
+
+
+def _best(before: Sequence[str], likeliest: Mapping[str, float]) -> float:
+    contexts = (" ".join(before[start:]) for start in range(len(before) + 1))
+    return next((likeliest[context] for context in contexts if context in likeliest), 0.0)
 
 
 def _alternatives(best: Reading, others: Iterable[Any]) -> list[Reading]:
@@ -94,18 +157,6 @@ def _alternatives(best: Reading, others: Iterable[Any]) -> list[Reading]:
             # Scores of whole readings are not comparable with posteriors; the rank is.
             readings.append(Reading(words=words, confidence=best.confidence / (len(readings) + 2)))
     return readings
-
-
-def utterance_confidence(segments: Sequence[Segment], calibration: tuple[float, float, float]) -> float:
-    """Return from 0 to 1 how sure it is that the words were said.
-
-    Acoustic scores are relative to the best sound of each frame, whichever word it belongs to. Their mean tells
-    speech that fits the words from speech that was forced into them.
-    """
-    frames = sum(segment.end_frame - segment.start_frame + 1 for segment in segments)
-    acoustic = sum(_log(segment.ascore) for segment in segments) / frames
-    posterior = sum(_log(min(segment.prob, 1.0)) for segment in segments) / len(segments)
-    return _logistic(calibration[0] * acoustic + calibration[1] * posterior + calibration[2])
 
 
 def _heard(segments: Sequence[Segment]) -> tuple[Heard, ...]:
@@ -137,7 +188,3 @@ def bare(word: str) -> str:
 
 def _log(value: float) -> float:
     return math.log(max(value, _LEAST))
-
-
-def _logistic(value: float) -> float:
-    return 1 / (1 + math.exp(-max(-60.0, min(60.0, value))))

@@ -30,7 +30,7 @@ class PocketsphinxEngine:
         models: Sequence[AcousticModel],
         pool: Pool,
         bundles: BundleStore,
-        minimum_confidence: float,
+        minimum_confidence: float | None = None,
     ) -> None:
         """Make an engine that is not started.
 
@@ -38,7 +38,7 @@ class PocketsphinxEngine:
             models: One for each locale.
             pool: Processes that decode; started and stopped with the engine.
             bundles: Where decoders' files come from.
-            minimum_confidence: Below it an utterance is rejected as not for us, from 0 to 1.
+            minimum_confidence: Below it an utterance is rejected as not for us, from 0 to 1; None: each model's own.
         """
         self._models = {model.locale: model for model in models}
         self._pool = pool
@@ -131,7 +131,7 @@ class PocketsphinxEngine:
                 key=bundle.order.key,
                 registry_revision=wanted.revision,
                 spellings=bundle.spellings,
-                minimum_confidence=self._minimum_confidence,
+                minimum_confidence=self.limit(locale),
             )
             _log.info(
                 "vocabulary in force",
@@ -144,3 +144,9 @@ class PocketsphinxEngine:
             del self._in_force[locale]
         for key in before - {context.key for context in self._in_force.values()}:
             self._pool.unload(key)
+
+    def limit(self, locale: Locale) -> float:
+        """Return the confidence below which speech in a locale is rejected."""
+        if self._minimum_confidence is not None:
+            return self._minimum_confidence
+        return self._models[locale].calibration.limit

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from earshot_asr.engines.pocketsphinx.decoders import Decoders
-from earshot_asr.engines.pocketsphinx.decoding import begin, readings, words_so_far
+from earshot_asr.engines.pocketsphinx.decoding import begin, conclude, words_so_far
 from earshot_asr.engines.pocketsphinx.noise import Loudness, with_floor
 from earshot_asr.engines.pocketsphinx.orders import LoadOrder, Reading
 from earshot_asr.engines.workers.frames import Frame, Kind, encode
@@ -43,7 +43,9 @@ class _Utterance:
         return with_floor(self.pcm[self.searched : end], self.searched // 2, self.loudness.floor_dbfs)
 
     def decode_whole(self) -> tuple[Reading, ...]:
-        return self.decoders.decode_whole(with_floor(self.pcm, 0, self.loudness.floor_dbfs))
+        heard, start = self.loudness.cut(self.pcm)
+        found = self.decoders.decode_whole(with_floor(heard, start // 2, self.loudness.floor_dbfs))
+        return tuple(reading.later(start / BYTES_PER_SECOND, len(self.pcm) / BYTES_PER_SECOND) for reading in found)
 
     @property
     def is_long(self) -> bool:
@@ -167,7 +169,6 @@ class Hearing:
         """Return what the streaming search has found: a second search would hold up everybody else for seconds."""
         live, utterance.live = utterance.live, None
         live.process_raw(utterance.unsearched(len(utterance.pcm)))
-        live.end_utt()
-        found = readings(live, utterance.decoders.order)
+        found = conclude(live, utterance.decoders.order, utterance.decoders.likeliest)
         utterance.decoders.give_back(live)
         return found

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Self
 
 MODEL_FILE: Final = "model"
+LIKELIEST_FILE: Final = "likeliest.json"
 DICTIONARY_FILE: Final = "words.dict"
 SUMMARY_FILE: Final = "bundle.json"
 """The files of a bundle."""
@@ -19,10 +20,11 @@ class LoadOrder:
         key: Names the bundle in later frames.
         acoustic: The acoustic model's directory; empty: the bundled English one.
         model: Language model or grammar.
+        likeliest: What the likeliest words of the language model are worth; empty: not known.
         grammar: Whether `model` is a grammar.
         dictionary: Pronunciations.
         search: The decoder's settings.
-        calibration: Weights of acoustic score and posterior, and the offset; see `acoustic.Calibration`.
+        calibration: Weights of the evidence for a reading; see `evidence`.
     """
 
     key: str
@@ -30,8 +32,9 @@ class LoadOrder:
     model: str
     grammar: bool
     dictionary: str
+    likeliest: str = ""
     search: dict[str, float] = field(default_factory=dict)
-    calibration: tuple[float, float, float] = (1.0, 0.0, 0.0)
+    calibration: dict[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -39,17 +42,17 @@ class LoadOrder:
             "key": self.key,
             "acoustic": self.acoustic,
             "model": self.model,
+            "likeliest": self.likeliest,
             "grammar": self.grammar,
             "dictionary": self.dictionary,
             "search": self.search,
-            "calibration": list(self.calibration),
+            "calibration": self.calibration,
         }
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:
         """Read it back."""
-        acoustic, posterior, offset = value["calibration"]
-        return cls(**{**value, "calibration": (acoustic, posterior, offset)})
+        return cls(**value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +67,21 @@ class Heard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """One reading of an utterance; only the best one has times."""
+    """One reading of an utterance; only the best one has times, and the evidence that its confidence comes from."""
 
     words: tuple[str, ...]
     confidence: float
     heard: tuple[Heard, ...] = ()
+    evidence: dict[str, float] = field(default_factory=dict)
+
+    def later(self, seconds: float, length: float) -> Self:
+        """Return it with its words so much later, none outside the utterance."""
+
+        def place(at: float) -> float:
+            return min(max(0.0, at + seconds), length)
+
+        moved = (replace(heard, start=place(heard.start), end=place(heard.end)) for heard in self.heard)
+        return replace(self, heard=tuple(moved))
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -76,6 +89,7 @@ class Reading:
             "words": list(self.words),
             "confidence": self.confidence,
             "heard": [[heard.word, heard.start, heard.end, heard.confidence] for heard in self.heard],
+            "evidence": self.evidence,
         }
 
     @classmethod
@@ -88,4 +102,5 @@ class Reading:
                 Heard(word=word, start=start, end=end, confidence=confidence)
                 for word, start, end, confidence in value["heard"]
             ),
+            evidence=value["evidence"],
         )
