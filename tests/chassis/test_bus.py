@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from pathlib import Path
 
 import pytest
+from nats.aio.msg import Msg
 
 from chaos.cutting import Line
 from earshot.asr.v1 import events_pb2
@@ -366,6 +368,35 @@ async def test_worker_without_its_consumer_asks_in_moderation(server: NatsServer
     await until(lambda: seen == ["t1"])
     await bus.stop_consuming(5)
     await bus.close()
+
+
+async def test_a_late_word_about_a_request_ends_no_other(server: NatsServer) -> None:
+    """A request that still stands is not asked anew: what it brings would be for nobody, should the worker leave."""
+    bus = await connected(server)
+    other = await server.connect()
+    asked: list[str] = []
+
+    async def late(request: Msg) -> None:
+        asked.append(request.reply)
+        inbox, _, number = request.reply.rpartition(".")
+        await other.publish(f"{inbox}.{int(number) - 1}", headers={"Status": "408"})
+
+    await other.subscribe("$JS.API.CONSUMER.MSG.NEXT.TURNS.nlu", cb=late)
+    await other.flush()
+
+    async def handle(_event: events_pb2.TurnTranscribed, _delivery: Delivery) -> None:
+        pass
+
+    bus.worker(NLU_TRANSCRIBED, events_pb2.TurnTranscribed, handle)
+    await bus.start()
+    await until(lambda: len(asked) == 3, 10.0)
+    began = time.monotonic()
+    await until(lambda: len(asked) == 5, 10.0)
+    # Each stands for a second.
+    assert time.monotonic() - began > 1.5
+    await bus.stop_consuming(5)
+    await bus.close()
+    await other.close()
 
 
 async def test_worker_keeps_its_bound_when_a_frozen_server_wakes(server: NatsServer) -> None:

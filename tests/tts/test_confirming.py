@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from earshot_audio import Encoding, Format
+from earshot_chassis.errors import LeaseLostError
 from earshot_topology.apply import apply
 from earshot_topology.keeping import keep
 from earshot_topology.streams import TTS_OUTCOMES
@@ -20,7 +23,7 @@ SUBJECT = ADDRESS.speech("t1")
 FRAMES = 12
 
 
-def request(outcome: str = "o1") -> SpeechRequest:
+def request(outcome: str = "o1", owner_epoch: int = 1) -> SpeechRequest:
     """Return a request to speak."""
     return SpeechRequest(
         address=ADDRESS,
@@ -28,7 +31,7 @@ def request(outcome: str = "o1") -> SpeechRequest:
         outcome_id=OutcomeId(outcome),
         segment_index=0,
         final=True,
-        owner_epoch=1,
+        owner_epoch=owner_epoch,
         texts=(Text(text="Hello.", locale="en-US"),),
         audio_format=Format(encoding=Encoding.LINEAR16, sample_rate_hertz=16_000),
     )
@@ -91,6 +94,21 @@ async def test_what_nobody_can_give_back_is_not_waited_for(tmp_path):
         await client.flush()
         await heir.confirm()
         assert await captured(client) == [5]
+        await client.close()
+
+
+async def test_what_another_has_begun_to_speak_is_the_others(tmp_path):
+    """A worker that was frozen takes an old delivery for its own: it must not settle it, and sends nothing more."""
+    async with nats_server(tmp_path) as server:
+        client = await server.connect()
+        heir = BusFrameSender(client, request(owner_epoch=2), 40)
+        await heir.send(0, bytes(1280), last=False)
+        zombie = await sent(client)
+        await lose(client, 5)
+        count = await count_subject(client, SPEECH_STREAM, SUBJECT)
+        with pytest.raises(LeaseLostError):
+            await zombie.confirm()
+        assert await count_subject(client, SPEECH_STREAM, SUBJECT) == count
         await client.close()
 
 
