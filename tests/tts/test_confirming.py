@@ -40,11 +40,12 @@ def request(outcome: str = "o1", owner_epoch: int = 1) -> SpeechRequest:
 async def sent(client, outcome: str = "o1") -> BusFrameSender:
     """Send an outcome's frames; return what sent them."""
     sender = BusFrameSender(client, request(outcome), 40)
+    before = await count_subject(client, SPEECH_STREAM, SUBJECT)
     for sequence in range(FRAMES):
         await sender.send(sequence, bytes(1280), last=sequence == FRAMES - 1)
     await client.flush()
     async with asyncio.timeout(10):
-        while await count_subject(client, SPEECH_STREAM, SUBJECT) < FRAMES:
+        while await count_subject(client, SPEECH_STREAM, SUBJECT) < before + FRAMES:
             await asyncio.sleep(0.01)
     return sender
 
@@ -103,8 +104,11 @@ async def test_what_another_has_begun_to_speak_is_the_others(tmp_path):
         client = await server.connect()
         heir = BusFrameSender(client, request(owner_epoch=2), 40)
         await heir.send(0, bytes(1280), last=False)
+        await client.flush()
+        async with asyncio.timeout(10):
+            while not await count_subject(client, SPEECH_STREAM, SUBJECT):
+                await asyncio.sleep(0.01)
         zombie = await sent(client)
-        await lose(client, 5)
         count = await count_subject(client, SPEECH_STREAM, SUBJECT)
         with pytest.raises(LeaseLostError):
             await zombie.confirm()
