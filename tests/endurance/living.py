@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -21,6 +21,7 @@ from chaos.checker import Verdict, verdict_of
 from chaos.codewords import LOCALES
 from chaos.lines import words
 from chaos.phases import Board, Phase
+from chaos.records import Turn
 from chaos.speaking import Speaker
 from chaos.system import NOTE, SERVICES, device_settings, stack
 from earshot_local.stack import Stack
@@ -55,7 +56,8 @@ class Life:
         turns: How many there were.
         reconnects: Devices that connected anew, and connections that were taken up again after the server had hung up.
         wrong: Turns that were not answered rightly, as people read it.
-        concealed: Turns with a frame of silence. A device waits 0.4 s at a gap; at its own pace it has seconds of sound in
+        concealed: Turns with a frame of silence, at most as many as connections were hung up in their round: any more are
+            wrong. A device waits 0.4 s at a gap; at its own pace it has seconds of sound in
             hand before it, at this one it has them played before it is connected again.
         trends: Every series, judged.
         seconds: How long it took.
@@ -146,12 +148,24 @@ async def _round(
     kicked = await gatherer.kick(_CLIENT)
     await talking
     turns = [turn for speaker in speakers for turn in speaker.turns]
-    life.turns += len(turns)
     life.reconnects += kicked + (devices if number else 0)
     said = words()
-    for turn in turns:
-        verdict = verdict_of(turn, said)
-        if verdict is Verdict.WRONG and _CONCEALED in turn.note:
-            life.concealed += 1
+    count(life, [(turn, verdict_of(turn, said)) for turn in turns], kicked)
+
+
+def count(life: Life, judged: Sequence[tuple[Turn, Verdict]], kicked: int) -> None:
+    """Add a round's turns to a life.
+
+    Args:
+        life: Has all rounds before.
+        judged: Turns and what they came to.
+        kicked: Connections that were hung up; for each, one turn may have a frame of silence.
+    """
+    life.turns += len(judged)
+    forgiven = 0
+    for turn, verdict in judged:
+        if verdict is Verdict.WRONG and _CONCEALED in turn.note and forgiven < kicked:
+            forgiven += 1
         elif verdict is not Verdict.ANSWERED:
             life.wrong.append(f"{turn.device} {turn.turn_id} {verdict}: {turn.said!r}: {turn.note}")
+    life.concealed += forgiven
