@@ -132,7 +132,7 @@ bench-voice: $(ENVIRONMENT) ## End of speech to first audio with the real engine
 	@PYTHONPATH=tests $(PY) -m bench.voice $(ARGS)
 
 .PHONY: bench-takeover
-bench-takeover: $(ENVIRONMENT) ## How long a turn stands still when its owner is killed, by stage
+bench-takeover: $(ENVIRONMENT) ## How long a turn stands still when its owner is killed or frozen, by stage
 	@PYTHONPATH=tests $(PY) -m bench.takeover $(ARGS)
 
 .PHONY: bench-nlu

@@ -1,13 +1,15 @@
-"""How long a turn stands still when the process that has it dies: by stage, with real services and cheap engines.
+"""How long a turn stands still when the process that has it dies or freezes: by stage, with real services and cheap engines.
 
-Usage: python -m bench.takeover [--kills N] [--seed WORD]
+Usage: python -m bench.takeover [--blows N] [--seed WORD]
 
 Every stage has a device of its own that talks without end. At a random point of a turn that the stage owns, the owner is
-SIGKILLed: asr while it hears frames, or before it publishes or acknowledges; nlu, dialogue and the skill before one of
-their own steps; tts while it speaks. Measured is the time from there to the first sign of the next owner: its first
-message about the turn, or the first step that it is about to take. The floor is the same in the same run without the kill:
-from such a point to the owner's own next sign. Ends with 1 if a turn was not answered rightly, or if a stage's p95 is above
-1.5 s.
+SIGKILLed and SIGSTOPped in turn: asr while it hears frames, or before it publishes or acknowledges; nlu, dialogue and the
+skill before one of their own steps; tts while it speaks. A frozen owner wakes (SIGCONT) as soon as another one has shown
+itself and its lease is over, and goes on in the midst of the turn as the zombie that it is: what it says must not be
+heard. Measured is the time from there to the first sign of the next owner: its first
+message about the turn, or the first step that it is about to take. The floor is the same in the same run without the blow:
+from such a point to the owner's own next sign. Ends with 1 if a turn was not answered rightly, or if a stage's p95 of kills
+or of freezes is above 1.5 s.
 """
 
 from __future__ import annotations
@@ -35,20 +37,25 @@ from chaos.gate import VARIABLE
 from chaos.gatekeeping import Gatekeeper
 from chaos.lines import ECHO, line, words
 from chaos.phases import Board
-from chaos.speaking import Speaker
+from chaos.schedule import Kind
+from chaos.speaking import Line, Speaker
 from chaos.system import SERVICES, device_settings, stack
 from earshot.asr.v1 import events_pb2
 from earshot.device.v1 import downstream_pb2
 from earshot.nlu.v1 import interpreter_pb2
 from earshot_local import backoff
 from earshot_local.stack import Stack
+from earshot_topology.streams import ACK_WAIT_S
 
 REPLICAS: Final = 3
 UTTERANCE_S: Final = 1.6
 TARGET_S: Final = 1.5
 SIGN_S: Final = 15.0
 AFTER_S: Final = 1.0
-# Points of a stage's own, and for how long after them the owner may be killed.
+# A frozen owner wakes then even if nobody has taken over: what it does is a sign like any other, and a late one.
+FROZEN_S: Final = 4.0
+KINDS: Final = {Kind.KILL: "killed", Kind.FREEZE: "frozen"}
+# Points of a stage's own, and for how long after them the owner may be struck.
 STAGES: Final[dict[str, tuple[tuple[str, float], ...]]] = {
     "asr": (("frame", 0.7), ("frame", 0.7), ("publish turn.transcribed", 0.0), ("ack asr", 0.0)),
     "nlu": (("publish turn.interpreted", 0.0), ("ack nlu", 0.0)),
@@ -69,13 +76,13 @@ _DELIVERY: Final = 4
 
 @dataclass(slots=True)
 class Blow:
-    """One kill, or in its place nothing, for the floor.
+    """One kill or freeze, or in its place nothing, for the floor.
 
     Attributes:
         stage: Whose owner it hits.
         point: After which point.
         after_s: How long after it.
-        kills: Whether it does.
+        kind: KILL or FREEZE; None: it leaves the owner alone.
         pid: The owner, once it has come to the point.
         at: When it was struck; 0: not yet.
         sign: Set to when the next sign came.
@@ -84,21 +91,40 @@ class Blow:
     stage: str
     point: str
     after_s: float
-    kills: bool
+    kind: Kind | None
     pid: int = 0
     at: float = 0.0
     sign: asyncio.Future[float] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    _thawing: asyncio.TimerHandle | None = None
 
     def signed(self, now: float) -> None:
         """Note a sign of the stage, which may be one too early or one too many."""
         if self.at and not self.sign.done():
             self.sign.set_result(now)
+            if self._thawing is not None:
+                self._thaw_in(self.at + ACK_WAIT_S - now)
 
     def strike(self) -> None:
-        """Do it."""
+        """Do it; who is frozen wakes after the next sign."""
         self.at = time.monotonic()
-        if self.kills:
+        if self.kind is Kind.KILL:
             os.kill(self.pid, signal.SIGKILL)
+        elif self.kind is Kind.FREEZE:
+            os.kill(self.pid, signal.SIGSTOP)
+            self._thaw_in(FROZEN_S)
+
+    def thaw(self) -> None:
+        """Wake whoever is still frozen."""
+        if self._thawing is not None:
+            self._thawing.cancel()
+            self._thawing = None
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGCONT)
+
+    def _thaw_in(self, seconds: float) -> None:
+        if self._thawing is not None:
+            self._thawing.cancel()
+        self._thawing = asyncio.get_running_loop().call_later(max(0.0, seconds), self.thaw)
 
 
 class Striker(Gatekeeper):
@@ -114,7 +140,7 @@ class Striker(Gatekeeper):
         if blow is None or asked["instance"].rsplit("-", 1)[0] != blow.stage:
             return
         if blow.pid:
-            if asked["pid"] != blow.pid or not blow.kills:
+            if asked["pid"] != blow.pid or blow.kind is None:
                 blow.signed(time.monotonic())
         elif asked["point"] == blow.point:
             blow.pid = int(asked["pid"])
@@ -135,14 +161,14 @@ class Striker(Gatekeeper):
         blow = self.blows.get(device)
         if blow is None or blow.stage not in stage:
             return
-        # What the dead owner had sent before is still on its way; epochs tell, where there are any.
-        if not blow.kills or epoch is None or epoch > 1:
+        # What the struck owner had sent before is still on its way; epochs tell, where there are any.
+        if blow.kind is None or epoch is None or epoch > 1:
             blow.signed(now)
 
     def _settled(self, subject: str, now: float) -> None:
         """An owner after the first one settles what was decided before: nothing else is heard of it."""
         for blow in self.blows.values():
-            if blow.stage == "dialogue" and blow.kills and int(subject.split(".")[_DELIVERY]) > 1:
+            if blow.stage == "dialogue" and blow.kind and int(subject.split(".")[_DELIVERY]) > 1:
                 blow.signed(now)
 
 
@@ -171,53 +197,78 @@ class Stage:
     """One stage and the device whose turns it is struck in.
 
     Attributes:
-        took: Seconds from each kill to the next owner's first sign.
-        floor: The same without a kill.
+        took: Seconds from each kill and each freeze to the next owner's first sign.
+        floor: The same without a blow.
     """
 
     name: str
     speaker: Speaker
     chance: random.Random
-    took: list[float] = field(default_factory=list)
+    took: dict[Kind, list[float]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
     floor: list[float] = field(default_factory=list)
 
-    async def measure(self, system: Stack, striker: Striker, kills: int) -> None:
-        """Have turns until the owner was killed often enough; every other one is left alone."""
-        locale = self.speaker.settings.locale
+    @property
+    def blows(self) -> int:
+        """How many were measured."""
+        return sum(map(len, self.took.values()))
+
+    @property
+    def late(self) -> bool:
+        """Whether either kind took too long."""
+        return any(percentile(took, 0.95) > TARGET_S for took in self.took.values())
+
+    async def measure(self, system: Stack, striker: Striker, blows: int) -> None:
+        """Have turns until the owner was struck often enough; one for three blows is left alone."""
         async with self.speaker.present(0.5) as device:
-            while len(self.took) < kills:
-                strikes = 3 * len(self.floor) > len(self.took)
-                if strikes:
-                    await _whole(system, self.name)
-                # Behind an acknowledgement that arrives, nothing comes any more.
-                points = [each for each in STAGES[self.name] if strikes or not each[0].startswith("ack")]
-                point, within_s = self.chance.choice(points)
-                blow = Blow(self.name, point, self.chance.uniform(0, within_s), strikes)
+            while self.blows < blows:
+                blow = await self._next(system)
                 striker.blows[self.speaker.name] = blow
-                said = line(
-                    ECHO,
-                    locale,
-                    seconds=UTTERANCE_S,
-                    seed=self.chance.getrandbits(32),
-                    pause_s=0.0,
-                    by=self.speaker.name,
-                )
-                await self.speaker.say(device, said)
-                del striker.blows[self.speaker.name]
-                if not blow.at:
-                    # Another stage's death brought the turn to another owner, or the point came only after its end.
-                    continue
                 try:
-                    async with asyncio.timeout(SIGN_S if strikes and not within_s else AFTER_S):
-                        signed_at = await blow.sign
-                except TimeoutError:
-                    if strikes and not within_s:
-                        print(f"no sign after a kill at {point!r}: {self.speaker.turns[-1].note}", file=sys.stderr)
-                        raise
-                    # The owner was done with the turn before it was struck.
+                    await self.speaker.say(device, self._line())
+                    del striker.blows[self.speaker.name]
+                    signed_at = await self._sign(blow)
+                finally:
+                    blow.thaw()
+                if signed_at is None:
                     continue
-                (self.took if strikes else self.floor).append(signed_at - blow.at)
-                print(f"{self.name} {len(self.took)}/{kills}", end="\r", file=sys.stderr)
+                (self.floor if blow.kind is None else self.took[blow.kind]).append(signed_at - blow.at)
+                print(f"{self.name} {self.blows}/{blows}", end="\r", file=sys.stderr)
+
+    async def _next(self, system: Stack) -> Blow:
+        kind = None
+        if 3 * len(self.floor) > self.blows:
+            kind = min(KINDS, key=lambda each: len(self.took[each]))
+            await _whole(system, self.name)
+        # Behind an acknowledgement that arrives, nothing comes any more.
+        points = [each for each in STAGES[self.name] if kind or not each[0].startswith("ack")]
+        point, within_s = self.chance.choice(points)
+        return Blow(self.name, point, self.chance.uniform(0, within_s), kind)
+
+    def _line(self) -> Line:
+        return line(
+            ECHO,
+            self.speaker.settings.locale,
+            seconds=UTTERANCE_S,
+            seed=self.chance.getrandbits(32),
+            pause_s=0.0,
+            by=self.speaker.name,
+        )
+
+    async def _sign(self, blow: Blow) -> float | None:
+        """Return when the next owner showed itself; None where the turn had no need of one."""
+        if not blow.at:
+            # Another stage's loss brought the turn to another owner, or the point came only after its end.
+            return None
+        sure = blow.kind is not None and not blow.after_s
+        try:
+            async with asyncio.timeout(SIGN_S if sure else AFTER_S):
+                return await blow.sign
+        except TimeoutError:
+            if sure:
+                print(f"no sign after a {blow.kind} at {blow.point!r}: {self.speaker.turns[-1].note}", file=sys.stderr)
+                raise
+            # The owner was done with the turn before it was struck.
+            return None
 
 
 async def _whole(system: Stack, stage: str) -> None:
@@ -251,53 +302,60 @@ def _stages(system: Stack, seed: str) -> Iterator[Stage]:
         yield Stage(name, Speaker(settings, Board(), iter(())), random.Random(f"{seed}/{name}"))
 
 
-async def bench(kills: int, seed: str) -> int:
+async def bench(blows: int, seed: str) -> int:
     """Run the benchmark; return its exit status."""
     striker = Striker()
     async with _system(striker) as system:
         stages = list(_stages(system, seed))
         async with asyncio.TaskGroup() as group:
             for stage in stages:
-                group.create_task(stage.measure(system, striker, kills))
+                group.create_task(stage.measure(system, striker, blows))
     turns = [turn for stage in stages for turn in stage.speaker.turns]
     wrong = [turn for turn in turns if verdict_of(turn, words()) is not Verdict.ANSWERED]
     for turn in wrong:
         print(f"{turn.device} {turn.turn_id} {verdict_of(turn, words())}: {turn.note}", file=sys.stderr)
     report(stages, len(turns), len(wrong))
-    return 1 if wrong or any(percentile(stage.took, 0.95) > TARGET_S for stage in stages) else 0
+    return 1 if wrong or any(stage.late for stage in stages) else 0
 
 
 def report(stages: list[Stage], turns: int, wrong: int) -> None:
     """Print the table and write the figures."""
     rows, figures = [], dict[str, float | int | None](turns=turns, wrong=wrong)
-    everything = [took for stage in stages for took in stage.took]
+    everything = {kind: [value for stage in stages for value in stage.took[kind]] for kind in KINDS}
     for name, took, floor in [
         *((stage.name, stage.took, stage.floor) for stage in stages),
         ("all", everything, [value for stage in stages for value in stage.floor]),
     ]:
-        shares = [percentile(took, 0.5), percentile(took, 0.95), max(took, default=float("nan"))]
-        rows.append((name, len(took), *(f"{value:.2f}" for value in shares), f"{percentile(floor, 0.95) * 1e3:.0f}"))
+        floor_ms = f"{percentile(floor, 0.95) * 1e3:.0f}"
+        for kind, how in KINDS.items():
+            shares = _shares(took[kind])
+            rows.append((name, how, len(took[kind]), *(f"{value:.2f}" for value in shares), floor_ms))
+            figures |= {f"{name}_{how}": len(took[kind]), f"{name}_{how}_p95_s": shares[1]}
+        both = _shares([value for values in took.values() for value in values])
         figures |= {
-            f"{name}_kills": len(took),
-            f"{name}_p50_s": shares[0],
-            f"{name}_p95_s": shares[1],
-            f"{name}_max_s": shares[2],
+            f"{name}_p50_s": both[0],
+            f"{name}_p95_s": both[1],
+            f"{name}_max_s": both[2],
             f"{name}_floor_p95_s": percentile(floor, 0.95),
         }
     print(f"{machine()}; {turns} turns, {wrong} not answered rightly\n")
-    print(table(("stage", "kills", "p50 s", "p95 s", "max s", "floor p95 ms"), rows))
+    print(table(("stage", "owner", "blows", "p50 s", "p95 s", "max s", "floor p95 ms"), rows))
     write("takeover", figures)
+
+
+def _shares(took: list[float]) -> tuple[float, float, float]:
+    return percentile(took, 0.5), percentile(took, 0.95), max(took, default=float("nan"))
 
 
 def main() -> int:
     """Run the command; return its exit status."""
-    parser = argparse.ArgumentParser(description="How long a turn stands still when its owner dies.")
-    parser.add_argument("--kills", type=int, default=40, help="kills of each stage")
+    parser = argparse.ArgumentParser(description="How long a turn stands still when its owner dies or freezes.")
+    parser.add_argument("--blows", type=int, default=80, help="blows to each stage; every other one is a freeze")
     parser.add_argument("--seed", default="takeover", help="what decides words and moments")
     arguments = parser.parse_args()
     import uvloop  # noqa: PLC0415 - as the services do
 
-    return uvloop.run(bench(arguments.kills, arguments.seed))
+    return uvloop.run(bench(arguments.blows, arguments.seed))
 
 
 if __name__ == "__main__":
