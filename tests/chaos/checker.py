@@ -7,7 +7,8 @@ broken: words that are not the right ones, or speech with a part missing, double
     right          answered        one apology     apologised
     one broken     wrong           several units   two sounds
 
-"I can't tell whether that was done" is the right answer of an effect that happens at most once; nobody else may say it.
+"I can't tell whether that was done" is the right answer of an effect that happens at most once; nobody else may say it, and
+only while something is done to the call: to the skill, to dialogue or to the bus between them.
 """
 
 from __future__ import annotations
@@ -18,11 +19,14 @@ from dataclasses import dataclass
 from enum import StrEnum, auto
 
 from chaos.records import Effect, Guarantee, Inflicted, Turn
+from chaos.schedule import BUS
 from chaos.sounding import Clip, Sentence, Silence, Sound
 
 # A fault's trouble may be heard for a while after its processes are back: a deadline later, at the latest.
 AFTERMATH_S = 12.0
 MOST_APOLOGIES = 0.01
+# Who takes part in the call of the skill whose effect happens at most once. Connections that are cut have their process's stage.
+CALLING = ("lamp", "dialogue", BUS)
 
 
 class Verdict(StrEnum):
@@ -114,6 +118,9 @@ def judge(turns: Sequence[Turn], effects: Sequence[Effect], faults: Sequence[Inf
     apologies = verdicts.count(Verdict.APOLOGISED)
     if apologies > MOST_APOLOGIES * len(turns):
         offences.append(Offence(turn=None, what=f"{apologies} of {len(turns)} turns were apologised for"))
+    unknown, calling = verdicts.count(Verdict.UNKNOWN), sum(fault.stage in CALLING for fault in faults)
+    if unknown > calling:
+        offences.append(Offence(turn=None, what=f"{unknown} told that nobody knows, and {calling} faults of a call"))
     waits = [turn.sounded_at - turn.spoken_at for turn in turns if turn.sounded_at and turn.spoken_at]
     return Judgement(
         verdicts=verdicts,
@@ -177,18 +184,18 @@ def _heard_wrongly(
 ) -> Iterator[Offence]:
     for turn, verdict in zip(turns, verdicts, strict=True):
         if verdict is Verdict.APOLOGISED:
-            if not any(fault.forgives and _touches(fault, turn) for fault in faults):
+            if not any(fault.forgives and _touches(fault, turn, AFTERMATH_S) for fault in faults):
                 yield Offence(turn=turn, what="apologised, and nothing happened that may cost an answer")
         elif verdict is Verdict.UNKNOWN:
-            if not any(_touches(fault, turn) for fault in faults):
-                yield Offence(turn=turn, what="told that nobody knows, and nothing had been done to it")
+            if not any(fault.stage in CALLING and _touches(fault, turn) for fault in faults):
+                yield Offence(turn=turn, what="told that nobody knows, and nothing was done to its call")
         elif verdict is not Verdict.ANSWERED:
             yield Offence(turn=turn, what=verdict.replace("_", " "))
 
 
-def _touches(fault: Inflicted, turn: Turn) -> bool:
+def _touches(fault: Inflicted, turn: Turn, aftermath_s: float = 0.0) -> bool:
     ended = turn.ended_at if turn.ended_at is not None else float("inf")
-    return fault.began_at <= ended and turn.began_at <= fault.recovered_at + AFTERMATH_S
+    return fault.began_at <= ended and turn.began_at <= fault.recovered_at + aftermath_s
 
 
 def _effects(

@@ -96,10 +96,10 @@ def test_a_run_without_a_fault_in_it_passes():
     assert (judgement.count(Verdict.ANSWERED), judgement.worst_s) == (3, 0.5)
 
 
-def fault(*, forgives: bool, began_at: float = 9.0) -> Inflicted:
+def fault(*, forgives: bool = False, began_at: float = 9.0, stage: str = "asr", kind: str = "kill") -> Inflicted:
     """Return a fault around the turn."""
     return Inflicted(
-        kind="kill", stage="asr", target="asr-0", forgives=forgives, began_at=began_at, recovered_at=began_at + 2
+        kind=kind, stage=stage, target=f"{stage}-0", forgives=forgives, began_at=began_at, recovered_at=began_at + 2
     )
 
 
@@ -152,7 +152,7 @@ DONE = said("Done.")
 def test_effects_are_counted_against_what_their_skill_promises(guarantee, sounds, count, missing, doubled):
     """Missing and doubled are what the promise rules out."""
     effects = [Effect(key="k", at=12.0)] * count
-    judgement = judge([effectful(guarantee, *sounds)], effects, [fault(forgives=False)], WORDS)
+    judgement = judge([effectful(guarantee, *sounds)], effects, [fault(stage="lamp")], WORDS)
     assert (judgement.effects_missing, judgement.effects_doubled) == (missing, doubled)
     assert bool(judgement.offences) is bool(missing + doubled)
 
@@ -160,9 +160,38 @@ def test_effects_are_counted_against_what_their_skill_promises(guarantee, sounds
 def test_nobody_may_be_told_that_nobody_knows_where_nothing_happened():
     """A skill that always says so passes no run."""
     honest = effectful(Guarantee.AT_MOST_ONCE, *said(*UNKNOWN))
-    assert not judge([honest], [], [fault(forgives=False)], WORDS).offences
-    for faults in ([], [fault(forgives=False, began_at=-40.0)]):
-        assert [offence.turn for offence in judge([honest], [], faults, WORDS).offences] == [honest]
+    for faults in ([], [fault(stage="lamp", began_at=-40.0)]):
+        assert honest in [offence.turn for offence in judge([honest], [], faults, WORDS).offences]
+
+
+@pytest.mark.parametrize(
+    ("stage", "began_at", "excused"),
+    [
+        ("lamp", 9.0, True),
+        ("dialogue", 9.0, True),
+        ("bus", 14.0, True),
+        *((stage, 9.0, False) for stage in ("asr", "nlu", "tts", "echo", "list", "counter", "scheduler", "device")),
+        ("lamp", 7.9, False),
+        ("lamp", 15.1, False),
+    ],
+)
+def test_nobody_may_be_told_that_nobody_knows_unless_something_was_done_to_the_call_meanwhile(stage, began_at, excused):
+    """The lamp, dialogue and the bus make the call; nothing else can leave it open, nor can what is over."""
+    honest = effectful(Guarantee.AT_MOST_ONCE, *said(*UNKNOWN))
+    faults = [fault(stage=stage, began_at=began_at), fault(stage="lamp", began_at=-40.0)]
+    told = [offence.turn for offence in judge([honest], [], faults, WORDS).offences]
+    assert told == ([] if excused else [honest])
+
+
+def test_a_lamp_that_never_knows_fails_under_whatever_faults():
+    """Not under those of other stages, and not by one of its own for all turns."""
+    unknown = [replace(effectful(Guarantee.AT_MOST_ONCE, *said(*UNKNOWN)), turn_id=str(n)) for n in range(50)]
+    others = [fault(stage=stage) for stage in ("asr", "nlu", "tts", "echo", "device")] * 20
+    told = [offence.turn for offence in judge(unknown, [], others, WORDS).offences]
+    assert told == [*unknown, None]
+    (offence,) = judge(unknown, [], [*others, *[fault(stage="lamp")] * 49], WORDS).offences
+    assert offence.what == "50 told that nobody knows, and 49 faults of a call"
+    assert not judge(unknown, [], [fault(stage="lamp")] * 50, WORDS).offences
 
 
 def test_an_unknown_effect_may_be_told_only_where_it_happens_at_most_once():
