@@ -43,7 +43,7 @@ from earshot_skillkit.scheduler_client import GrpcScheduler
 
 _LATE_S = 6.0
 _HIT: Final = (*SERVICES, SCHEDULER)
-# A run is over before a device asks by itself for what its connection did not bring.
+# A run is over before a device asks by itself for what its connection did not bring: in production it does so once a minute.
 _ASKS_EVERY_S: Final = 5.0
 # They ring, and do not talk: their loudspeakers are judged by ringing alone.
 _TIMER_DEVICES: Final = 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chaos.records import Inflicted
-from chaos.timer_checker import IN_PAST, SILENT_WITHIN_S, Due, Rang, Step, Timer, judge_timers
+from chaos.timer_checker import IN_PAST, MOST_LATE_S, SILENT_WITHIN_S, Due, Rang, Step, Timer, judge_timers
 
 EPOCH = 1_800_000_000
 
@@ -161,7 +161,18 @@ def test_lateness_counts_from_the_moment_or_the_end_of_what_covers_it(faults, la
     """A fault that only began later is no excuse."""
     judgement = judge_timers([timer()], [rang(26.0, of=20.0)], faults)
     assert judgement.worst_late_s == pytest.approx(late_s)
-    assert not judgement.offences
+    assert [offence.what for offence in judgement.offences] == (["rang 6.0 s late"] if late_s == 6.0 else [])
+
+
+@pytest.mark.parametrize("faults", [[], [fault(19.0, 23.0)]])
+def test_what_rings_later_than_the_limit_after_it_could_is_an_offence(faults):
+    """Counted from the moment, or from the end of the fault that covers it; whatever was to ring or might."""
+    able_at = max([20.0, *(each.recovered_at for each in faults)])
+    for asked in (timer(), CANCELLED_LATE):
+        just, late = (rang(able_at + MOST_LATE_S + by, of=20.0) for by in (-0.1, 0.1))
+        assert not judge_timers([asked], [just], faults).offences
+        (offence,) = judge_timers([asked], [late], faults).offences
+        assert (offence.schedule_id, offence.what) == ("a", "rang 5.1 s late")
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ meant to be when the moment came, rings once. Told apart are
     must     it was acknowledged, and nothing else was asked for before it was due and answered
     may      a change was answered too late to stop it, or an answer never came: once, or not at all
     may not  it was moved, paused or cancelled, acknowledged before it was due; or nobody ever set it
+
+What rings does so within MOST_LATE_S of its moment, or of the recovery of the faults that cover it.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ from chaos.records import Inflicted
 _CLOSE_S: Final = 1.0
 # Clocks of one machine, read by several processes.
 _CLOCK_S: Final = 0.1
+# What nothing keeps from ringing any longer rings within that; devices of a run ask so often for what they missed.
+MOST_LATE_S: Final = 5.0
 # Longer than any fault, and than a device takes to ask what it missed.
 SILENT_WITHIN_S: Final = 45.0
 IN_PAST: Final = "ScheduleInPastError"
@@ -159,15 +163,20 @@ def judge_timers(timers: Sequence[Timer], rings: Sequence[Rang], faults: Sequenc
         for second, due in {**of.may, **of.must}.items()
         if (key := (schedule_id, second)) in heard or second in of.must
     ]
-    rung = [(due, heard[key][0]) for key, due in expected if key in heard]
+    rung = [(heard[key][0], heard[key][0].began_at - _able_at(due, faults)) for key, due in expected if key in heard]
+    late = [
+        TimerOffence(schedule_id=rang.schedule_id, what=f"rang {late_s:.1f} s late", at=rang.began_at)
+        for rang, late_s in rung
+        if late_s > MOST_LATE_S
+    ]
     return TimerJudgement(
         set=len(expected),
         rung=len(rung),
         missing=len(missing),
         doubled=sum(len(found) - 1 for found in heard.values()),
         wrong=len(wrong),
-        worst_late_s=max([0.0, *(rang.began_at - _able_at(due, faults) for due, rang in rung)]),
-        offences=(*missing, *doubled, *wrong, *_unanswered(timers)),
+        worst_late_s=max([0.0, *(late_s for _, late_s in rung)]),
+        offences=(*missing, *doubled, *wrong, *late, *_unanswered(timers)),
     )
 
 
