@@ -22,7 +22,8 @@ from chaos.records import Effect, Guarantee, Inflicted, Turn
 from chaos.schedule import BUS
 from chaos.sounding import Clip, Sentence, Silence, Sound
 
-# A fault's trouble may be heard for a while after its processes are back: a deadline later, at the latest.
+# A fault's trouble may be heard for a while after its processes are back: a deadline later, at the latest. Not the bus's: it
+# has recovered only when all its nodes have had everything for seconds.
 AFTERMATH_S = 12.0
 MOST_APOLOGIES = 0.01
 # Who takes part in the call of the skill whose effect happens at most once. Connections that are cut have their process's stage.
@@ -184,13 +185,17 @@ def _heard_wrongly(
 ) -> Iterator[Offence]:
     for turn, verdict in zip(turns, verdicts, strict=True):
         if verdict is Verdict.APOLOGISED:
-            if not any(fault.forgives and _touches(fault, turn, AFTERMATH_S) for fault in faults):
+            if not any(fault.forgives and _touches(fault, turn, _aftermath_s(fault)) for fault in faults):
                 yield Offence(turn=turn, what="apologised, and nothing happened that may cost an answer")
         elif verdict is Verdict.UNKNOWN:
             if not any(fault.stage in CALLING and _touches(fault, turn) for fault in faults):
                 yield Offence(turn=turn, what="told that nobody knows, and nothing was done to its call")
         elif verdict is not Verdict.ANSWERED:
             yield Offence(turn=turn, what=verdict.replace("_", " "))
+
+
+def _aftermath_s(fault: Inflicted) -> float:
+    return 0.0 if fault.stage == BUS else AFTERMATH_S
 
 
 def _touches(fault: Inflicted, turn: Turn, aftermath_s: float = 0.0) -> bool:

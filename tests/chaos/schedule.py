@@ -36,11 +36,12 @@ _FROZEN_S = (2.0, 5.0)
 # Longer than a keep-alive would notice, shorter than the deadline by the time that catching up takes.
 _CUT_S = (0.5, 4.0)
 # Shorter and longer than nodes keep a silent route, which is 3 s. The longer ones, of which there are few, are also longer
-# than nodes wait before they elect another leader: 4 s, counted from its last word, which is up to a second old.
-_PARTED_S = (2.0, 3.6)
+# than nodes wait before they elect another leader: 4 s, counted from its last word, which is up to a second old. They alone
+# forgive.
+_ELECTS_S: Final = 3.0
+_PARTED_S = (2.0, _ELECTS_S)
 _PARTED_LONG_S = (3.6, 6.0)
 _LONG_OF = 4
-_ELECTS_S: Final = 3.0
 _PARTITIONS: Final = (Kind.PARTITION, Kind.PARTITION_LEADER)
 # From the phase's beginning.
 _MOMENTS: Final[dict[str, tuple[tuple[Phase, float], ...]]] = {

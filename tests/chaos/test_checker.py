@@ -119,6 +119,14 @@ def test_an_apology_is_forgiven_only_where_more_than_one_process_was_gone(faults
     assert (not judge(recorded, [], faults, WORDS).offences) is forgiven
 
 
+@pytest.mark.parametrize(("began_at", "forgiven"), [(8.1, True), (14.9, True), (7.9, False), (15.1, False)])
+def test_a_partition_forgives_until_all_nodes_are_one_again(began_at, forgiven):
+    """Whoever speaks afterwards is answered, and so is who was answered before."""
+    recorded = [turn(*RIGHT)] * 200 + [turn(*said(*SORRY))]
+    parted = fault(forgives=True, began_at=began_at, stage="bus", kind="partition")
+    assert (not judge(recorded[200:] + recorded[:200], [], [parted], WORDS).offences) is forgiven
+
+
 def test_more_than_one_apology_in_a_hundred_is_too_many():
     """Not even when several processes were gone."""
     recorded = [turn(*RIGHT)] * 98 + [turn(*said(*SORRY))] * 2
