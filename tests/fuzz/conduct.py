@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import tempfile
 import time
@@ -27,6 +28,7 @@ from earshot_topology.subjects import DeviceAddress
 from fuzz import calls
 from fuzz.accounting import Account, Counters
 from fuzz.flood import Flood, consumers_of
+from rolling.restarting import metric
 
 TEXT, INTENT = "what time is it", "clock.get_time"
 ENVIRONMENT = {
@@ -46,6 +48,8 @@ SERVER_GROWTH_MIB, SERVER_KIB_A_MESSAGE = 96.0, 2.0
 # The trace store holds what waits for its disk: 20,000 spans at most, of about 4 KiB each as Python has them.
 TRACESTORE_GROWTH_MIB = 80.0
 _TURN_PAUSE_S = 0.15
+# One a locale.
+_MODELS = 2
 
 # Shares of the flood, by what a channel is.
 _CONSUMED, _KEPT, _HEARD, _ASKED, _TOLD, _CALLED = 0.62, 0.06, 0.08, 0.06, 0.10, 0.07
@@ -117,7 +121,16 @@ async def run(messages: int, seed: int, say: Callable[[str], None] = lambda _tex
         environment = ENVIRONMENT | {"EARSHOT_ASR_RECORDINGS": str(recordings)}
         async with Stack(home=Path(folder) / "stack", env=environment) as stack:
             await stack.ready()
+            await _trained(stack)
             return await _flooded(stack, messages, random.Random(seed), say)
+
+
+async def _trained(stack: Stack) -> None:
+    """Wait until NLU's models are in use: what they take in memory is no growth."""
+    if os.environ.get("EARSHOT_NLU_MODEL") != "none":
+        async with asyncio.timeout(240):
+            while await metric(stack, "nlu-0", "earshot_nlu_train_seconds_count") < _MODELS:
+                await asyncio.sleep(0.5)
 
 
 async def _flooded(stack: Stack, messages: int, rng: random.Random, say: Callable[[str], None]) -> Result:
