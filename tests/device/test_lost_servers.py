@@ -12,6 +12,8 @@ from earshot_topology.apply import apply
 from support.fake_cloud import FakeCloud, sequences_in
 from support.nats import NatsServer, free_port
 
+# Questions that go unanswered before a device leaves.
+PATIENCE = 5
 SPEECH = (np.sin(np.arange(16_000) / 5) * 8000).astype(np.int16)
 
 
@@ -182,3 +184,26 @@ async def test_a_server_at_which_nobody_answers_is_left_for_another_one(cloud, s
     await cloud.speak(cloud.speech(turn, 3))
     assert (await saying).abandoned is None
     lonely.kill()
+
+
+async def test_a_server_whose_cloud_can_not_reach_the_streams_is_left(cloud, server, address, open_device, tmp_path):
+    """A replica at a parted node refuses, because the streams have no leader there: the device goes to the other node."""
+    lonely = NatsServer(port=free_port(), storage=tmp_path / "lonely")
+    lonely.start()
+    try:
+        await lonely.ready()
+        client = await lonely.connect()
+        here = FakeCloud(client, address)
+        here.refuses_missed = "bus_unavailable"
+        await here.start()
+        server.kill()
+        await open_device(nats_url=f"{lonely.url},{server.url}")
+        await here.until(lambda: here.missed_requests >= 1)
+        server.start()
+        await server.ready()
+        await apply(cloud.client.jetstream())
+        await cloud.until(lambda: cloud.missed_requests >= 2, timeout_s=40)
+        assert here.missed_requests >= PATIENCE
+        await client.close()
+    finally:
+        lonely.kill()

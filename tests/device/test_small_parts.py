@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from earshot_chassis.ids import uuid7
+from earshot_device.bus.missed import MissedDirectives
 from earshot_device.core.directives import Directive, DirectiveLog, Pause
 from earshot_device.core.ids import DirectiveId, OutcomeId, TurnId
 from earshot_device.decisions import CAPACITY, Decisions
-from earshot_device.errors import AudioInputError, AudioOutputError
+from earshot_device.errors import AudioInputError, AudioOutputError, RequestRefusedError
 from earshot_device.identity import Identity
 from earshot_device.sound import tones
 from earshot_device.sound.microphone import Microphone, PreRoll
@@ -259,3 +260,69 @@ def test_each_locale_has_its_own_apology():
     for clip in (english, mandarin, tones.ring(16_000)):
         assert 0.3 < len(clip) / 16_000 < 1.5
         assert 4_000 < np.abs(clip).max() < 32_000
+
+
+class ScriptedLink:
+    """Answers questions as it is told: None is silence, "" an answer, and anything else the code of a refusal."""
+
+    def __init__(self, script: list[str | None]) -> None:
+        self.script = script
+        self.connected = True
+        self.asked_at: list[float] = []
+        self.left = 0
+
+    async def request(self, _subject: str, _payload: bytes, *, timeout_s: float) -> bytes | None:
+        """Answer the next question; the last answer is given for ever."""
+        self.asked_at.append(asyncio.get_running_loop().time())
+        said = self.script.pop(0) if len(self.script) > 1 else self.script[0]
+        if said is None:
+            await asyncio.sleep(timeout_s)
+            return None
+        if said:
+            raise RequestRefusedError("no", code=said)
+        return b""
+
+    async def leave(self) -> bool:
+        """Count; there is another server."""
+        self.left += 1
+        return True
+
+
+async def asking(link: ScriptedLink, for_s: float) -> None:
+    """Ask for some time."""
+    missed = MissedDirectives(link, subject="device.h1.d1.up.directives", every_s=1000.0)  # type: ignore[arg-type]
+    await missed.ask()
+    await asyncio.sleep(for_s)
+    await missed.stop()
+
+
+@looptime
+@pytest.mark.parametrize(
+    ("script", "left_after"),
+    [
+        ([None], 5),
+        (["bus_unavailable"], 5),
+        ([None, "bus_unavailable", None, "bus_unavailable", None], 5),
+        (["bus_unavailable", None, None, None, "storage_full", "bus_unavailable"], 10),
+        (["internal"], None),
+        (["bus_unavailable", ""], None),
+    ],
+)
+async def test_a_server_is_left_after_five_questions_that_nobody_could_answer(script, left_after):
+    """Silence counts, and a cloud that has no streams there; any other refusal is the word of a node that is not alone."""
+    link = ScriptedLink(list(script))
+    await asking(link, 400)
+    assert link.left == (0 if left_after is None else 1)
+    assert left_after in {None, len(link.asked_at)}
+
+
+@looptime
+@pytest.mark.parametrize("off", [None, "bus_unavailable", "internal"])
+async def test_after_anything_was_off_it_asks_again_soon_and_twice(off):
+    """What is off once is asked again within seconds, and so is what came too late for the answer then; each connection too."""
+    link = ScriptedLink(["", off, ""])
+    await asking(link, 100)
+    first, second, third, fourth = link.asked_at
+    assert second - first <= 3
+    assert third - second <= 3
+    assert fourth - third <= 3

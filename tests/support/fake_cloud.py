@@ -23,7 +23,8 @@ class FakeCloud:
 
     Frames of audio are kept by turn as they come; `missing` holds sequences that this cloud pretends not to have got.
     Events, starts and requests are kept too. Nothing is answered unless the test says so, except for requests: what was
-    missed is `missed`, and announcements are answered if `announces`, or refused with the code `refuses_announcements`.
+    missed is `missed`, or refused with the code `refuses_missed`, and announcements are answered if `announces`, or refused
+    with the code `refuses_announcements`.
     """
 
     def __init__(self, client: Client, address: DeviceAddress, *, rate: int = 24_000) -> None:
@@ -44,6 +45,7 @@ class FakeCloud:
         self.dismissals: list[str] = []
         self.missed: list[directive_pb2.Directive] = []
         self.missed_requests = 0
+        self.refuses_missed = ""
         self.announces = False
         self.refuses_announcements = ""
         self.announcements: list[upstream_pb2.AnnouncementRequest] = []
@@ -112,6 +114,9 @@ class FakeCloud:
     async def _resend(self, message: Msg) -> None:
         self.missed_requests += 1
         if not self.answers_requests:
+            return
+        if self.refuses_missed:
+            await self.client.publish(message.reply, b"", headers={"error-code": self.refuses_missed})
             return
         for directive in self.missed:
             await self.client.publish(self.address.directive(), directive.SerializeToString())

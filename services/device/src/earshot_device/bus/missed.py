@@ -6,7 +6,8 @@ subscription's acknowledgement. Then it asks now and then: a node of the bus tha
 clients, and they are not told that they hear nothing.
 
 Where nobody answers although the connection stands, the device leaves for another server; ever more rarely, because it may
-be the cloud that is gone. A refusal is an answer: what it was asked for can't be had at the moment, but the node is not alone.
+be the cloud that is gone. A replica at the same parted node answers that it can't reach the streams: nobody has answered.
+Any other refusal is an answer: what it was asked for can't be had at the moment, but the node is not alone.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ _TIMES = 2
 # Questions without an answer before it leaves: 5 to 15 s. With the longest patience it is some minutes.
 _PATIENCE = 5
 _LONGEST_PATIENCE = 40
+_STREAMS_AWAY = "bus_unavailable"
 
 
 class MissedDirectives:
@@ -68,8 +70,8 @@ class MissedDirectives:
         while self._link.connected:
             try:
                 heard = await self._link.request(self._subject, wire.directives_request(), timeout_s=_TIMEOUT_S)
-            except RequestRefusedError:
-                self._unanswered = 0
+            except RequestRefusedError as refusal:
+                self._unanswered = self._unanswered + 1 if refusal.code == _STREAMS_AWAY else 0
             else:
                 if heard is not None:
                     answered += 1
@@ -77,6 +79,8 @@ class MissedDirectives:
                     await asyncio.sleep(_AGAIN_S if answered < _TIMES else self._every_s * _about_one())
                     continue
                 self._unanswered += 1
+            # What is directed while something is off may come too late for the next answer, as after connecting.
+            answered = 0
             if self._unanswered >= self._patience:
                 self._patience = min(2 * self._patience, _LONGEST_PATIENCE)
                 if await self._link.leave():
