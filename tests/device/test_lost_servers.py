@@ -35,6 +35,20 @@ async def streams(server):
     await client.close()
 
 
+def clustered(home) -> tuple[NatsServer, NatsServer]:
+    """Return two nodes that tell their clients of one another; they are not started."""
+    routes, nodes = (free_port(), free_port()), []
+    for number in range(2):
+        config = home / f"node-{number}.conf"
+        config.write_text(
+            f"server_name: node-{number}\n"
+            f"cluster {{ name: pair, listen: 127.0.0.1:{routes[number]}, "
+            f"routes: [nats://127.0.0.1:{routes[1 - number]}] }}\n"
+        )
+        nodes.append(NatsServer(port=free_port(), storage=home / f"node-{number}", config=config))
+    return nodes[0], nodes[1]
+
+
 async def kept_events(jetstream):
     """Return every event that the stream holds."""
     state = (await jetstream.stream_info("DEVICE_EVENTS")).state
@@ -207,3 +221,34 @@ async def test_a_server_whose_cloud_can_not_reach_the_streams_is_left(cloud, ser
         await client.close()
     finally:
         lonely.kill()
+
+
+async def test_a_device_with_one_address_leaves_for_a_node_that_it_was_told_of(address, open_device, tmp_path):
+    """The node it knows tells of its peer and is parted from it then; nobody answers there, so the device goes to the peer."""
+    known, peer = clustered(tmp_path)
+    try:
+        for node in (known, peer):
+            node.start()
+            await node.ready()
+        device = await open_device(nats_url=known.url)
+        first = device._link._client
+        async with asyncio.timeout(30):
+            while len(first.servers) < 2:
+                await asyncio.sleep(0.02)
+        peer.kill()
+        apart = NatsServer(port=peer.port, storage=tmp_path / "apart")
+        peer = apart
+        apart.start()
+        await apart.ready()
+        client = await apart.connect()
+        await apply(client.jetstream())
+        cloud = FakeCloud(client, address)
+        await cloud.start()
+        await cloud.until(lambda: cloud.missed_requests >= 2, timeout_s=40)
+        assert device._link._client is first
+        assert first.stats["reconnects"] == 1
+        await device.settled()
+        await client.close()
+    finally:
+        known.kill()
+        peer.kill()

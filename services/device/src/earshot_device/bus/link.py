@@ -114,9 +114,9 @@ class Link:
         self._publisher = Publisher(client, client.jetstream())
 
     async def leave(self) -> bool:
-        """Leave the server for another one; False where there is no other, or no connection to leave."""
+        """Leave the server for another one, given or told of by a server; False without another, or a connection."""
         client = self._client
-        if client is None or not client.is_connected or len(self._servers) == 1:
+        if client is None or not client.is_connected or len(client.servers) == 1:
             return False
         _log.warning("server_left", reason="nobody answers")
         await client.force_reconnect()
