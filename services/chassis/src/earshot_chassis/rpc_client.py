@@ -19,8 +19,8 @@ _OPTIONS = (
     # A call that is silent asks every half second whether the process at the other end still lives: one that is frozen
     # keeps its connection, and would keep the call to its deadline. It is UNAVAILABLE after as long as a lease lasts.
     ("grpc.keepalive_time_ms", 500),
-    ("grpc.keepalive_timeout_ms", 1_000),
-    ("grpc.http2.ping_timeout_ms", 1_000),
+    ("grpc.keepalive_timeout_ms", 850),
+    ("grpc.http2.ping_timeout_ms", 850),
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.max_reconnect_backoff_ms", 1_000),
     ("grpc.initial_reconnect_backoff_ms", 100),
