@@ -43,6 +43,7 @@ VALUES = {
     "agreement": (0.0, 0.5, 1.0),
     "language": (-9.0, -3.0, 0.0),
     "oddest": (-11.0, -4.0, 0.0),
+    "whole": (0.0, 0.5, 1.0),
 }
 MIDDLING = Evidence(**{name: values[1] for name, values in VALUES.items()})
 
@@ -108,7 +109,7 @@ async def test_more_evidence_is_never_less_sure(model: AcousticModel, name: str)
 async def test_confidence_is_bounded_for_any_evidence(model: AcousticModel) -> None:
     """Not even impossible values leave the range or raise, and one alone does not count without end."""
     weights = model.calibration.weights()
-    worst = dict.fromkeys(asdict(MIDDLING), -1000000.0) | {"agreement": 0.0}
+    worst = dict.fromkeys(asdict(MIDDLING), -1000000.0) | {"agreement": 0.0, "whole": 0.0}
     assert 0 <= confidence(Evidence(**worst), weights) < model.calibration.limit
     assert (
         0 <= confidence(replace(MIDDLING, least=-1e6), weights) == confidence(replace(MIDDLING, least=-12.0), weights)
