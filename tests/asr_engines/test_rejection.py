@@ -34,6 +34,7 @@ OTHER = (
     "put the shopping in the car before it melts",
     "there is nothing good on television tonight",
 )
+FRAGMENTS = ("can you", "turn it", "what is the", "set a timer for")
 MODELS = (english(), mandarin(None))
 VALUES = {
     "acoustic": (-7.0, -4.0, 0.0),
@@ -75,6 +76,12 @@ async def test_short_commands_are_not_refused(ears: PocketsphinxEngine) -> None:
     heard = await _heard(ears, COMMANDS)
     understood = [one.alternatives[0].transcript if one.alternatives else one.rejection for one in heard]
     assert sum(one == text for one, text in zip(understood, COMMANDS, strict=True)) >= len(COMMANDS) - 1, understood
+
+
+async def test_a_part_of_a_sentence_is_no_command(ears: PocketsphinxEngine) -> None:
+    """Words of the skills' sentences that are none by themselves are refused, however well they are heard."""
+    heard = await _heard(ears, FRAGMENTS)
+    assert [one.rejection for one in heard].count(Rejection.NOT_FOR_US) >= len(FRAGMENTS) - 1
 
 
 async def test_the_limit_decides(make_engine: Callable[..., PocketsphinxEngine], ears: PocketsphinxEngine) -> None:
