@@ -25,7 +25,15 @@ from support.engines import ENGLISH, recognise, spoken
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-COMMANDS = ("stop", "cancel the timer", "be quiet", "ten minutes", "never mind", "what's the weather", "set a timer for five minutes")
+COMMANDS = (
+    "stop",
+    "cancel the timer",
+    "be quiet",
+    "ten minutes",
+    "never mind",
+    "what's the weather",
+    "set a timer for five minutes",
+)
 OTHER = (
     "the committee postponed its quarterly budget hearing",
     "seventeen elephants wandered through abandoned vineyards",
