@@ -107,11 +107,11 @@ class Hearing:
             case _:
                 raise ValueError(f"a worker is not told {frame.kind.name}")
 
-    def step(self) -> bytes | None:
+    def step(self) -> list[bytes] | None:
         """Do one piece of work.
 
         Returns:
-            A frame to send, empty if this piece has nothing to say; None if there is nothing to do.
+            Frames to send; None if there is nothing to do.
         """
         # Who waits for a final result comes first, then who has most audio unheard.
         for stream, utterance in self._utterances.items():
@@ -126,14 +126,14 @@ class Hearing:
                 return self._guarded(self._prepare, stream, utterance)
         return None
 
-    def _guarded(self, work: _Work, stream: int, utterance: _Utterance) -> bytes:
+    def _guarded(self, work: _Work, stream: int, utterance: _Utterance) -> list[bytes]:
         """Do a piece of work; what the decoder can not stomach costs this utterance and no other."""
         try:
-            return work(stream, utterance)
+            return [work(stream, utterance)]
         except (RuntimeError, ValueError, IndexError) as error:
             # Its decoder is in an unknown state, so it does not go back to the idle ones.
             del self._utterances[stream]
-            return encode(Kind.BROKEN, stream, {"reason": str(error)})
+            return [encode(Kind.BROKEN, stream, {"reason": str(error)})]
 
     @staticmethod
     def _prepare(_stream: int, utterance: _Utterance) -> bytes:

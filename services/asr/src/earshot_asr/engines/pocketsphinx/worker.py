@@ -5,52 +5,19 @@ Started by `process`; ends when its input ends, so that none outlives its servic
 
 from __future__ import annotations
 
-import os
-import select
-import sys
 from importlib.metadata import version
-from typing import Final
 
 from earshot_asr.engines.pocketsphinx.hearing import Hearing
-from earshot_asr.engines.workers.frames import Kind, Reader, encode
-
-_CHUNK: Final = 1 << 16
+from earshot_asr.engines.workers.frames import Kind, encode
+from earshot_asr.engines.workers.serving import output, serve, write
 
 
 def main() -> None:
     """Serve until the input ends."""
-    # What a library prints must not end up among the frames.
-    output = os.dup(1)
-    os.dup2(2, 1)
-    serve(sys.stdin.fileno(), output)
-
-
-def serve(source: int, sink: int) -> None:
-    """Serve frames from one file descriptor to another."""
+    sink = output()
     hearing = Hearing()
-    reader = Reader()
-    _write(sink, encode(Kind.READY, 0, {"revision": version("pocketsphinx")}))
-    busy = False
-    while True:
-        # With work at hand only what has arrived is read; otherwise this waits.
-        readable, _, _ = select.select([source], [], [], 0 if busy else None)
-        if readable:
-            data = os.read(source, _CHUNK)
-            if not data:
-                return
-            for frame in reader.push(data):
-                for answer in hearing.take(frame):
-                    _write(sink, answer)
-        done = hearing.step()
-        busy = done is not None
-        if done:
-            _write(sink, done)
-
-
-def _write(sink: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(sink, view) :]
+    write(sink, encode(Kind.READY, 0, {"revision": version("pocketsphinx")}))
+    serve(hearing, sink)
 
 
 if __name__ == "__main__":
