@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
-from itertools import count
 
 import structlog
 
@@ -14,6 +13,7 @@ from earshot_asr.engines.errors import UnsupportedLocaleError, VocabularyInvalid
 from earshot_asr.engines.pocketsphinx.acoustic import AcousticModel
 from earshot_asr.engines.pocketsphinx.bundles import BundleStore, StoredBundle
 from earshot_asr.engines.pocketsphinx.stream import PocketsphinxStream, StreamContext
+from earshot_asr.engines.workers.engine import PooledEngine
 from earshot_asr.engines.workers.pool import Pool
 
 NAME = "pocketsphinx"
@@ -21,7 +21,7 @@ NAME = "pocketsphinx"
 _log = structlog.get_logger(__name__)
 
 
-class PocketsphinxEngine:
+class PocketsphinxEngine(PooledEngine):
     """See `earshot_asr.engines.base.Engine`."""
 
     def __init__(
@@ -41,13 +41,10 @@ class PocketsphinxEngine:
             minimum_confidence: Below it an utterance is rejected as not for us, from 0 to 1; None: each model's own.
         """
         self._models = {model.locale: model for model in models}
-        self._pool = pool
+        super().__init__(pool)
         self._bundles = bundles
         self._minimum_confidence = minimum_confidence
         self._in_force: dict[Locale, StreamContext] = {}
-        self._wanted: Vocabulary | None = None
-        self._applying: asyncio.Task[None] | None = None
-        self._numbers = count(1)
 
     @property
     def capabilities(self) -> EngineCapabilities:
@@ -60,29 +57,6 @@ class PocketsphinxEngine:
             dynamic_vocabulary=True,
             experimental=frozenset(locale for locale, model in self._models.items() if model.experimental),
         )
-
-    @property
-    def worker_pids(self) -> tuple[int, ...]:
-        """Process ids of the decoding processes that serve, for health pages and tests."""
-        return self._pool.pids
-
-    async def start(self) -> None:
-        """See `Engine.start`."""
-        await self._pool.start()
-
-    async def stop(self) -> None:
-        """See `Engine.stop`."""
-        if self._applying is not None:
-            self._applying.cancel()
-            await asyncio.gather(self._applying, return_exceptions=True)
-        await self._pool.stop()
-
-    async def set_vocabulary(self, vocabulary: Vocabulary) -> None:
-        """See `Engine.set_vocabulary`."""
-        self._wanted = vocabulary
-        if self._applying is None or self._applying.done():
-            self._applying = asyncio.create_task(self._apply(), name="asr-vocabulary")
-        await asyncio.shield(self._applying)
 
     async def open(self, locale: Locale) -> PocketsphinxStream:
         """See `Engine.open`."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Sequence
-from itertools import count
 from typing import Final
 
 import structlog
@@ -16,6 +15,7 @@ from earshot_asr.engines.sherpa.discovery import SherpaModel
 from earshot_asr.engines.sherpa.hotwords import hot_words, writable
 from earshot_asr.engines.sherpa.orders import HotWordsOrder
 from earshot_asr.engines.sherpa.stream import SherpaStream, StreamContext
+from earshot_asr.engines.workers.engine import PooledEngine
 from earshot_asr.engines.workers.pool import Pool
 
 NAME: Final = "sherpa"
@@ -24,7 +24,7 @@ _PLACE: Final = re.compile(r"^\S+\.(cc|h):\S+ ")
 _log = structlog.get_logger(__name__)
 
 
-class SherpaEngine:
+class SherpaEngine(PooledEngine):
     """See `earshot_asr.engines.base.Engine`."""
 
     def __init__(
@@ -40,14 +40,11 @@ class SherpaEngine:
             hot_words: Whether it is told names that the skills registered, if it can be.
         """
         self._model = model
-        self._pool = pool
+        super().__init__(pool)
         self._revision = f"{revision}+{model.folder.name}"
         self._locales = frozenset(locales or map(Locale, model.alphabet.locales()))
         self._hot_words = hot_words and model.hot_word_unit is not None
         self._contexts: dict[Locale, StreamContext] = {}
-        self._wanted: Vocabulary | None = None
-        self._applying: asyncio.Task[None] | None = None
-        self._numbers = count(1)
 
     @property
     def capabilities(self) -> EngineCapabilities:
@@ -61,15 +58,10 @@ class SherpaEngine:
             endpoints=True,
         )
 
-    @property
-    def worker_pids(self) -> tuple[int, ...]:
-        """Process ids of the decoding processes that serve, for health pages and tests."""
-        return self._pool.pids
-
     async def start(self) -> None:
         """See `Engine.start`."""
         try:
-            await self._pool.start()
+            await super().start()
         except ModelUnusableError as error:
             # The library begins with a place in its own source.
             reason = _PLACE.sub("", str(error))
@@ -77,20 +69,6 @@ class SherpaEngine:
         _log.info(
             "model loaded", model=self._model.folder.name, locales=sorted(self._locales), hot_words=self._hot_words
         )
-
-    async def stop(self) -> None:
-        """See `Engine.stop`."""
-        if self._applying is not None:
-            self._applying.cancel()
-            await asyncio.gather(self._applying, return_exceptions=True)
-        await self._pool.stop()
-
-    async def set_vocabulary(self, vocabulary: Vocabulary) -> None:
-        """See `Engine.set_vocabulary`: the sentences' names become hot words; what else is said is heard anyway."""
-        self._wanted = vocabulary
-        if self._applying is None or self._applying.done():
-            self._applying = asyncio.create_task(self._apply(), name="asr-hot-words")
-        await asyncio.shield(self._applying)
 
     async def open(self, locale: Locale) -> SherpaStream:
         """See `Engine.open`."""
