@@ -48,6 +48,11 @@ def test_books_find_what_is_missing() -> None:
     assert Account(sent=1, unanswered=1).unaccounted == 1
     grown = Result(memory_mib={"asr-0": (100.0, 150.0), "nlu-0": (100.0, 110.0)})
     assert grown.grown == ["asr-0"]
+    server = Result(memory_mib={"nats-server": (200.0, 290.0)}, kept=1_000)
+    assert server.grown == []
+    # At rest there are no caches to allow for.
+    server.rested = True
+    assert server.grown == ["nats-server"]
 
 
 def test_every_consumer_has_its_channel() -> None:
