@@ -19,6 +19,7 @@ from earshot_dialogue.core.policy import (
 )
 from earshot_dialogue.core.session import Session
 from earshot_dialogue.core.values import Heard, Hypothesis, Rejection
+from earshot_nlu.understanding.ranking import ACTED_ON
 from support.policies import ENGLISH, LANGUAGES, asked, catalogue, heard, meaning, session, version
 
 FORECAST = "weather.get_forecast"
@@ -42,6 +43,14 @@ def test_the_first_hypothesis_that_is_sure_and_served_wins() -> None:
     )
     assert isinstance(decision, CallSkill)
     assert slots(decision.hypothesis) == {"city": "Oslo"}
+
+
+def test_what_understanding_calls_not_for_acting_on_is_not_acted_on() -> None:
+    """NLU's word and dialogue's default are one figure; the built-in intents are no exception."""
+    assert Limits().minimum_confidence == ACTED_ON
+    for intent in (FORECAST, "assistant.cancel"):
+        assert isinstance(decided(session(), heard("i have never been to japan", meaning(intent, 0.49))), NotUnderstood)
+        assert not isinstance(decided(session(), heard("x", meaning(intent, 0.5, city="Oslo"))), NotUnderstood)
 
 
 def test_a_required_slot_that_is_missing_is_asked_for() -> None:
@@ -89,7 +98,7 @@ def test_a_bare_answer_means_what_the_skills_list_says() -> None:
 
 def test_a_slot_that_the_recogniser_found_is_better_than_bare_words() -> None:
     """Even under an intent that it is not sure of: its value is normalised."""
-    decision = decided(asked(), heard("make it oslo", meaning("clock.get_time", 0.4, city="Oslo")))
+    decision = decided(asked(), heard("make it norway's capital", meaning("clock.get_time", 0.6, city="Oslo")))
     assert isinstance(decision, CallSkill)
     assert slots(decision.hypothesis) == {"city": "Oslo"}
     assert decision.hypothesis.intent == FORECAST

@@ -42,7 +42,7 @@ class Limits:
         maximum_asks: How often one slot is asked for.
     """
 
-    minimum_confidence: float = 0.3
+    minimum_confidence: float = 0.5
     switch_confidence: float = 0.75
     maximum_asks: int = 3
 
