@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from nats.aio.msg import Msg
 from nats.errors import TimeoutError as NatsTimeoutError
 
 from earshot_chassis.consuming import Lease
@@ -55,6 +56,36 @@ async def test_a_zombie_does_not_settle_what_another_worker_has(server: NatsServ
         await message.ack_sync()
         await client.close()
     assert await interpreted(server) == 1
+
+
+async def test_a_frozen_process_is_not_given_its_own_message_again(server: NatsServer) -> None:
+    """Its other loop's request is as young as can be when it freezes, and yet is over when the message is due again."""
+    client = await server.connect()
+    asked = await client.subscribe(f"$JS.API.CONSUMER.MSG.NEXT.{NLU_TRANSCRIBED.stream}.{NLU_TRANSCRIBED.durable}")
+    renewed_at = 0.0
+
+    async def renewed(_message: Msg) -> None:
+        nonlocal renewed_at
+        renewed_at = time.monotonic()
+
+    await client.subscribe(f"$JS.ACK.{NLU_TRANSCRIBED.stream}.{NLU_TRANSCRIBED.durable}.>", cb=renewed)
+    await client.flush()
+    with running(server) as service:
+        await service.until("/readyz", 200)
+        await publish(server, "t1", delay="30")
+        async with asyncio.timeout(20):
+            # Renewed long ago, the message is due again soon after the freeze.
+            while not renewed_at or time.monotonic() - renewed_at < 0.2 * NLU_TRANSCRIBED.ack_wait_s:
+                await asked.next_msg(timeout=10)
+        service.process.send_signal(signal.SIGSTOP)
+        frozen_at = time.monotonic()
+        await asyncio.sleep(NLU_TRANSCRIBED.ack_wait_s * 1.2 - (time.monotonic() - renewed_at))
+        heir, message = await taken_over(server)
+        assert message.metadata.num_delivered == 2, f"renewed {frozen_at - renewed_at:.2f} s before the freeze"
+        service.process.kill()
+        await message.ack_sync()
+        await heir.close()
+    await client.close()
 
 
 async def test_the_server_takes_an_old_deliverys_word(server: NatsServer) -> None:

@@ -19,10 +19,9 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from earshot_chassis import tasks, telemetry
-from earshot_chassis.consuming import HAND_OVER_S, Consuming, DurableConsumer
+from earshot_chassis.consuming import HAND_OVER_S, REQUEST, Consuming, DurableConsumer
 from earshot_chassis.settings import PING_INTERVAL_S, ServiceSettings
 
-_FETCH_S = 1.0
 _DISCONNECT_S = 0.5
 # How long a round trip may take before it is taken for lost.
 _CATCH_UP_S = 1.0
@@ -72,18 +71,21 @@ class Broker:
             logger=_logger(),
         )
         self._consuming: list[Consuming] = []
+        self._stands_s = 0.0
         self._closed = closed
 
     async def start(self, handlers: list[tuple[Consuming, DurableConsumer, int]]) -> None:
         """Connect and begin to fetch."""
         for consuming, consumer, concurrency in handlers:
             self._consuming.append(consuming)
+            stands_s = consumer.ack_wait_s * REQUEST
+            self._stands_s = max(self._stands_s, stands_s)
             for _ in range(concurrency):
                 self._broker.subscriber(
                     consumer.filter_subject,
                     durable=consumer.durable,
                     stream=JStream(consumer.stream, declare=False),
-                    pull_sub=PullSub(batch_size=1, timeout=_FETCH_S),
+                    pull_sub=PullSub(batch_size=1, timeout=stands_s),
                     inbox_prefix=f"{self._inbox}.".encode(),
                 )(consuming.consume)
         await self._broker.start()
@@ -94,7 +96,7 @@ class Broker:
         lasts = self._fetch_no_more()
         loop = asyncio.get_running_loop()
         give_up = loop.time() + timeout_s
-        await asyncio.sleep(_FETCH_S + _LATE_S)
+        await asyncio.sleep(self._stands_s + _LATE_S)
         await asyncio.gather(*(last.caught_up() for last in lasts[:1]))
         await asyncio.gather(*(consuming.idle(give_up - loop.time()) for consuming in self._consuming))
         # Fails where the bus is away; then there is nothing to take leave of.

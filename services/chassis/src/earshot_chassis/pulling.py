@@ -20,12 +20,10 @@ from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 
 from earshot_chassis import tasks, telemetry
-from earshot_chassis.consuming import HAND_OVER_S, Consuming, DurableConsumer
+from earshot_chassis.consuming import HAND_OVER_S, REQUEST, Consuming, DurableConsumer
 
-# How long a request stands. Also how long a stop waits for an idle worker, and how late a worker notices that its request
-# was lost with a server.
-_EXPIRES_S = 1.0
-_LOST_AFTER_S = 1.4
+# How much longer than it stands a request is waited for before it is taken for lost with a server.
+_LATE_S = 0.4
 # A worker that leaves gives a busy server longer: a message for a request that still stands there would be stranded.
 _LAST_ENDS_S = 3.0
 _TROUBLE_PAUSE_S = 0.2
@@ -60,6 +58,8 @@ class PullWorker:
         self._trouble = ""
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop: asyncio.Task[None] | None = None
+        # Also how long a stop waits for an idle worker.
+        self._stands_s = consumer.ack_wait_s * REQUEST
         self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{consumer.stream}.{consumer.durable}"
 
     @property
@@ -114,10 +114,10 @@ class PullWorker:
         self._request += 1
         self._ended.clear()
         asked_at = time.monotonic()
-        asked = json.dumps({"batch": self._remaining, "expires": int(_EXPIRES_S * 1e9)}).encode()
+        asked = json.dumps({"batch": self._remaining, "expires": int(self._stands_s * 1e9)}).encode()
         try:
             await self._client.publish(self._subject, asked, reply=f"{reply}.{self._request}")
-            await asyncio.wait_for(self._ended.wait(), _LOST_AFTER_S)
+            await asyncio.wait_for(self._ended.wait(), self._stands_s + _LATE_S)
         except TimeoutError:
             if self._stopping and self._client.is_connected:
                 with suppress(TimeoutError):
