@@ -2,7 +2,7 @@
 
 Usage: python -m bench.takeover [--blows N] [--seed WORD]
 
-Every stage has a device of its own that talks without end. At a random point of a turn that the stage owns, the owner is
+Every stage has a device of its own that talks without end. One stage is struck at a time. At a random point of a turn that the stage owns, the owner is
 SIGKILLed and SIGSTOPped in turn: asr while it hears frames, or before it publishes or acknowledges; nlu, dialogue and the
 skill before one of their own steps; tts while it speaks. A frozen owner wakes (SIGCONT) as soon as another one has shown
 itself and its lease is over, and goes on in the midst of the turn as the zombie that it is: what it says must not be
@@ -97,6 +97,11 @@ class Blow:
     sign: asyncio.Future[float] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     _thawing: asyncio.TimerHandle | None = None
 
+    @property
+    def in_progress(self) -> bool:
+        """Whether it was struck, or is about to be, and nobody has shown itself since, or the frozen owner has not woken."""
+        return bool(self.pid) and (not self.sign.done() or self._thawing is not None)
+
     def signed(self, now: float) -> None:
         """Note a sign of the stage, which may be one too early or one too many."""
         if self.at and not self.sign.done():
@@ -142,7 +147,7 @@ class Striker(Gatekeeper):
         if blow.pid:
             if asked["pid"] != blow.pid or blow.kind is None:
                 blow.signed(time.monotonic())
-        elif asked["point"] == blow.point:
+        elif asked["point"] == blow.point and not (blow.kind and self._striking_another(blow)):
             blow.pid = int(asked["pid"])
             if not blow.after_s:
                 blow.strike()
@@ -150,6 +155,10 @@ class Striker(Gatekeeper):
                 task = asyncio.create_task(_later(blow))
                 self._striking.add(task)
                 task.add_done_callback(self._striking.discard)
+
+    def _striking_another(self, blow: Blow) -> bool:
+        """Tell whether another stage is without its owner: of two blows to one turn, neither could be told from the other."""
+        return any(each.kind and each.in_progress for each in self.blows.values() if each is not blow)
 
     async def hear(self, message: Msg) -> None:
         """Take what passes by on the bus."""
