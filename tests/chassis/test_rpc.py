@@ -123,6 +123,22 @@ async def test_health_is_served(channel: grpc.aio.Channel) -> None:
         assert response.status == health_pb2.HealthCheckResponse.SERVING
 
 
+async def test_what_is_not_ready_is_alive_all_the_same() -> None:
+    """Health tells apart whether a server takes calls and whether it is alive, so that a lost bus restarts nothing."""
+    server = GrpcServer()
+    port = await server.start("127.0.0.1", 0)
+    try:
+        await server.report(serving=False)
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            stub = health_pb2_grpc.HealthStub(channel)
+            status = {
+                name: (await stub.Check(health_pb2.HealthCheckRequest(service=name))).status for name in ("", "live")
+            }
+    finally:
+        await server.stop(0)
+    assert status == {"": health_pb2.HealthCheckResponse.NOT_SERVING, "live": health_pb2.HealthCheckResponse.SERVING}
+
+
 @pytest.mark.parametrize(
     ("kind", "path"), [("unary_unary", "nlu.v1.Interpreter/Interpret"), ("unary_stream", "skill.v1.Skill/Handle")]
 )

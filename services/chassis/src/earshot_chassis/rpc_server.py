@@ -38,6 +38,9 @@ _log = telemetry.logger("grpc")
 _busy = Seldom()
 
 DEFAULT_CALLS = 256
+# The name under which health checks ask whether the event loop turns, and nothing else. What is not ready, for its bus is
+# away, is not mended by a restart.
+LIVE = "live"
 # How long a call that is refused waits for its client's first request.
 _FIRST_S = 1.0
 
@@ -76,6 +79,7 @@ class GrpcServer:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection((*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
         self.port = self._server.add_insecure_port(f"{host}:{port}")
+        await self._health.set(LIVE, health_pb2.HealthCheckResponse.SERVING)
         await self._server.start()
         self.listening.set()
         return self.port
