@@ -41,7 +41,7 @@ test: $(ENVIRONMENT) ## Run the tests (ARGS="-k name -x", JOBS=1)
 	@$(PY) -m pytest -n $(JOBS) $(ARGS)
 
 .PHONY: check
-check: lint types layers protos-check asyncapi-check licences-check ## Run every check: lint, types, layers, contracts, AsyncAPI
+check: lint types layers protos-check asyncapi-check licences-check networkpolicies-check ## Run every check: lint, types, layers, contracts, AsyncAPI, network policies
 
 .PHONY: lint
 lint: $(ENVIRONMENT) ## Check style and format
@@ -98,6 +98,15 @@ licences: $(ENVIRONMENT) ## List third-party software with its licences
 .PHONY: licences-check
 licences-check: $(ENVIRONMENT) ## Check that every dependency's licence is listed
 	@$(PY) deploy/local/licences.py --check
+
+.PHONY: networkpolicies
+networkpolicies: $(ENVIRONMENT) ## Write the network policies below deploy/ from the declared flows
+	@$(PY) deploy/local/networkpolicies.py
+
+.PHONY: networkpolicies-check
+networkpolicies-check: $(ENVIRONMENT) ## Check the network policies for drift
+	@echo "==> network policies: drift" >&2
+	@$(PY) deploy/local/networkpolicies.py --check
 
 ##@ Break
 

@@ -1,0 +1,118 @@
+"""Who opens connections to whom, declared once: network policies are made from it, and a running stack is compared with it.
+
+A party is a service by its name, a group of them, or somebody outside. A new service or skill is in its group without a
+line here; a line is needed when it calls another one directly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+GRPC_PORT: Final = 50_051
+HTTP_PORT: Final = 8_080
+MEDIA_PORT: Final = 8_090
+BUS_PORT: Final = 4_222
+ROUTES_PORT: Final = 6_222
+MONITORING_PORT: Final = 8_222
+OTLP_PORT: Final = 4_317
+
+# Groups: every service and skill; skills alone.
+EVERY: Final = "every"
+SKILLS: Final = "skills"
+# Parties that are not services of ours, but are in the cluster with them.
+BUS: Final = "nats"
+BUS_APPLY: Final = "bus-apply"
+COLLECTOR: Final = "otel-collector"
+OPERATOR: Final = "operator"
+# Outside.
+DEVICES: Final = "devices"
+DNS: Final = "dns"
+GATEWAY: Final = "gateway"
+INTERNET: Final = "internet"
+KEDA: Final = "keda"
+KUBERNETES: Final = "kubernetes"
+PROMETHEUS: Final = "prometheus"
+
+SKILL_PREFIX: Final = "skill-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """Connections that one party opens to another.
+
+    Attributes:
+        source: Who connects.
+        target: Who listens.
+        port: Where, as the target's pods number it.
+        why: What for.
+        part: The folder of deploy/components that brings it; empty: it is there in every deployment.
+        local: Whether the stack on one machine has it, too.
+    """
+
+    source: str
+    target: str
+    port: int
+    why: str
+    part: str = ""
+    local: bool = True
+
+
+FLOWS: Final = (
+    Flow(source=EVERY, target=BUS, port=BUS_PORT, why="everything but gRPC calls"),
+    Flow(source=EVERY, target=DNS, port=53, why="names of services", local=False),
+    Flow(source="asr", target="tts", port=GRPC_PORT, why="pronunciations of words that no dictionary has"),
+    Flow(source="dialogue", target=SKILLS, port=GRPC_PORT, why="skill calls"),
+    Flow(source="skill-timers", target="scheduler", port=GRPC_PORT, why="timers and alarms"),
+    Flow(source="skill-weather", target=INTERNET, port=443, why="forecasts"),
+    # The stack on one machine asks for health at the same place.
+    Flow(source=PROMETHEUS, target=EVERY, port=HTTP_PORT, why="metrics"),
+    Flow(source=EVERY, target=COLLECTOR, port=OTLP_PORT, why="spans", part="otel"),
+    Flow(source=COLLECTOR, target=DNS, port=53, why="the name of its backend", part="otel", local=False),
+    Flow(source=COLLECTOR, target=INTERNET, port=443, why="spans, to where they are kept", part="otel", local=False),
+    Flow(source=BUS_APPLY, target=BUS, port=BUS_PORT, why="streams, consumers and buckets", part="bus-apply"),
+    Flow(source=BUS_APPLY, target=DNS, port=53, why="the bus's name", part="bus-apply", local=False),
+    Flow(source=DEVICES, target=BUS, port=BUS_PORT, why="what devices say and are told", part="nats"),
+    Flow(source=BUS, target=BUS, port=ROUTES_PORT, why="routes of a cluster", part="nats", local=False),
+    Flow(source=BUS, target=DNS, port=53, why="names of its nodes", part="nats", local=False),
+    Flow(source=PROMETHEUS, target=BUS, port=MONITORING_PORT, why="health and metrics", part="nats"),
+    Flow(source=KEDA, target=BUS, port=MONITORING_PORT, why="lag of consumers", part="nats", local=False),
+    Flow(source=GATEWAY, target="dialogue", port=GRPC_PORT, why="typed turns", part="gateway-api", local=False),
+    Flow(source=GATEWAY, target="skill-music", port=MEDIA_PORT, why="music, to devices", part="gateway-api"),
+    Flow(source=OPERATOR, target=KUBERNETES, port=443, why="what it watches and makes", part="operator", local=False),
+    Flow(source=OPERATOR, target=BUS, port=BUS_PORT, why="registrations of skills", part="operator", local=False),
+    Flow(source=OPERATOR, target=SKILLS, port=GRPC_PORT, why="Describe", part="operator", local=False),
+    Flow(source=OPERATOR, target=DNS, port=53, why="names of services", part="operator", local=False),
+)
+
+_OURS_ALONE: Final = frozenset(
+    {BUS, BUS_APPLY, COLLECTOR, OPERATOR, DEVICES, DNS, GATEWAY, INTERNET, KEDA, KUBERNETES, PROMETHEUS}
+)
+
+
+def is_service(party: str) -> bool:
+    """Tell whether a party is a service or skill, and no group."""
+    return party not in _OURS_ALONE and party not in {EVERY, SKILLS}
+
+
+def belongs(party: str, group: str) -> bool:
+    """Tell whether a party is meant by a name in a flow: its own, or its group's."""
+    if party == group:
+        return True
+    if group == SKILLS:
+        return party.startswith(SKILL_PREFIX)
+    return group == EVERY and is_service(party)
+
+
+def of(party: str, part: str = "") -> tuple[tuple[Flow, ...], tuple[Flow, ...]]:
+    """Return the flows to and from a party.
+
+    Args:
+        party: A service or another party, no group.
+        part: Whose flows; empty: those of every deployment.
+    """
+    flows = [flow for flow in FLOWS if flow.part == part]
+    return (
+        tuple(flow for flow in flows if belongs(party, flow.target)),
+        tuple(flow for flow in flows if belongs(party, flow.source)),
+    )

@@ -1,0 +1,103 @@
+"""Kubernetes network policies, made from the declared flows: whoever has one is cut off from everything else.
+
+Namespaces outside are known by their names (`kubernetes.io/metadata.name`), pods of ours by `app.kubernetes.io/name`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from earshot_topology import flows
+from earshot_topology.flows import Flow
+
+PART_OF: Final = {"app.kubernetes.io/part-of": "earshot"}
+# Where the usual installations of what is outside run.
+NAMESPACES: Final[Mapping[str, str]] = {
+    flows.GATEWAY: "gateway-system",
+    flows.KEDA: "keda",
+    flows.PROMETHEUS: "monitoring",
+}
+_PRIVATE: Final = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10")
+
+
+def network_policy(party: str, part: str = "", *, name: str = "") -> dict[str, Any]:
+    """Return the policy of one party: the flows to and from it, and no others.
+
+    Args:
+        party: A service, skill or another party in the cluster.
+        part: The component that the flows belong to; empty: those of every deployment.
+        name: The object's name; empty: the party's.
+    """
+    into, out_of = flows.of(party, part)
+    return _policy(name or party, _labels(party), into, out_of)
+
+
+def group_policy(group: str, part: str) -> dict[str, Any]:
+    """Return what a component adds to the policies of a whole group, as one policy beside them."""
+    mine = [flow for flow in flows.FLOWS if flow.part == part]
+    into = [flow for flow in mine if flow.target == group]
+    out_of = [flow for flow in mine if flow.source == group]
+    return _policy(f"{part}-{group}", _labels(group), into, out_of, both=False)
+
+
+def deny_all() -> dict[str, Any]:
+    """Return the policy of a namespace in which nothing is allowed that another policy does not name."""
+    return _policy("default-deny", {}, (), ())
+
+
+def _policy(
+    name: str, labels: Mapping[str, Any], into: Iterable[Flow], out_of: Iterable[Flow], *, both: bool = True
+) -> dict[str, Any]:
+    ingress = [{"from": _peers(flow.source), "ports": _ports(flow)} for flow in into]
+    egress = [{"to": _peers(flow.target), "ports": _ports(flow)} for flow in out_of]
+    spec: dict[str, Any] = {"podSelector": dict(labels), "policyTypes": []}
+    if both or ingress:
+        spec["policyTypes"].append("Ingress")
+        spec["ingress"] = [rule if rule["from"] else {"ports": rule["ports"]} for rule in ingress]
+    if both or egress:
+        spec["policyTypes"].append("Egress")
+        spec["egress"] = [rule if rule["to"] else {"ports": rule["ports"]} for rule in egress]
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": name, "labels": dict(PART_OF)},
+        "spec": spec,
+    }
+
+
+def _labels(party: str) -> dict[str, Any]:
+    if party == flows.EVERY:
+        return {"matchLabels": dict(PART_OF), "matchExpressions": [_one_of("service", "skill")]}
+    if party == flows.SKILLS:
+        return {"matchLabels": dict(PART_OF), "matchExpressions": [_one_of("skill")]}
+    if party == flows.BUS:
+        # Labelled by whoever installed it: our own component, or the official chart.
+        return {"matchLabels": {"app.kubernetes.io/name": party}}
+    return {"matchLabels": {"app.kubernetes.io/name": party, **PART_OF}}
+
+
+def _one_of(*kinds: str) -> dict[str, Any]:
+    return {"key": "app.kubernetes.io/component", "operator": "In", "values": list(kinds)}
+
+
+def _peers(party: str) -> list[dict[str, Any]]:
+    """Return who is meant; an empty list is anybody."""
+    if party in {flows.DEVICES, flows.KUBERNETES}:
+        # Devices come through load balancers, and the API server is no pod: there is nothing to select.
+        return []
+    if party == flows.INTERNET:
+        return [{"ipBlock": {"cidr": "0.0.0.0/0", "except": list(_PRIVATE)}}]
+    if party == flows.DNS:
+        cluster = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}
+        return [cluster | {"podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}]
+    if party in NAMESPACES:
+        return [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": NAMESPACES[party]}}}]
+    return [{"podSelector": _labels(party)}]
+
+
+def _ports(flow: Flow) -> list[dict[str, Any]]:
+    if flow.target == flows.KUBERNETES:
+        return [{"protocol": "TCP", "port": 443}, {"protocol": "TCP", "port": 6443}]
+    protocols = ("UDP", "TCP") if flow.target == flows.DNS else ("TCP",)
+    return [{"protocol": protocol, "port": flow.port} for protocol in protocols]
