@@ -92,13 +92,20 @@ class Bus(Publisher):
         """Look whether there are the credentials that the settings name: waiting for them would be for ever.
 
         Raises:
-            PermanentError: There are none; "credentials_missing".
+            PermanentError: There are none, "credentials_missing"; the authorities can't be read, "authorities_unreadable".
         """
         file = self._settings.nats_credentials
         if file is not None and not file.is_file():
             raise PermanentError(
                 f"there is no file {file.name}, which is to hold its credentials", code="credentials_missing"
             )
+        try:
+            self._settings.nats_tls()
+        except OSError as error:
+            raise PermanentError(
+                f"EARSHOT_NATS_CA names no file of certificates: {error.strerror or error}",
+                code="authorities_unreadable",
+            ) from error
 
     async def connect(self) -> None:
         """Connect; wait for the server as long as it takes."""
@@ -117,6 +124,8 @@ class Bus(Publisher):
         }
         if self._settings.nats_credentials is not None:
             options["user_credentials"] = str(self._settings.nats_credentials)
+        if (tls := self._settings.nats_tls()) is not None:
+            options["tls"] = tls
         while True:
             try:
                 client = QuickClient()

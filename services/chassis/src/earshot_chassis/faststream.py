@@ -14,7 +14,7 @@ from typing import Any
 from faststream.middlewares import AckPolicy
 from faststream.nats import JStream, NatsBroker, PullSub
 from faststream.nats.message import NatsMessage
-from faststream.nats.security import NatsCredentials
+from faststream.nats.security import NatsCredentials, NatsSecurity
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
@@ -54,7 +54,12 @@ class Broker:
 
     def __init__(self, settings: ServiceSettings, name: str, *, closed: Callable[[], Awaitable[None]]) -> None:
         self._inbox = f"_INBOX_{name}"
-        security = NatsCredentials.from_file(settings.nats_credentials) if settings.nats_credentials else None
+        tls = settings.nats_tls()
+        security: NatsSecurity | None = None
+        if settings.nats_credentials:
+            security = NatsCredentials.from_file(settings.nats_credentials, ssl_context=tls)
+        elif tls is not None:
+            security = NatsSecurity(ssl_context=tls)
         self._broker = NatsBroker(
             settings.nats_url.split(","),
             name=f"earshot-{name}/{settings.instance_id}/handlers",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
 from pathlib import Path
 
 from pydantic import Field
@@ -24,6 +25,10 @@ class ServiceSettings(BaseSettings):
 
     nats_url: str = Field("nats://127.0.0.1:4222", description="NATS servers, comma separated.")
     nats_credentials: Path | None = Field(None, description="Credentials file of this service's NATS user.")
+    nats_ca: Path | None = Field(
+        None,
+        description="Authorities that sign the servers' certificates (PEM), where they speak TLS; none: the system's.",
+    )
     instance_id: str = Field(default_factory=_instance, description="Name of this replica in logs, traces and leases.")
     grpc_host: str = Field("127.0.0.1", description="Address that the gRPC server listens on.")
     grpc_port: int = Field(0, ge=0, le=65535, description="Port of the gRPC server; 0: any free one.")
@@ -34,3 +39,11 @@ class ServiceSettings(BaseSettings):
     log_format: str = Field("json", description="json or console.")
     drain_timeout_s: float = Field(15.0, gt=0, description="How long work in progress may take after SIGTERM.")
     trace_pii: bool = Field(default=False, description="Record attributes with a pii segment: what users say and hear.")
+
+    def nats_tls(self) -> ssl.SSLContext | None:
+        """Return how the servers' certificates are checked; None where `tls://` alone decides.
+
+        Raises:
+            OSError: The file can't be read, or holds no certificate.
+        """
+        return None if self.nats_ca is None else ssl.create_default_context(cafile=self.nats_ca)
