@@ -36,7 +36,7 @@ def _of_part(part: str, services: list[str]) -> Iterator[dict[str, Any]]:
     for party in dict.fromkeys(named):
         if party in {flows.EVERY, flows.SKILLS}:
             yield group_policy(party, part)
-        elif party in {flows.BUS_APPLY, flows.COLLECTOR, flows.OPERATOR} or (party == flows.BUS and part == "nats"):
+        elif party in {flows.BUS_APPLY, flows.COLLECTOR, flows.OPERATOR} or (party == flows.BUS and part == "bus"):
             yield network_policy(party, part)
         elif party in services:
             yield network_policy(party, part, name=f"{part}-{party}")

@@ -70,19 +70,19 @@ FLOWS: Final = (
     Flow(source=EVERY, target=COLLECTOR, port=OTLP_PORT, why="spans", part="otel"),
     Flow(source=COLLECTOR, target=DNS, port=53, why="the name of its backend", part="otel", local=False),
     Flow(source=COLLECTOR, target=INTERNET, port=443, why="spans, to where they are kept", part="otel", local=False),
-    Flow(source=BUS_APPLY, target=BUS, port=BUS_PORT, why="streams, consumers and buckets", part="bus-apply"),
-    Flow(source=BUS_APPLY, target=DNS, port=53, why="the bus's name", part="bus-apply", local=False),
-    Flow(source=DEVICES, target=BUS, port=BUS_PORT, why="what devices say and are told", part="nats"),
-    Flow(source=BUS, target=BUS, port=ROUTES_PORT, why="routes of a cluster", part="nats", local=False),
-    Flow(source=BUS, target=DNS, port=53, why="names of its nodes", part="nats", local=False),
-    Flow(source=PROMETHEUS, target=BUS, port=MONITORING_PORT, why="health and metrics", part="nats"),
-    Flow(source=KEDA, target=BUS, port=MONITORING_PORT, why="lag of consumers", part="nats", local=False),
+    Flow(source=BUS_APPLY, target=BUS, port=BUS_PORT, why="streams, consumers and buckets", part="bus"),
+    Flow(source=BUS_APPLY, target=DNS, port=53, why="the bus's name", part="bus", local=False),
+    Flow(source=DEVICES, target=BUS, port=BUS_PORT, why="what devices say and are told", part="bus"),
+    Flow(source=BUS, target=BUS, port=ROUTES_PORT, why="routes of a cluster", part="bus", local=False),
+    Flow(source=BUS, target=DNS, port=53, why="names of its nodes", part="bus", local=False),
+    Flow(source=PROMETHEUS, target=BUS, port=MONITORING_PORT, why="health and metrics", part="bus"),
+    Flow(source=KEDA, target=BUS, port=MONITORING_PORT, why="lag of consumers", part="bus", local=False),
     Flow(source=GATEWAY, target="dialogue", port=GRPC_PORT, why="typed turns", part="gateway-api", local=False),
     Flow(source=GATEWAY, target="skill-music", port=MEDIA_PORT, why="music, to devices", part="gateway-api"),
-    Flow(source=OPERATOR, target=KUBERNETES, port=443, why="what it watches and makes", part="operator", local=False),
-    Flow(source=OPERATOR, target=BUS, port=BUS_PORT, why="registrations of skills", part="operator", local=False),
-    Flow(source=OPERATOR, target=SKILLS, port=GRPC_PORT, why="Describe", part="operator", local=False),
-    Flow(source=OPERATOR, target=DNS, port=53, why="names of services", part="operator", local=False),
+    Flow(source=OPERATOR, target=KUBERNETES, port=443, why="what it watches and makes", local=False),
+    Flow(source=OPERATOR, target=BUS, port=BUS_PORT, why="registrations of skills", local=False),
+    Flow(source=OPERATOR, target=SKILLS, port=GRPC_PORT, why="Describe", local=False),
+    Flow(source=OPERATOR, target=DNS, port=53, why="names of services", local=False),
 )
 
 _OURS_ALONE: Final = frozenset(
@@ -109,9 +109,9 @@ def of(party: str, part: str = "") -> tuple[tuple[Flow, ...], tuple[Flow, ...]]:
 
     Args:
         party: A service or another party, no group.
-        part: Whose flows; empty: those of every deployment.
+        part: For services: whose flows; empty: those of every deployment. Other parties have all of theirs.
     """
-    flows = [flow for flow in FLOWS if flow.part == part]
+    flows = [flow for flow in FLOWS if flow.part == part or not is_service(party)]
     return (
         tuple(flow for flow in flows if belongs(party, flow.target)),
         tuple(flow for flow in flows if belongs(party, flow.source)),
