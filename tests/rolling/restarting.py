@@ -7,7 +7,8 @@ import contextlib
 import json
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import httpx
 
@@ -39,9 +40,17 @@ class Restart:
     inflicted: Inflicted
 
 
-async def restart(stack: Stack, name: str) -> Restart:
-    """Restart a process by SIGTERM; returns when its successor is ready."""
+async def restart(stack: Stack, name: str, environment: Mapping[str, str] | None = None) -> Restart:
+    """Restart a process by SIGTERM; returns when its successor is ready.
+
+    Args:
+        stack: The stack.
+        name: The process.
+        environment: What is other in its successor's, and in that of whoever comes after it.
+    """
     child = stack.processes[name]
+    if environment:
+        child.program = replace(child.program, environment={**child.program.environment, **environment})
     began = time.monotonic()
     child.exit_status = None
     over = threading.Event()

@@ -25,6 +25,27 @@ def encode(message: Message) -> bytes:
     return message.SerializeToString(deterministic=True)
 
 
+def added(message: Message) -> bytes:
+    """Return what a later contract has added to a message, serialised: the fields that this one does not know.
+
+    Who reads a message into values of its own and writes it again from them keeps this beside them, and adds it by
+    `MergeFromString`. Fields of the messages within it are among it, those of repeated ones and of maps are not.
+    """
+    rest = type(message)()
+    rest.CopyFrom(message)
+    _forget_known(rest)
+    return rest.SerializeToString(deterministic=True)
+
+
+def _forget_known(message: Message) -> None:
+    for field, value in message.ListFields():
+        if field.message_type is not None and not field.is_repeated:
+            _forget_known(value)
+            if value.ByteSize():
+                continue
+        message.ClearField(field.name)
+
+
 def decode(payload: bytes, headers: Mapping[str, str] | None, expected: type[M]) -> M:
     """Parse a payload.
 

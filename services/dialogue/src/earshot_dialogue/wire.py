@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from google.protobuf import struct_pb2, timestamp_pb2
@@ -11,6 +12,7 @@ from earshot.common.v1 import error_pb2, turn_pb2
 from earshot.device.v1 import directive_pb2, upstream_pb2
 from earshot.dialogue.v1 import outcome_pb2, session_pb2
 from earshot.nlu.v1 import interpreter_pb2
+from earshot_chassis.codec import added
 from earshot_dialogue.core.outcome import Kind, Segment
 from earshot_dialogue.core.session import PendingQuestion, Session
 from earshot_dialogue.core.values import (
@@ -115,12 +117,14 @@ def to_hypothesis(message: interpreter_pb2.Hypothesis) -> Hypothesis:
         slots=tuple(to_slot(slot) for slot in message.slots),
         recognizer=message.recognizer,
         skill_version=message.skill_version,
+        alternative_index=message.alternative_index,
+        added=added(message),
     )
 
 
 def to_slot(message: interpreter_pb2.Slot) -> Slot:
     """Read a slot."""
-    return Slot(name=message.name, text=message.text, value=_to_value(message.value))
+    return Slot(name=message.name, text=message.text, value=_to_value(message.value), added=added(message))
 
 
 def _to_value(message: interpreter_pb2.SlotValue) -> SlotValue | None:
@@ -139,13 +143,16 @@ def _to_value(message: interpreter_pb2.SlotValue) -> SlotValue | None:
 
 def from_hypothesis(hypothesis: Hypothesis) -> interpreter_pb2.Hypothesis:
     """Write a hypothesis."""
-    return interpreter_pb2.Hypothesis(
+    message = interpreter_pb2.Hypothesis(
         intent=hypothesis.intent,
         confidence=hypothesis.confidence,
         slots=[from_slot(slot) for slot in hypothesis.slots],
         recognizer=hypothesis.recognizer,
         skill_version=hypothesis.skill_version,
+        alternative_index=hypothesis.alternative_index,
     )
+    message.MergeFromString(hypothesis.added)
+    return message
 
 
 def from_slot(slot: Slot) -> interpreter_pb2.Slot:
@@ -162,6 +169,8 @@ def from_slot(slot: Slot) -> interpreter_pb2.Slot:
         message.value.date_time_value.grain = value.grain
     else:
         message.value.number_value = value
+    # A kind of value that was added comes behind the words, and is what its readers see.
+    message.MergeFromString(slot.added)
     return message
 
 
@@ -175,7 +184,7 @@ def to_session(payload: bytes) -> Session:
             slot_name=message.pending_question.slot_name,
             ask_count=message.pending_question.ask_count,
         )
-    return Session(
+    session = Session(
         session_id=SessionId(message.session_id),
         revision=message.revision,
         next_turn_index=message.next_turn_index,
@@ -191,6 +200,10 @@ def to_session(payload: bytes) -> Session:
         locale=message.locale,
         last_prompts=tuple(message.last_prompts),
     )
+    # What was added to these belongs to them, and ends with them.
+    message.ClearField("last_hypothesis")
+    message.ClearField("pending_question")
+    return replace(session, added=added(message))
 
 
 def from_session(session: Session) -> session_pb2.Session:
@@ -213,6 +226,7 @@ def from_session(session: Session) -> session_pb2.Session:
         message.pending_question.hypothesis.CopyFrom(from_hypothesis(session.pending_question.hypothesis))
         message.pending_question.slot_name = session.pending_question.slot_name
         message.pending_question.ask_count = session.pending_question.ask_count
+    message.MergeFromString(session.added)
     return message
 
 
@@ -230,14 +244,17 @@ def to_prompt(message: outcome_pb2.Prompt, default_locale: str) -> Prompt:
         locale=message.locale or default_locale,
         key=message.key,
         interruptible=message.interruptible,
+        added=added(message),
     )
 
 
 def from_prompt(prompt: Prompt) -> outcome_pb2.Prompt:
     """Write a prompt."""
-    return outcome_pb2.Prompt(
+    message = outcome_pb2.Prompt(
         text=prompt.text, locale=prompt.locale, key=prompt.key, interruptible=prompt.interruptible
     )
+    message.MergeFromString(prompt.added)
+    return message
 
 
 def from_fault(fault: Fault) -> error_pb2.Error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from google.protobuf.duration_pb2 import Duration
@@ -12,6 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from earshot.device.v1 import directive_pb2
 from earshot.schedule.v1 import record_pb2, schedule_pb2
+from earshot_chassis.codec import added
 from earshot_scheduler.core.changes import New
 from earshot_scheduler.core.values import Kind, Occurrence, Schedule, State, schedule_id_of
 from earshot_scheduler.errors import InvalidRequestError
@@ -30,6 +31,8 @@ _STATES = {
 }
 _STATE_VALUES = {state: value for value, state in _STATES.items()}
 _LONGEST_REQUEST_ID = 200
+# A record holds a schedule and the answers to the requests that changed it: ten of these.
+_LONGEST_ADDED = 4096
 # Requests, and occurrences that were stopped, that a record remembers.
 _REMEMBERED = 8
 _STOPPED = 4
@@ -53,11 +56,13 @@ class Record:
         schedule: The schedule.
         requests: What was carried out.
         stopped: The last few occurrences that have to be stopped; whoever wrote that may have died before it told them.
+        added: What a later contract has added to it: kept, and never looked inside.
     """
 
     schedule: Schedule | None = None
     requests: tuple[Applied, ...] = ()
     stopped: tuple[str, ...] = ()
+    added: bytes = b""
 
     def after(self, schedule: Schedule, stopped: str = "", request: Applied | None = None) -> Record:
         """Return the record after a change.
@@ -72,7 +77,7 @@ class Record:
             # The request that created it and the last few others.
             requests = (requests[0], *requests[-_REMEMBERED:])
         every = (*self.stopped, stopped) if stopped and stopped not in self.stopped else self.stopped
-        return Record(schedule=schedule, requests=requests, stopped=every[-_STOPPED:])
+        return replace(self, schedule=schedule, requests=requests, stopped=every[-_STOPPED:])
 
     def applied(self, key: str) -> Applied | None:
         """Return what a request was answered, if it was carried out."""
@@ -91,7 +96,7 @@ def to_record(payload: bytes) -> Record:
     )
     stopped = tuple(kept.stopped_occurrence_ids)
     if not kept.schedule.schedule_id:
-        return Record(requests=requests, stopped=stopped)
+        return Record(requests=requests, stopped=stopped, added=added(kept))
     told = kept.schedule
     try:
         state = State.OVER if kept.over else _STATES[told.state]
@@ -114,10 +119,12 @@ def to_record(payload: bytes) -> Record:
             remaining=told.remaining.ToTimedelta() if told.HasField("remaining") else None,
             length=told.length.ToTimedelta() if told.HasField("length") else None,
             occurrence_id=told.occurrence_id,
+            added=added(told),
         )
     except (KeyError, ValueError) as error:
         raise DecodeError("not a schedule") from error
-    return Record(schedule=schedule, requests=requests, stopped=stopped)
+    kept.ClearField("schedule")
+    return Record(schedule=schedule, requests=requests, stopped=stopped, added=added(kept))
 
 
 def from_record(record: Record) -> bytes:
@@ -137,6 +144,7 @@ def from_record(record: Record) -> bytes:
         kept.regular_time = schedule.regular.isoformat() if schedule.regular is not None else ""
         kept.regular_count = schedule.regular_count or 0
         kept.over = schedule.state is State.OVER
+    kept.MergeFromString(record.added)
     return kept.SerializeToString(deterministic=True)
 
 
@@ -163,6 +171,7 @@ def from_schedule(schedule: Schedule) -> schedule_pb2.Schedule:
         told.remaining.FromTimedelta(schedule.remaining)
     if schedule.length is not None:
         told.length.FromTimedelta(schedule.length)
+    told.MergeFromString(schedule.added)
     return told
 
 
@@ -170,9 +179,12 @@ def to_new(request: schedule_pb2.CreateScheduleRequest) -> New:
     """Read what is to be set.
 
     Raises:
-        InvalidRequestError: An id, a kind or a time can't be one.
+        InvalidRequestError: An id, a kind or a time can't be one; or later contracts have added too much to it.
     """
     told = request.schedule
+    rest = added(told)
+    if len(rest) > _LONGEST_ADDED:
+        raise InvalidRequestError("more was added to it than is kept of a schedule", code="schedule_too_large")
     if told.kind not in _KINDS:
         raise InvalidRequestError("it has to be a timer, an alarm or a reminder", code="unknown_kind")
     household = identifier(told.household_id, "household_id")
@@ -189,6 +201,7 @@ def to_new(request: schedule_pb2.CreateScheduleRequest) -> New:
         rule=told.recurrence_rule,
         due=moment(told.due_time) if told.HasField("due_time") else None,
         remaining=duration(told.remaining) if told.HasField("remaining") else None,
+        added=rest,
     )
 
 

@@ -27,7 +27,10 @@ class PendingQuestion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """A dialogue in progress. Field by field as in earshot.dialogue.v1.Session; expire_time is aware."""
+    """A dialogue in progress. Field by field as in earshot.dialogue.v1.Session; expire_time is aware.
+
+    `added` is what a later contract has added to it: a replica that does not know it carries it through the dialogue.
+    """
 
     session_id: SessionId
     expire_time: datetime
@@ -40,6 +43,7 @@ class Session:
     last_outcome_id: OutcomeId | None = None
     locale: str = ""
     last_prompts: tuple[str, ...] = ()
+    added: bytes = field(default=b"", repr=False)
 
     def expired(self, now: datetime) -> bool:
         """Tell whether the dialogue is over."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NewType
@@ -31,11 +31,15 @@ SlotValue = str | float | timedelta | CalendarValue
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """One filled slot: its words as said and what they mean (None: nothing more than the words)."""
+    """One filled slot: its words as said and what they mean (None: nothing more than the words).
+
+    Here and below, `added` is what a later contract has added to the message: carried on and never looked inside.
+    """
 
     name: str
     text: str
     value: SlotValue | None = None
+    added: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +52,8 @@ class Hypothesis:
         slots: What was filled in.
         recognizer: What found it: "template", "fuzzy", …; "dialogue" for what the session completed.
         skill_version: Version of the skill whose sentences matched; empty when unknown.
+        alternative_index: The recogniser's alternative that it was read from.
+        added: By a later contract.
     """
 
     intent: str
@@ -55,6 +61,8 @@ class Hypothesis:
     slots: tuple[Slot, ...] = ()
     recognizer: str = "template"
     skill_version: str = ""
+    alternative_index: int = 0
+    added: bytes = field(default=b"", repr=False)
 
     @property
     def skill(self) -> SkillId:
@@ -74,13 +82,7 @@ class Hypothesis:
         """Return the same meaning with slots added or replaced."""
         names = {slot.name for slot in slots}
         kept = tuple(slot for slot in self.slots if slot.name not in names)
-        return Hypothesis(
-            intent=self.intent,
-            confidence=self.confidence,
-            slots=kept + slots,
-            recognizer=self.recognizer,
-            skill_version=self.skill_version,
-        )
+        return replace(self, slots=kept + slots)
 
 
 class Rejection(StrEnum):
@@ -140,6 +142,7 @@ class Prompt:
     locale: str
     key: str = ""
     interruptible: bool = True
+    added: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from earshot.common.v1 import turn_pb2
 from earshot.device.v1 import directive_pb2, upstream_pb2
 from earshot.dialogue.v1 import outcome_pb2
 from earshot.skill.v1 import skill_pb2
+from earshot_chassis.codec import added
 from earshot_dialogue import wire
 from earshot_dialogue.core.session import Session
 from earshot_dialogue.core.values import Hypothesis, Prompt, SkillContext, SkillDirective, SkillId
@@ -110,7 +111,7 @@ def to_event(response: skill_pb2.HandleResponse, locale: str) -> SkillEvent:
 
 def _prompts(messages: Iterable[outcome_pb2.Prompt], locale: str) -> tuple[Prompt, ...]:
     prompts = tuple(wire.to_prompt(message, locale) for message in messages)
-    if len(prompts) > _PROMPTS or sum(len(prompt.text) for prompt in prompts) > _CHARACTERS:
+    if len(prompts) > _PROMPTS or sum(len(prompt.text) + len(prompt.added) for prompt in prompts) > _CHARACTERS:
         raise _malformed("more words than a segment may have")
     return prompts
 
@@ -123,7 +124,8 @@ def _directives(messages: Sequence[directive_pb2.Directive]) -> tuple[SkillDirec
 
 def _directive(message: directive_pb2.Directive) -> SkillDirective:
     command = message.WhichOneof("command")
-    if command is None:
+    # One that a later contract has added is the device's to understand.
+    if command is None and not added(message):
         raise _malformed("a directive without a command")
     return SkillDirective(payload=message.SerializeToString(), speaks=command == "speak")
 

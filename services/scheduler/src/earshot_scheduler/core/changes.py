@@ -51,6 +51,7 @@ class New:
     rule: str = ""
     due: datetime | None = None
     remaining: timedelta | None = None
+    added: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +85,7 @@ def create(new: New, now: datetime, limits: Limits) -> Schedule:
         locale=new.locale,
         time_zone=new.time_zone,
         rule=new.rule,
+        added=new.added,
     )
     if new.kind is Kind.TIMER:
         return _timer(schedule, new, now, limits)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from zoneinfo import ZoneInfo
@@ -45,6 +45,7 @@ class Schedule:
         remaining: What is left of a paused timer.
         length: How long a timer was set for.
         occurrence_id: What rings or rang last.
+        added: What a later contract has added to it: kept with it, and never looked inside.
     """
 
     schedule_id: str
@@ -65,6 +66,7 @@ class Schedule:
     remaining: timedelta | None = None
     length: timedelta | None = None
     occurrence_id: str = ""
+    added: bytes = field(default=b"", repr=False)
 
     @property
     def zone(self) -> ZoneInfo:
