@@ -359,7 +359,7 @@ def _shares(took: list[float]) -> tuple[float, float, float]:
 def main() -> int:
     """Run the command; return its exit status."""
     parser = argparse.ArgumentParser(description="How long a turn stands still when its owner dies or freezes.")
-    parser.add_argument("--blows", type=int, default=80, help="blows to each stage; every other one is a freeze")
+    parser.add_argument("--blows", type=int, default=40, help="blows to each stage; every other one is a freeze")
     parser.add_argument("--seed", default="takeover", help="what decides words and moments")
     arguments = parser.parse_args()
     import uvloop  # noqa: PLC0415 - as the services do
