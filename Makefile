@@ -99,6 +99,10 @@ licences: $(ENVIRONMENT) ## List third-party software with its licences
 licences-check: $(ENVIRONMENT) ## Check that every dependency's licence is listed
 	@$(PY) deploy/local/licences.py --check
 
+.PHONY: manifests
+manifests: $(ENVIRONMENT) ## Print what a folder of deploy/ renders to (OVERLAY=dev; or FOLDER=deploy/base/asr)
+	@$(PY) deploy/local/render.py $(or $(FOLDER),deploy/overlays/$(or $(OVERLAY),dev))
+
 .PHONY: networkpolicies
 networkpolicies: $(ENVIRONMENT) ## Write the network policies below deploy/ from the declared flows
 	@$(PY) deploy/local/networkpolicies.py
