@@ -1,0 +1,273 @@
+"""What the objects of an overlay refer to is there: pods, ports, ConfigMaps, Secrets, settings, streams, consumers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+import yaml
+
+from earshot_local.plan import SERVICES
+from earshot_topology import flows
+from earshot_topology.streams import CONSUMERS
+from support.manifests import (
+    COMPONENT,
+    DEPLOY,
+    NAME,
+    OVERLAYS,
+    Object,
+    environment,
+    named,
+    of_kind,
+    pod_templates,
+    render,
+    selects,
+    services_of,
+)
+
+# Made beside the overlays, as docs/deploy.md says: by `earshot bus secrets`, and by hand.
+MADE = {
+    ("configMap", "bus-trust"): {"account", "trust.conf"},
+    ("secret", "bus-admin"): {"user.creds"},
+    ("secret", "bus-ca"): {"ca.crt"},
+    ("secret", "gateway-tls"): {"tls.crt", "tls.key"},
+    ("secret", "skill-music"): {"signing-secret"},
+    ("secret", "skill-weather"): {"api-key"},
+}
+MADE |= {("secret", f"bus-{service.role}"): {"user.creds"} for service in SERVICES}
+
+Reference = tuple[str, str, str, str]
+both = pytest.mark.parametrize("overlay", OVERLAYS)
+
+
+def _kept(objects: tuple[Object, ...]) -> dict[tuple[str, str], set[str]]:
+    """Return every ConfigMap and Secret with its keys."""
+    rendered = {
+        (each["kind"][0].lower() + each["kind"][1:], each["metadata"]["name"]): set(each.get("data", {}))
+        for each in of_kind(objects, "ConfigMap", "Secret")
+    }
+    assert not rendered.keys() & MADE.keys()
+    return rendered | MADE
+
+
+def _referred(objects: tuple[Object, ...]) -> Iterator[Reference]:
+    """Yield who refers to which key of what; "*" where it is any."""
+    for workload, template in pod_templates(objects):
+        who = workload["metadata"]["name"]
+        for container in template["spec"]["containers"]:
+            yield from (_variable(who, each["valueFrom"]) for each in container.get("env", []) if _is_kept(each))
+        for volume in template["spec"].get("volumes", []):
+            for source in volume.get("projected", {}).get("sources", [volume]):
+                yield from _volume(who, source)
+    for each in of_kind(objects, "TriggerAuthentication"):
+        for reference in each["spec"]["configMapTargetRef"]:
+            yield each["metadata"]["name"], "configMap", reference["name"], reference["key"]
+    for each in of_kind(objects, "Gateway"):
+        for listener in each["spec"]["listeners"]:
+            for reference in listener["tls"]["certificateRefs"]:
+                yield each["metadata"]["name"], "secret", reference["name"], "tls.crt"
+
+
+def _is_kept(variable: Object) -> bool:
+    return any(kind in variable.get("valueFrom", {}) for kind in ("configMapKeyRef", "secretKeyRef"))
+
+
+def _variable(who: str, value_from: Object) -> Reference:
+    ((kind, reference),) = value_from.items()
+    return who, kind.removesuffix("KeyRef"), reference["name"], reference["key"]
+
+
+def _volume(who: str, source: Object) -> Iterator[Reference]:
+    for kind, name in (("secret", "secretName"), ("configMap", "name")):
+        if kind in source:
+            keys = [item["key"] for item in source[kind].get("items", [])]
+            yield from ((who, kind, source[kind][name], key) for key in keys or ["*"])
+
+
+@both
+def test_every_configmap_and_secret_exists_with_its_key(overlay: str) -> None:
+    """A pod that refers to what nobody makes would never start; a key that is not there, neither."""
+    objects = render(f"overlays/{overlay}")
+    kept, seen = _kept(objects), 0
+    for who, kind, name, key in _referred(objects):
+        assert (kind, name) in kept, f"{who} needs {kind} {name}, which nobody makes"
+        assert key == "*" or key in kept[kind, name], f"{who} needs {key} of {kind} {name}"
+        seen += 1
+    assert seen > 20
+
+
+@both
+def test_credentials_are_the_service_s_own(overlay: str) -> None:
+    """Every pod connects as its own user, and mounts nobody else's credentials."""
+    for deployment in services_of(render(f"overlays/{overlay}")):
+        spec = deployment["spec"]["template"]["spec"]
+        secrets = {each["secret"]["secretName"] for each in spec["volumes"] if "secret" in each}
+        assert secrets - {"bus-ca"} == {f"bus-{deployment['metadata']['name']}"}
+        file = environment(spec["containers"][0])["EARSHOT_NATS_CREDENTIALS"]
+        (mount,) = [each for each in spec["containers"][0]["volumeMounts"] if each["name"] == "bus"]
+        assert file == f"{mount['mountPath']}/user.creds"
+
+
+@both
+def test_every_service_finds_its_pods_and_their_port(overlay: str) -> None:
+    """A Service's selector means exactly the pods that it is named after, and each of its ports is one of theirs."""
+    objects = render(f"overlays/{overlay}")
+    for service in of_kind(objects, "Service"):
+        name = service["metadata"]["name"]
+        chosen = [
+            (workload, template)
+            for workload, template in pod_templates(objects)
+            if selects({"matchLabels": service["spec"]["selector"]}, template["metadata"]["labels"])
+        ]
+        assert [workload["metadata"]["name"] for workload, _ in chosen] == [name.removesuffix("-gateway")]
+        ports = {
+            port["name"]: port["containerPort"]
+            for container in chosen[0][1]["spec"]["containers"]
+            for port in container["ports"]
+        }
+        for port in service["spec"]["ports"]:
+            assert ports[port["targetPort"]] == port["port"], name
+
+
+@both
+def test_every_selector_means_its_own_pods(overlay: str) -> None:
+    """Deployments, budgets, spread constraints and network policies select the pods of their own workload."""
+    objects = render(f"overlays/{overlay}")
+    templates = {workload["metadata"]["name"]: template for workload, template in pod_templates(objects)}
+    accounts = {each["metadata"]["name"] for each in of_kind(objects, "ServiceAccount")}
+    for name, template in templates.items():
+        labels = template["metadata"]["labels"]
+        assert labels[NAME] == name
+        assert template["spec"]["serviceAccountName"] == name
+        assert name in accounts
+        for constraint in template["spec"].get("topologySpreadConstraints", []):
+            assert selects(constraint["labelSelector"], labels)
+    for each in of_kind(objects, "Deployment", "StatefulSet", "PodDisruptionBudget"):
+        chosen = [
+            name
+            for name, template in templates.items()
+            if selects(each["spec"]["selector"], template["metadata"]["labels"])
+        ]
+        assert chosen == [each["metadata"]["name"]]
+    for each in of_kind(objects, "NetworkPolicy"):
+        if overlay == "prod" and each["metadata"]["name"] == "nats":
+            continue  # The official chart's pods.
+        selector = each["spec"]["podSelector"]
+        assert any(selects(selector, template["metadata"]["labels"]) for template in templates.values())
+
+
+@both
+def test_every_replica_is_spread(overlay: str) -> None:
+    """Pods of a service go to different zones and nodes as far as there are any."""
+    for deployment in services_of(render(f"overlays/{overlay}")):
+        constraints = deployment["spec"]["template"]["spec"]["topologySpreadConstraints"]
+        keys = [each["topologyKey"] for each in constraints]
+        assert keys == ["topology.kubernetes.io/zone", "kubernetes.io/hostname"]
+
+
+@both
+def test_whoever_is_called_is_there(overlay: str) -> None:
+    """Names in settings are Services of the namespace, on a port that they have; the bus's of production are the chart's."""
+    objects = render(f"overlays/{overlay}")
+    services = {
+        each["metadata"]["name"]: {port["port"] for port in each["spec"]["ports"]}
+        for each in of_kind(objects, "Service")
+    }
+    if overlay == "prod":
+        services["nats-headless"] = {4222, 8222}
+    called = [
+        (workload["metadata"]["name"], found[1], int(found[2]))
+        for workload, template in pod_templates(objects)
+        for container in template["spec"]["containers"]
+        for value in (environment(container) if "env" in container else {}).values()
+        if (found := re.fullmatch(r"(?:dns:///|https?://)([a-z-]+):(\d+)", value))
+    ]
+    bus = named(objects, "ConfigMap", "bus")["data"]
+    called += [
+        ("bus", host.split(".")[-1], int(port)) for host, port in re.findall(r"//([a-z0-9.-]+):(\d+)", bus["url"])
+    ]
+    host, port = re.fullmatch(r"([a-z-]+)\.earshot\.svc\.cluster\.local:(\d+)", bus["monitoring-endpoint"]).groups()
+    called.append(("keda", host, int(port)))
+    for who, name, port in called:
+        assert port in services.get(name, set()), f"{who} calls {name}:{port}"
+    assert {("asr", "tts"), ("skill-timers", "scheduler")} <= {(who, name) for who, name, _ in called}
+
+
+@both
+def test_every_trigger_names_the_service_s_own_consumer(overlay: str) -> None:
+    """A ScaledObject scales its own Deployment, by the lag of a consumer that topology declares for that service."""
+    objects = render(f"overlays/{overlay}")
+    authentications = {each["metadata"]["name"] for each in of_kind(objects, "TriggerAuthentication")}
+    declared = {(each.stream, each.durable): each.service for each in CONSUMERS}
+    for scaled in of_kind(objects, "ScaledObject"):
+        name = scaled["metadata"]["name"]
+        assert scaled["spec"]["scaleTargetRef"]["name"] == name
+        named(objects, "Deployment", name)
+        for trigger in scaled["spec"]["triggers"]:
+            if trigger["type"] == "nats-jetstream":
+                place = trigger["metadata"]["stream"], trigger["metadata"]["consumer"]
+                assert declared[place] == name
+            if "authenticationRef" in trigger:
+                assert trigger["authenticationRef"]["name"] in authentications
+    scaled_by_lag = {
+        each["metadata"]["name"]
+        for each in of_kind(objects, "ScaledObject")
+        if any(trigger["type"] == "nats-jetstream" for trigger in each["spec"]["triggers"])
+    }
+    assert scaled_by_lag == ({each.service for each in CONSUMERS} if overlay == "prod" else set())
+
+
+def test_the_voice_path_is_never_gone() -> None:
+    """In production there are two of everything at least; plain autoscaling has the same bounds as KEDA's."""
+    scaled = of_kind(render("overlays/prod"), "ScaledObject")
+    assert {each["metadata"]["name"] for each in scaled} == {
+        each["metadata"]["name"] for each in services_of(render("overlays/prod"))
+    }
+    assert all(each["spec"]["minReplicaCount"] >= 2 for each in scaled)
+    assert all("idleReplicaCount" not in each["spec"] for each in scaled)
+
+
+def test_plain_autoscaling_covers_what_keda_does() -> None:
+    """Whoever has no KEDA has an autoscaler for every service, with the same bounds."""
+    text = (DEPLOY / "components" / "hpa" / "horizontalpodautoscalers.yaml").read_text()
+    plain = {
+        each["metadata"]["name"]: (each["spec"]["minReplicas"], each["spec"]["maxReplicas"])
+        for each in yaml.safe_load_all(text)
+    }
+    keda = {
+        each["metadata"]["name"]: (each["spec"]["minReplicaCount"], each["spec"]["maxReplicaCount"])
+        for each in of_kind(render("overlays/prod"), "ScaledObject")
+    }
+    assert plain == keda
+
+
+@both
+def test_ports_are_those_of_the_flows(overlay: str) -> None:
+    """Network policies are made of port numbers in topology; pods listen on the same."""
+    for deployment in services_of(render(f"overlays/{overlay}")):
+        container = deployment["spec"]["template"]["spec"]["containers"][0]
+        ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+        media = {"media": flows.MEDIA_PORT} if deployment["metadata"]["name"] == "skill-music" else {}
+        assert ports == {"grpc": flows.GRPC_PORT, "http": flows.HTTP_PORT, **media}
+        variables = environment(container)
+        assert variables["EARSHOT_GRPC_PORT"] == str(flows.GRPC_PORT)
+        assert variables["EARSHOT_HTTP_PORT"] == str(flows.HTTP_PORT)
+        assert deployment["spec"]["template"]["metadata"]["labels"][COMPONENT] in {"service", "skill"}
+
+
+def test_gateway_routes_lead_to_services() -> None:
+    """What comes from outside goes to a Service and port of the overlay, through its own gateway."""
+    objects = render("overlays/prod")
+    services = {
+        (each["metadata"]["name"], port["port"])
+        for each in of_kind(objects, "Service")
+        for port in each["spec"]["ports"]
+    }
+    gateways = {each["metadata"]["name"] for each in of_kind(objects, "Gateway")}
+    routes = of_kind(objects, "GRPCRoute", "HTTPRoute")
+    assert len(routes) == 2
+    for route in routes:
+        assert {parent["name"] for parent in route["spec"]["parentRefs"]} <= gateways
+        for rule in route["spec"]["rules"]:
+            assert {(to["name"], to["port"]) for to in rule["backendRefs"]} <= services

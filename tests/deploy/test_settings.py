@@ -1,0 +1,116 @@
+"""What pods are told is what their services read; how long they may take to end is longer than what they may be doing."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import pytest
+from pydantic_settings import BaseSettings
+
+from earshot_asr.settings import AsrSettings
+from earshot_chassis.rpc_server import LIVE
+from earshot_chassis.service import FAREWELL_S
+from earshot_chassis.settings import ServiceSettings
+from earshot_dialogue.settings import DialogueSettings
+from earshot_local import patience
+from support.manifests import OVERLAYS, environment, named, render, services_of
+
+# What the sources of the settings of each service are; the chassis's are everybody's.
+SETTINGS = {
+    "asr": ("earshot_asr.settings:AsrSettings", "earshot_asr.engines.settings:EngineSettings"),
+    "nlu": ("earshot_nlu.settings:NluSettings",),
+    "dialogue": ("earshot_dialogue.settings:DialogueSettings",),
+    "scheduler": ("earshot_scheduler.settings:SchedulerSettings",),
+    "tts": ("earshot_tts.settings:TtsSettings",),
+    "skill-music": ("earshot_skill_music.settings:MusicSettings",),
+    "skill-weather": ("earshot_skill_weather.settings:WeatherSettings",),
+}
+SKILL = ("earshot_skillkit.settings:SkillSettings",)
+# Read by others than our settings.
+FOREIGN = {"GRPC_VERBOSITY", "HOME", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POD_IP"}
+OTEL = {"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_PROTOCOL"}
+both = pytest.mark.parametrize("overlay", OVERLAYS)
+# What the interpreter takes to end.
+INTERPRETER_S = 1.0
+
+
+def _settings(service: str) -> list[type[BaseSettings]]:
+    paths = (*SETTINGS.get(service, ()), *(SKILL if service.startswith("skill-") else ()))
+    classes: list[Any] = [ServiceSettings]
+    for path in paths:
+        module, _, name = path.partition(":")
+        classes.append(getattr(importlib.import_module(module), name))
+    return classes
+
+
+def _variables(settings: type[BaseSettings]) -> set[str]:
+    prefix = settings.model_config.get("env_prefix", "")
+    return {str(field.validation_alias or f"{prefix}{name}").upper() for name, field in settings.model_fields.items()}
+
+
+@both
+def test_every_variable_is_a_setting(overlay: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service reads each of its variables, and takes each value."""
+    for deployment in services_of(render(f"overlays/{overlay}")):
+        name = deployment["metadata"]["name"]
+        variables = environment(deployment["spec"]["template"]["spec"]["containers"][0])
+        read = {variable for settings in _settings(name) for variable in _variables(settings)}
+        assert variables.keys() - read - FOREIGN - OTEL == set(), name
+        with monkeypatch.context() as patched:
+            for variable, value in variables.items():
+                if " " not in value:
+                    patched.setenv(variable, value)
+            patched.setenv("EARSHOT_MUSIC_SECRET", "0123456789abcdef")
+            for settings in _settings(name):
+                settings()
+
+
+@both
+def test_pods_are_given_longer_than_a_turn(overlay: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is in progress at SIGTERM can end: the longest turn fits into the drain, and the drain into the grace time."""
+    objects = render(f"overlays/{overlay}")
+    asr, dialogue = (
+        environment(named(objects, "Deployment", name)["spec"]["template"]["spec"]["containers"][0])
+        for name in ("asr", "dialogue")
+    )
+    for variables in (asr, dialogue):
+        for name, value in variables.items():
+            if name.endswith("_S"):
+                monkeypatch.setenv(name, value)
+    listening, deciding = AsrSettings(), DialogueSettings()
+    # From the start of the longest utterance to the deadline of its answer.
+    turn_s = max(
+        listening.maximum_length_s + listening.deadline_s,
+        deciding.maximum_utterance_s + deciding.answer_within_s,
+    )
+    assert listening.deadline_s == deciding.answer_within_s
+    for deployment in services_of(objects):
+        spec = deployment["spec"]["template"]["spec"]
+        drain_s = float(environment(spec["containers"][0])["EARSHOT_DRAIN_TIMEOUT_S"])
+        leaving_s = spec["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
+        assert drain_s > turn_s
+        assert spec["terminationGracePeriodSeconds"] >= leaving_s + drain_s + FAREWELL_S + INTERPRETER_S
+
+
+@both
+def test_a_cluster_of_three_has_time_for_an_election(overlay: str) -> None:
+    """Where the bus may be without a leader for seconds, turns have the time that the local cluster gives them."""
+    objects = render(f"overlays/{overlay}")
+    told: dict[str, str] = {}
+    for deployment in services_of(objects):
+        told |= environment(deployment["spec"]["template"]["spec"]["containers"][0])
+    assert patience.of_services(3).items() <= told.items()
+
+
+@both
+def test_probes_tell_ready_from_alive(overlay: str) -> None:
+    """Whether a service gets work is asked by gRPC's own health; whether it is restarted, of its event loop alone."""
+    for deployment in services_of(render(f"overlays/{overlay}")):
+        container = deployment["spec"]["template"]["spec"]["containers"][0]
+        probes = {name: container[f"{name}Probe"]["grpc"] for name in ("startup", "readiness", "liveness")}
+        assert probes == {
+            "startup": {"port": 50051, "service": LIVE},
+            "readiness": {"port": 50051},
+            "liveness": {"port": 50051, "service": LIVE},
+        }
