@@ -73,6 +73,8 @@ class Handlers:
         self._admission = admission
         self._deadline = timedelta(seconds=deadline_s)
         self._attempts = attempts
+        # It is there before the first utterance: what scales on it must find it.
+        _ACTIVE.add(0)
 
     async def on_started(self, started: upstream_pb2.UtteranceStarted, delivery: Delivery) -> None:
         """Recognise one utterance.
