@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
 
-from earshot_local import jwt
 from earshot_local.home import Home
+from earshot_topology import jwt
 from earshot_topology.permissions import ROLES, Permissions, skill_role
 from earshot_topology.subjects import token
 
@@ -28,7 +28,7 @@ class Credentials:
     def __init__(self, home: Home, skills: Iterable[str] = ()) -> None:
         self._home = home
         self._roles: dict[str, Permissions] = ROLES | {f"{SKILL_PREFIX}{skill}": skill_role(skill) for skill in skills}
-        self._keys = _load_or_generate(home)
+        self._keys = load_keys(home)
 
     @property
     def trust(self) -> jwt.Trust:
@@ -65,7 +65,8 @@ class Credentials:
         return path
 
 
-def _load_or_generate(home: Home) -> jwt.Keys:
+def load_keys(home: Home) -> jwt.Keys:
+    """Return the keys of a state folder; they are made at the first call."""
     names = {field.name for field in fields(jwt.Keys)}
     if home.keys.exists():
         seeds = json.loads(home.keys.read_text())

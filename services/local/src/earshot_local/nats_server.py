@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from earshot_local.errors import MissingProgramError
-from earshot_local.jwt import Trust
+from earshot_topology.jwt import Trust
 
 GIB = 1 << 30
 MAX_PAYLOAD = 1 << 20

@@ -226,6 +226,15 @@ ROLES: dict[str, Permissions] = {
             f"{inbox('tracestore')}.>",
         ),
     ),
+    # Looks whether the skills that it runs are registered, and deletes what a deleted one leaves there.
+    "operator": Permissions(
+        publish=tuple(
+            subject
+            for bucket in (streams.SKILLS, streams.SKILL_ENDPOINTS)
+            for subject in (f"$JS.API.DIRECT.GET.KV_{bucket.bucket}", *_write_bucket(bucket))
+        ),
+        subscribe=(f"{inbox('operator')}.>", *_REGISTRY_NEWS),
+    ),
     # Applies the topology and replays what was parked: people and deployment jobs, never a service.
     "admin": Permissions(publish=(">",), subscribe=(">",)),
 }
@@ -233,7 +242,10 @@ ROLES: dict[str, Permissions] = {
 
 def skill_role(skill_id: str) -> Permissions:
     """Return the permissions of a skill: its own registration, its own lease, its own state, nothing of a turn."""
-    name = subjects.token(skill_id)
+    return _skill(subjects.token(skill_id))
+
+
+def _skill(name: str) -> Permissions:
     return Permissions(
         publish=(
             *_read_bucket(streams.SKILLS),
@@ -242,10 +254,15 @@ def skill_role(skill_id: str) -> Permissions:
             *_write_bucket(streams.SKILL_ENDPOINTS, f"{name}.>"),
             *_own_keys(streams.SKILL_STATES, f"{name}.>"),
             *_own_keys(streams.SKILL_EFFECTS, f"{name}.>"),
-            subjects.parked(f"skill-{name}"),
+            f"parked.skill-{name}.*",
         ),
         subscribe=(f"{inbox(f'skill-{name}')}.>",),
     )
+
+
+# The same as a scoped signing key's template, for the operator, which makes the users of skills: {{name()}}, the skill's id, is
+# filled in by the server. Whoever holds that key can make users of skills, and none that may do more.
+SKILL_TEMPLATE = _skill("{{name()}}")
 
 
 # What crosses between the account of devices and that of services: nothing else does.

@@ -2,6 +2,7 @@
 
     operator ──signs──► account SYSTEM   the server's own events
              ──signs──► account EARSHOT  ──signs──► users of services
+                                         ──lists──► skill signing key ──signs──► users of skills, in Kubernetes
              ──signs──► account DEVICES  ──lists──► device signing key ──signs──► users of devices
 
 Devices have an account of their own. Of EARSHOT it imports what devices say (as services) and what they are told (as a
@@ -10,8 +11,9 @@ server's acknowledgements nor a service's answers ask whether the asker may publ
 could have an acknowledgement stored as another household's outcome. Across accounts an answer goes to a subject that
 the server makes up, and then to the device's own account.
 
-The device signing key is scoped: whatever a user claims that it signed, the server applies the template stored in
-the account, with the household's tag and the user's name filled in. A leaked device key can't make a service's user.
+The two signing keys are scoped: whatever a user claims that it signed, the server applies the template stored in
+the account, with the household's tag and the user's name filled in. A leaked device key can't make a service's user, and
+the operator, which holds the skills' key, can't make one either.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,7 +30,8 @@ from typing import Any
 
 import nkeys
 
-from earshot_topology.permissions import DEVICE_TEMPLATE, DEVICES_HEAR, DEVICES_SAY, Permissions
+from earshot_topology.permissions import DEVICE_TEMPLATE, DEVICES_HEAR, DEVICES_SAY, SKILL_TEMPLATE, Permissions
+from earshot_topology.subjects import token
 
 UNLIMITED = -1
 _HEADER = {"typ": "JWT", "alg": "ed25519-nkey"}
@@ -36,6 +40,8 @@ _LIMITS = dict.fromkeys(
     UNLIMITED,
 ) | {"wildcards": True}
 _JETSTREAM = dict.fromkeys(("mem_storage", "disk_storage", "streams", "consumer"), UNLIMITED)
+_USER_LIMITS = dict.fromkeys(("subs", "data", "payload"), UNLIMITED)
+_USER_JWT = re.compile(r"-----BEGIN NATS USER JWT-----\s+(\S+)\s+------END NATS USER JWT------")
 
 # What one device may hold: its own subject, its inbox, and room for a firmware that subscribes more finely.
 _DEVICE_LIMITS = {"subs": 16, "data": UNLIMITED, "payload": 64 * 1024}
@@ -50,6 +56,7 @@ class Keys:
     account: bytes
     device_account: bytes
     devices: bytes
+    skills: bytes
 
     @classmethod
     def generate(cls) -> Keys:
@@ -60,7 +67,31 @@ class Keys:
             account=_seed(nkeys.PREFIX_BYTE_ACCOUNT),
             device_account=_seed(nkeys.PREFIX_BYTE_ACCOUNT),
             devices=_seed(nkeys.PREFIX_BYTE_ACCOUNT),
+            skills=_seed(nkeys.PREFIX_BYTE_ACCOUNT),
         )
+
+    @property
+    def skill_signing(self) -> SkillSigning:
+        """What the operator needs of them, and no more."""
+        return SkillSigning(seed=self.skills, account=_public(self.account))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkillSigning:
+    """What makes users of skills and nothing else.
+
+    Attributes:
+        seed: Of the scoped signing key: a secret.
+        account: Public key of the account that lists it.
+    """
+
+    seed: bytes
+    account: str
+
+    @property
+    def public(self) -> str:
+        """The key that users are signed with, as the account lists it."""
+        return _public(self.seed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,23 +106,19 @@ class Trust:
 def trust(keys: Keys) -> Trust:
     """Sign the operator and the three accounts."""
     system, account, device_account = _public(keys.system), _public(keys.account), _public(keys.device_account)
-    template = {
-        "kind": "user_scope",
-        "key": _public(keys.devices),
-        "role": "device",
-        "template": {**_permissions(DEVICE_TEMPLATE), **_DEVICE_LIMITS},
-    }
+    device_key = _scope("device", keys.devices, DEVICE_TEMPLATE, _DEVICE_LIMITS)
+    skill_key = _scope("skill", keys.skills, SKILL_TEMPLATE, _USER_LIMITS)
     operator_claims = {"system_account": system}
     system_claims = {"limits": _LIMITS | dict.fromkeys(_JETSTREAM, 0)}
     exports = [
         *({"name": subject, "subject": subject, "type": "service"} for subject in DEVICES_SAY),
         *({"name": subject, "subject": subject, "type": "stream"} for subject in DEVICES_HEAR),
     ]
-    account_claims = {"limits": _LIMITS | _JETSTREAM, "exports": exports}
+    account_claims = {"limits": _LIMITS | _JETSTREAM, "exports": exports, "signing_keys": [skill_key]}
     device_claims = {
         "limits": _LIMITS | dict.fromkeys(_JETSTREAM, 0),
         "imports": [{**export, "account": account} for export in exports],
-        "signing_keys": [template],
+        "signing_keys": [device_key],
     }
     return Trust(
         operator=_sign("operator", "earshot-local", _public(keys.operator), operator_claims, keys.operator),
@@ -106,29 +133,67 @@ def trust(keys: Keys) -> Trust:
 
 def service_user(keys: Keys, name: str, permissions: Permissions) -> str:
     """Return the credentials file of a service's new user."""
-    claims = {**_permissions(permissions), "subs": UNLIMITED, "data": UNLIMITED, "payload": UNLIMITED}
-    return _user(name, claims, account=keys.account, signer=keys.account)
+    claims = {**_permissions(permissions), **_USER_LIMITS}
+    return _user(name, claims, account=_public(keys.account), signer=keys.account)
 
 
 def device_user(keys: Keys, household: str, device: str) -> str:
     """Return the credentials file of a device's new user; what it may do is the account's template."""
     claims = {"tags": [f"household:{household}"]}
-    return _user(device, claims, account=keys.device_account, signer=keys.devices)
+    return _user(device, claims, account=_public(keys.device_account), signer=keys.devices)
 
 
 def system_user(keys: Keys) -> str:
     """Return the credentials file of a new user of the system account: server statistics."""
-    claims = {"subs": UNLIMITED, "data": UNLIMITED, "payload": UNLIMITED}
-    return _user("system", claims, account=keys.system, signer=keys.system)
+    return _user("system", _USER_LIMITS, account=_public(keys.system), signer=keys.system)
 
 
-def _user(name: str, claims: dict[str, Any], *, account: bytes, signer: bytes) -> str:
+def skill_user(signing: SkillSigning, skill_id: str, *, expires: int) -> str:
+    """Return the credentials file of a skill's new user; what it may do is the account's template.
+
+    Args:
+        signing: The key.
+        skill_id: Whose it is.
+        expires: Unix time after which the server lets it in no more, and hangs up if it is there.
+
+    Raises:
+        InvalidTokenError: The id can't stand in a subject.
+    """
+    return _user(token(skill_id), {}, account=signing.account, signer=signing.seed, expires=expires)
+
+
+def read_claims(credentials: str) -> dict[str, Any]:
+    """Return what a credentials file says of its user; the signature is not looked at.
+
+    Raises:
+        ValueError: It is not a credentials file.
+    """
+    found = _USER_JWT.search(credentials)
+    if found is None:
+        raise ValueError("not a credentials file")
+    body = found.group(1).split(".")[1]
+    claims = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+    if not isinstance(claims, dict):
+        raise ValueError("not a user's claims")  # noqa: TRY004 - whatever is wrong with it, it is the file's content
+    return claims
+
+
+def _scope(role: str, key: bytes, template: Permissions, limits: Mapping[str, int]) -> dict[str, Any]:
+    return {
+        "kind": "user_scope",
+        "key": _public(key),
+        "role": role,
+        "template": {**_permissions(template), **limits},
+    }
+
+
+def _user(name: str, claims: Mapping[str, Any], *, account: str, signer: bytes, expires: int = 0) -> str:
     seed = _seed(nkeys.PREFIX_BYTE_USER)
-    if signer != account:
-        claims = {**claims, "issuer_account": _public(account)}
-    token = _sign("user", name, _public(seed), claims, signer)
+    if _public(signer) != account:
+        claims = {**claims, "issuer_account": account}
+    signed = _sign("user", name, _public(seed), claims, signer, expires=expires)
     return (
-        f"-----BEGIN NATS USER JWT-----\n{token}\n------END NATS USER JWT------\n\n"
+        f"-----BEGIN NATS USER JWT-----\n{signed}\n------END NATS USER JWT------\n\n"
         f"-----BEGIN USER NKEY SEED-----\n{seed.decode()}\n------END USER NKEY SEED------\n"
     )
 
@@ -146,7 +211,7 @@ def _side(subjects: tuple[str, ...]) -> dict[str, list[str]]:
     return {"allow": list(subjects)} if subjects else {"deny": [">"]}
 
 
-def _sign(kind: str, name: str, subject: str, claims: Mapping[str, Any], signer: bytes) -> str:
+def _sign(kind: str, name: str, subject: str, claims: Mapping[str, Any], signer: bytes, *, expires: int = 0) -> str:
     body: dict[str, Any] = {
         "iat": int(time.time()),
         "iss": _public(signer),
@@ -154,6 +219,8 @@ def _sign(kind: str, name: str, subject: str, claims: Mapping[str, Any], signer:
         "sub": subject,
         "nats": {"type": kind, "version": 2, **claims},
     }
+    if expires:
+        body["exp"] = expires
     digest = hashlib.sha256(json.dumps(body, separators=(",", ":")).encode()).digest()
     body["jti"] = base64.b32encode(digest).rstrip(b"=").decode()
     signed = b".".join(_base64(json.dumps(part, separators=(",", ":")).encode()) for part in (_HEADER, body))

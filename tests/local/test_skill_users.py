@@ -1,0 +1,74 @@
+"""Users of skills, as the operator signs them: what the signing key can make, and what it can't."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import nats
+import pytest
+
+from earshot_local import Stack
+from earshot_local.credentials import load_keys
+from earshot_topology import jwt
+from earshot_topology.permissions import Permissions
+from earshot_topology.subjects import InvalidTokenError
+
+
+async def connect(client, stack, file, credentials, errors):
+    """Connect as a skill's user."""
+    file.write_text(credentials)
+
+    async def tell(error):
+        errors.append(str(error))
+
+    await client.connect(
+        stack.nats_url,
+        user_credentials=str(file),
+        inbox_prefix="_INBOX_skill-toy",
+        allow_reconnect=False,
+        max_reconnect_attempts=0,
+        error_cb=tell,
+    )
+
+
+async def test_a_skills_user_is_that_skill_and_no_other(tmp_path):
+    """Whatever is claimed: the account's template decides, and an end of life is an end."""
+    async with Stack(home=tmp_path / "home", services=(), tracestore=False) as stack:
+        signing = load_keys(stack.home).skill_signing
+        later = int(time.time()) + 600
+        errors: list[str] = []
+        client = nats.NATS()
+        await connect(client, stack, tmp_path / "toy.creds", jwt.skill_user(signing, "toy", expires=later), errors)
+        skills = await client.jetstream().key_value("SKILLS")
+        await skills.put("toy.1.0.0", b"x")
+        await client.publish("parked.skill-toy.home", b"x")
+        await client.flush()
+        assert errors == []
+        for subject in ("$KV.SKILLS.clock.1.0.0", "parked.skill-clock.home", "turn.interpreted", "turn.outcome.h.d.t"):
+            await client.publish(subject, b"x")
+        async with asyncio.timeout(5):
+            while len(errors) < 4:
+                await asyncio.sleep(0.02)
+        await client.close()
+
+        # Signed by the same key, with claims of its own: refused, for a scoped key's users have none.
+        everything = jwt._permissions(Permissions(publish=(">",), subscribe=(">",)))
+        claiming = jwt._user("toy", everything, account=signing.account, signer=signing.seed, expires=later)
+        past = jwt.skill_user(signing, "toy", expires=int(time.time()) - 1)
+        for credentials in (claiming, past):
+            client = nats.NATS()
+            with pytest.raises(nats.errors.Error, match="Authorization"):
+                await connect(client, stack, tmp_path / "refused.creds", credentials, [])
+            await client.close()
+
+
+def test_credentials_can_be_read():
+    """By whoever renews them; what is none is told."""
+    signing = jwt.Keys.generate().skill_signing
+    claims = jwt.read_claims(jwt.skill_user(signing, "toy", expires=123))
+    assert (claims["name"], claims["exp"], claims["iss"]) == ("toy", 123, signing.public)
+    with pytest.raises(ValueError, match="credentials"):
+        jwt.read_claims("-----BEGIN NATS USER JWT-----")
+    with pytest.raises(InvalidTokenError):
+        jwt.skill_user(signing, "toy.>", expires=123)
