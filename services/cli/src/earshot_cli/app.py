@@ -8,7 +8,7 @@ import sys
 import typer
 from rich.console import Console
 
-from earshot_cli.commands import ask, bus, demo, device, models, parked, turns, up
+from earshot_cli.commands import ask, attach, bus, demo, device, models, parked, turns, up
 from earshot_cli.errors import sentence
 from earshot_cli.lifetime import Interrupted
 from earshot_cli.output import write_json
@@ -21,6 +21,7 @@ app = typer.Typer(
 app.command()(up.up)
 app.command()(demo.demo)
 app.command()(ask.ask)
+app.command()(attach.attach)
 app.command()(turns.turns)
 app.command()(turns.trace)
 app.add_typer(device.app, name="device")

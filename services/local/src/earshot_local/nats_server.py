@@ -74,7 +74,6 @@ def configuration(node: Node, *, trust: Trust, secret: str, peers: Sequence[Node
         peers: The other nodes of its cluster.
         way: Where it finds them.
     """
-    preload = "\n".join(f"  {account}: {token}" for account, token in trust.accounts.items())
     return f"""\
 server_name: {node.name}
 listen: "127.0.0.1:{node.port}"
@@ -87,13 +86,20 @@ jetstream {{
   max_memory_store: {2 * GIB}
   max_file_store: {16 * GIB}
 }}
+{trust_section(trust)}{_cluster(node, peers, secret, way) if peers else ""}"""
+
+
+def trust_section(trust: Trust) -> str:
+    """Return the part of a configuration that says whose users are let in: public, signed statements."""
+    preload = "\n".join(f"  {account}: {token}" for account, token in trust.accounts.items())
+    return f"""\
 operator: {trust.operator}
 system_account: {trust.system_account}
 resolver: MEMORY
 resolver_preload {{
 {preload}
 }}
-{_cluster(node, peers, secret, way) if peers else ""}"""
+"""
 
 
 def _cluster(node: Node, peers: Sequence[Node], secret: str, way: Way) -> str:

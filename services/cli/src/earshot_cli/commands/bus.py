@@ -1,7 +1,8 @@
-"""earshot bus diff | apply: what the bus holds against what is declared."""
+"""earshot bus diff | apply | secrets: what the bus holds against what is declared, and whom it lets in."""
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,6 +12,7 @@ from earshot_cli.administrating import AdminCredentials, Bus, Url, find_bus
 from earshot_cli.errors import BadArgumentError, CliError, UnreachableError
 from earshot_cli.options import Json
 from earshot_cli.output import Output
+from earshot_cli.stackfinder import home
 
 if TYPE_CHECKING:
     from earshot_topology.apply import Applied
@@ -57,6 +59,25 @@ def apply(
     changed = [one for one in done if one.change != "unchanged"]
     output.show(*([f"{one.kind} {one.name}: {one.change}" for one in changed] or ["nothing to do"]))
     output.document({"changed": [{"kind": one.kind, "name": one.name, "change": one.change} for one in changed]})
+
+
+@app.command("secrets")
+def secrets(*, as_json: Json = False) -> None:
+    """Print what a cluster needs of the keys in the state folder: `earshot bus secrets | kubectl apply -n earshot -f -`.
+
+    Keys are made at the first call, and kept. Whoever has them can make users of everything: keep the folder safe.
+    """
+    import yaml  # noqa: PLC0415 - cryptography and more that few commands need
+
+    from earshot_local.cluster_secrets import documents  # noqa: PLC0415
+    from earshot_local.plan import SKILLS  # noqa: PLC0415
+
+    output = Output(as_json=as_json)
+    objects = list(documents(home(), [skill.skill for skill in SKILLS]))
+    output.document({"apiVersion": "v1", "kind": "List", "items": objects})
+    if not as_json:
+        yaml.safe_dump_all(objects, sys.stdout, sort_keys=False, width=1_000_000)
+    output.progress.print(f"keys: {home().keys}")
 
 
 def _copies(given: int, bus: Bus) -> int:

@@ -1,0 +1,74 @@
+"""earshot attach: services that run elsewhere, as if they were this machine's stack."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import Annotated
+
+import typer
+
+from earshot_cli import lifetime
+from earshot_cli.errors import BadArgumentError, UnreachableError
+from earshot_cli.options import Json
+from earshot_cli.output import Output
+from earshot_cli.stackfinder import home
+from earshot_local.home import Home, Running
+from earshot_local.lock import FolderLock
+
+
+def attach(
+    *,
+    url: Annotated[str, typer.Option("--nats", help="The bus, comma separated.")] = "nats://127.0.0.1:4222",
+    grpc: Annotated[
+        list[str] | None, typer.Option("--grpc", help="service=host:port, once for each; dialogue and tts are of use.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Let the other commands use services that run elsewhere, in a cluster for instance, until Ctrl-C.
+
+    The state folder has to hold the keys that their bus trusts: those of `earshot bus secrets`.
+    """
+    output = Output(as_json=as_json)
+    targets = dict(_target(each) for each in grpc or [])
+    try:
+        lifetime.run(_attach(output, home(), url, targets))
+    except lifetime.Interrupted:
+        output.progress.print("detached")
+
+
+def _target(text: str) -> tuple[str, str]:
+    service, equals, address = text.partition("=")
+    host, colon, port = address.rpartition(":")
+    if not (service and equals and host and colon and port.isdecimal()):
+        raise BadArgumentError(f"can't read {text!r}: give service=host:port, for instance dialogue=127.0.0.1:50051")
+    return service, f"dns:///{address}"
+
+
+async def _attach(output: Output, folder: Home, url: str, targets: dict[str, str]) -> None:
+    from nats.errors import Error  # noqa: PLC0415 - half a second that most commands don't need
+
+    from earshot_topology.apply import connected  # noqa: PLC0415
+
+    admin = folder.credentials / "admin.creds"
+    if not admin.is_file():
+        raise BadArgumentError(f"{folder.root} holds no keys; make them with: earshot bus secrets")
+    lock = FolderLock(folder.lock)
+    lock.acquire()
+    try:
+        try:
+            async with connected(url, str(admin)) as jetstream:
+                await jetstream.account_info()
+        except (Error, OSError) as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise UnreachableError(
+                f"the bus at {url} can't be used with the keys in {folder.root}: {reason}"
+            ) from error
+        running = Running(pid=os.getpid(), nats_url=url, traces_url="", otlp_endpoint="", grpc=targets, http={})
+        folder.write_state(running)
+        output.document({"nats": url, "grpc": targets})
+        output.show(f"attached to {url}: earshot ask, earshot device say and others use it now. Ctrl-C detaches.")
+        await asyncio.Event().wait()
+    finally:
+        folder.state.unlink(missing_ok=True)
+        lock.release()
