@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 from typing import Any
 
@@ -14,7 +15,7 @@ from earshot_chassis.service import FAREWELL_S
 from earshot_chassis.settings import ServiceSettings
 from earshot_dialogue.settings import DialogueSettings
 from earshot_local import patience
-from support.manifests import OVERLAYS, environment, named, render, services_of
+from support.manifests import BASES, OVERLAYS, environment, named, of_kind, render, services_of
 
 # What the sources of the settings of each service are; the chassis's are everybody's.
 SETTINGS = {
@@ -56,7 +57,7 @@ def test_every_variable_is_a_setting(overlay: str, monkeypatch: pytest.MonkeyPat
         name = deployment["metadata"]["name"]
         variables = environment(deployment["spec"]["template"]["spec"]["containers"][0])
         read = {variable for settings in _settings(name) for variable in _variables(settings)}
-        assert variables.keys() - read - FOREIGN - OTEL == set(), name
+        assert variables.keys() - read - FOREIGN == set(), name
         with monkeypatch.context() as patched:
             for variable, value in variables.items():
                 if " " not in value:
@@ -64,6 +65,40 @@ def test_every_variable_is_a_setting(overlay: str, monkeypatch: pytest.MonkeyPat
             patched.setenv("EARSHOT_MUSIC_SECRET", "0123456789abcdef")
             for settings in _settings(name):
                 settings()
+
+
+@both
+def test_what_is_said_to_everybody_is_a_setting_of_everybody(overlay: str) -> None:
+    """ConfigMaps that pods read whole hold settings that every service has, and every pod reads them."""
+    objects = render(f"overlays/{overlay}")
+    shared = {
+        each["metadata"]["name"]: set(each["data"])
+        for each in of_kind(objects, "ConfigMap")
+        if each["metadata"]["name"].startswith("settings")
+    }
+    assert shared.keys() == ({"settings", "settings-otel"} if overlay == "prod" else set())
+    for name, keys in shared.items():
+        assert keys <= (OTEL if name == "settings-otel" else _variables(ServiceSettings))
+    for deployment in services_of(objects):
+        container = deployment["spec"]["template"]["spec"]["containers"][0]
+        assert [each["configMapRef"] for each in container["envFrom"]] == [
+            {"name": "settings", "optional": True},
+            {"name": "settings-otel", "optional": True},
+        ]
+        (mount,) = [each for each in container["volumeMounts"] if each["name"] == "bus-ca"]
+        assert mount["mountPath"] == "/var/run/earshot/ca"
+    if overlay == "prod":
+        told = named(objects, "ConfigMap", "settings")["data"]
+        assert told == {"EARSHOT_NATS_CA": "/var/run/earshot/ca/ca.crt"}
+
+
+@pytest.mark.parametrize("service", BASES)
+def test_a_service_that_is_applied_alone_is_the_overlay_s(service: str) -> None:
+    """`kubectl apply -k deploy/base/<service>` changes nothing that production's overlay made of it, but for the namespace."""
+    for alone in render(f"base/{service}"):
+        whole = copy.deepcopy(named(render("overlays/prod"), alone["kind"], alone["metadata"]["name"]))
+        del whole["metadata"]["namespace"]
+        assert whole == alone
 
 
 @both

@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import itertools
 import os
+import ssl
 import sys
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
@@ -235,12 +236,15 @@ async def _delete(jetstream: JetStreamContext, kind: str, stream: str, name: str
 
 
 @asynccontextmanager
-async def connected(url: str, credentials: str | None) -> AsyncIterator[JetStreamContext]:
+async def connected(
+    url: str, credentials: str | None, authorities: str | None = None
+) -> AsyncIterator[JetStreamContext]:
     """Connect for one command.
 
     Args:
         url: Servers, comma separated.
         credentials: Credentials file.
+        authorities: Who signs the servers' certificates, a file; the system's where none is named.
 
     Raises:
         nats.errors.Error, OSError: No server answers, or the user may not: the server's reason.
@@ -253,6 +257,7 @@ async def connected(url: str, credentials: str | None) -> AsyncIterator[JetStrea
     client = await nats.connect(
         url.split(","),
         user_credentials=credentials,
+        tls=ssl.create_default_context(cafile=authorities) if authorities else None,
         connect_timeout=_CONNECT_TIMEOUT_S,
         allow_reconnect=False,
         # Without these the first connection would be tried for two minutes.
@@ -270,9 +275,9 @@ async def connected(url: str, credentials: str | None) -> AsyncIterator[JetStrea
 
 
 async def _apply_to(
-    url: str, credentials: str | None, replicas: int, *, allow_destructive: bool
+    url: str, credentials: str | None, authorities: str | None, replicas: int, *, allow_destructive: bool
 ) -> tuple[Applied, ...]:
-    async with connected(url, credentials) as jetstream:
+    async with connected(url, credentials, authorities) as jetstream:
         return await apply(jetstream, replicas=replicas, allow_destructive=allow_destructive)
 
 
@@ -286,12 +291,20 @@ def main() -> None:
     credentials = os.environ.get("EARSHOT_NATS_CREDENTIALS")
     parser.add_argument("--url", default=url, help="servers, comma separated; EARSHOT_NATS_URL (%(default)s)")
     parser.add_argument("--credentials", default=credentials, help="credentials file; EARSHOT_NATS_CREDENTIALS")
+    authorities = os.environ.get("EARSHOT_NATS_CA")
+    parser.add_argument("--ca", default=authorities, help="authorities of certificates, for TLS; EARSHOT_NATS_CA")
     parser.add_argument("--replicas", type=int, choices=(1, 3), default=1, help="copies of each stream (%(default)s)")
     parser.add_argument("--allow-destructive", action="store_true", help="also make changes by which something is lost")
     given = parser.parse_args()
     try:
         done = asyncio.run(
-            _apply_to(given.url, given.credentials or None, given.replicas, allow_destructive=given.allow_destructive)
+            _apply_to(
+                given.url,
+                given.credentials or None,
+                given.ca or None,
+                given.replicas,
+                allow_destructive=given.allow_destructive,
+            )
         )
     except DestructiveChangeError as error:
         sys.stderr.write(f"earshot_topology.apply: {error}; --allow-destructive does it all the same\n")
