@@ -41,7 +41,7 @@ test: $(ENVIRONMENT) ## Run the tests (ARGS="-k name -x", JOBS=1)
 	@$(PY) -m pytest -n $(JOBS) $(ARGS)
 
 .PHONY: check
-check: lint types layers protos-check asyncapi-check licences-check networkpolicies-check ## Run every check: lint, types, layers, contracts, AsyncAPI, network policies
+check: lint types layers protos-check asyncapi-check licences-check networkpolicies-check dockerfiles-check ## Run every check: lint, types, layers, contracts, AsyncAPI, network policies
 
 .PHONY: lint
 lint: $(ENVIRONMENT) ## Check style and format
@@ -54,6 +54,7 @@ types: $(ENVIRONMENT) ## Check types, strictly
 	@echo "==> mypy (a minute without its cache)" >&2
 	@$(PY) -m mypy --no-error-summary $(addprefix -p ,$(PACKAGES))
 	@$(PY) -m mypy --no-error-summary protos/generate.py deploy/local
+	@MYPYPATH=deploy $(PY) -m mypy --no-error-summary -p images
 
 .PHONY: layers
 layers: $(ENVIRONMENT) ## Check which package imports which
@@ -111,6 +112,26 @@ networkpolicies: $(ENVIRONMENT) ## Write the network policies below deploy/ from
 networkpolicies-check: $(ENVIRONMENT) ## Check the network policies for drift
 	@echo "==> network policies: drift" >&2
 	@$(PY) deploy/local/networkpolicies.py --check
+
+##@ Ship
+
+.PHONY: image
+image: $(ENVIRONMENT) ## Build a service's image with buildah (SERVICE=asr BASE=image|offline STORAGE=folder)
+	@test -n "$(SERVICE)" || { echo "earshot: say which: make image SERVICE=asr" >&2; exit 2; }
+	@PYTHONPATH=deploy $(PY) -m images.build $(SERVICE) $(if $(BASE),--base $(BASE)) $(if $(STORAGE),--storage $(STORAGE))
+
+.PHONY: dockerfiles
+dockerfiles: $(ENVIRONMENT) ## Write each service's Dockerfile and its pinned requirements from pyproject.toml
+	@PYTHONPATH=deploy $(PY) -m images.dockerfiles
+
+.PHONY: dockerfiles-check
+dockerfiles-check: $(ENVIRONMENT) ## Check the Dockerfiles and their requirements for drift
+	@echo "==> dockerfiles: drift" >&2
+	@PYTHONPATH=deploy $(PY) -m images.dockerfiles --check
+
+.PHONY: test-images
+test-images: $(ENVIRONMENT) ## Build three images, run them read-only beside the stack, and answer a turn through them (root, buildah)
+	@PYTHONPATH=deploy $(PY) -m pytest -s tests/deploy_images/check_images.py $(ARGS)
 
 ##@ Break
 
@@ -174,7 +195,8 @@ lock: $(ENVIRONMENT) ## Resolve the requirements anew (the newest versions that 
 	@$(PY) -m uv export --quiet --only-group sherpa --no-emit-workspace --no-annotate --no-header -o requirements/sherpa.txt
 	@echo uv | $(PY) -m uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --no-emit-index-url \
 		$(ARGS) -o requirements/uv.txt -
-	@! grep -l '://' requirements/*.txt || { echo "an address got into the requirements" >&2; exit 1; }
+	@$(MAKE) dockerfiles
+	@! grep -l '://' requirements/*.txt services/*/requirements.txt services/skills/*/requirements.txt deploy/images/tools.txt || { echo "an address got into the requirements" >&2; exit 1; }
 
 .PHONY: clean
 clean: ## Remove what was built and measured, and the local stack's state (.venv stays)

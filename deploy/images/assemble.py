@@ -1,0 +1,70 @@
+"""Put an image's Python together, in the first stage of its build; no part of this stage is in the image but what it makes.
+
+Usage: python3 assemble.py dependencies | distributions      (in /build; nothing but the standard library is there)
+
+`dependencies` makes /opt/earshot, an environment without pip, of requirements.txt. `distributions` makes
+/opt/earshot-own of the workspace's own that lie in services/, on the environment's path: a layer of its own, so that an image
+with new code shares all others with its predecessor. Both compile to bytecode that is not compared with its source's time,
+which builders change.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ENVIRONMENT = Path("/opt/earshot")
+OWN = Path("/opt/earshot-own")
+TOOLS = Path("/tools")
+WHEELS = Path("/wheels")
+
+
+def run(*command: str | Path) -> None:
+    """Run a command; end with it when it fails."""
+    done = subprocess.run(command, check=False)  # noqa: S603 - commands are put together here
+    if done.returncode:
+        raise SystemExit(done.returncode)
+
+
+def pip(*arguments: str | Path) -> None:
+    """Run the tools' pip."""
+    run(TOOLS / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "-qq", *arguments)
+
+
+def compiled(folder: Path) -> None:
+    """Compile everything below a folder; a few files of others' tests are no Python, which is no matter."""
+    command = (sys.executable, "-m", "compileall", "-qq", "--invalidation-mode", "unchecked-hash", str(folder))
+    subprocess.run(command, check=False)  # noqa: S603 - likewise
+
+
+def dependencies() -> None:
+    """Make the environment of what others wrote."""
+    run(sys.executable, "-m", "venv", TOOLS)
+    pip("install", "--require-hashes", "-r", "tools.txt")
+    # Wheels first: the few that have none are made here, with the tools that are pinned, not with any that pip would fetch.
+    pip("wheel", "--require-hashes", "--no-build-isolation", "--wheel-dir", WHEELS, "-r", "requirements.txt")
+    run(sys.executable, "-m", "venv", "--without-pip", ENVIRONMENT)
+    into = ("--python", ENVIRONMENT / "bin" / "python")
+    pip(*into, "install", "--no-index", "--no-deps", "--no-compile", *sorted(WHEELS.glob("*.whl")))
+    for script in (ENVIRONMENT / "bin").iterdir():
+        if not script.name.startswith("python"):
+            script.unlink()
+    (packages,) = ENVIRONMENT.glob("lib/python3.*/site-packages")
+    (packages / "earshot.pth").write_text(f"{OWN}\n")
+    compiled(ENVIRONMENT)
+    shutil.rmtree(WHEELS)
+
+
+def distributions() -> None:
+    """Add our own."""
+    found = [*Path("services").glob("*/pyproject.toml"), *Path("services").glob("skills/*/pyproject.toml")]
+    folders = [f"./{path.parent}" for path in sorted(found)]
+    pip("wheel", "--no-deps", "--no-index", "--no-build-isolation", "--wheel-dir", WHEELS, *folders)
+    pip("install", "--no-index", "--no-deps", "--no-compile", "--target", OWN, *sorted(WHEELS.glob("*.whl")))
+    compiled(OWN)
+
+
+if __name__ == "__main__":
+    {"dependencies": dependencies, "distributions": distributions}[sys.argv[1]]()

@@ -1,0 +1,134 @@
+"""Build one service's image.
+
+Usage: python -m images.build <service> [--base IMAGE] [--storage FOLDER]
+
+Without --base it stands on the official `python` image that its Dockerfile names, if that is here or can be pulled, else
+on the offline base (`base`); `--base offline` does not try.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from images import base, index
+from images.buildah import Buildah, BuildahError, MissingToolError
+from images.dockerfiles import files
+from images.workspace import ROOT, Distribution, UnknownServiceError, image_of
+
+_PULL_S = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """An image that was built."""
+
+    name: str
+    base: str
+    bytes: int
+    seconds: float
+
+
+def official(distribution: Distribution) -> str:
+    """Return the base that a Dockerfile names."""
+    found = re.search(r"^ARG BASE=(\S+)$", (ROOT / distribution.folder / "Dockerfile").read_text(), re.MULTILINE)
+    if found is None:
+        raise ValueError(distribution.folder)
+    return found.group(1)
+
+
+def chosen(buildah: Buildah, wanted: str, distribution: Distribution) -> str:
+    """Return the base to stand on, which is here then.
+
+    Raises:
+        MissingToolError: The offline base is needed and can't be made.
+        BuildahError: buildah refused.
+    """
+    if wanted and wanted != "offline":
+        return wanted
+    named = official(distribution)
+    if wanted != "offline":
+        if buildah.has(named):
+            return named
+        if buildah.pulls(named, _PULL_S):
+            return named
+        say(f"{named} is not here and can't be pulled: an offline base of this Debian's packages stands in for it")
+    return base.make(buildah)
+
+
+def say(text: str) -> None:
+    """Print a progress line."""
+    print(f"==> {text}", file=sys.stderr, flush=True)
+
+
+def git(*arguments: str) -> str:
+    """Return what git says; nothing outside a checkout."""
+    done = subprocess.run(("git", *arguments), cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603, S607
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def check_files(distribution: Distribution) -> None:
+    """Refuse to build from files that do not say what pyproject.toml says.
+
+    Raises:
+        BuildahError: They differ.
+    """
+    for path, text in files().items():
+        if path.parent == ROOT / distribution.folder and path.read_text() != text:
+            raise BuildahError(f"{path.relative_to(ROOT)} is out of date: run `make dockerfiles`")
+
+
+def build(buildah: Buildah, service: str, wanted_base: str = "") -> Built:
+    """Build an image.
+
+    Raises:
+        UnknownServiceError: There is no such service.
+        MissingToolError: Something has to be installed first.
+        BuildahError: The build failed.
+    """
+    began = time.monotonic()
+    distribution = image_of(service)
+    check_files(distribution)
+    stands_on = chosen(buildah, wanted_base, distribution)
+    name = f"earshot/{distribution.service}:{distribution.version}"
+    # Of the commit, so that the same commit makes the same layers.
+    stamp = git("log", "-1", "--format=%ct")
+    with tempfile.TemporaryDirectory(prefix="earshot-image-") as scratch:
+        command = ["build", "--quiet", "--layers", "--format", "oci", "--tag", name, "--pull-never"]
+        command += ["--file", str(ROOT / distribution.folder / "Dockerfile"), "--build-arg", f"BASE={stands_on}"]
+        command += ["--build-arg", f"VERSION={distribution.version}"]
+        command += ["--build-arg", f"REVISION={git('rev-parse', 'HEAD') or 'unknown'}"]
+        if "PIP_INDEX_URL" in os.environ:
+            command += ["--build-arg", "PIP_INDEX_URL"]
+        command += ["--timestamp", stamp] if stamp else []
+        buildah.show(*command, *index.arguments(Path(scratch)), str(ROOT))
+    return Built(name=name, base=stands_on, bytes=buildah.size(name), seconds=time.monotonic() - began)
+
+
+def main() -> None:
+    """Run the command.
+
+    Raises:
+        SystemExit: It can't be built; one line says why.
+    """
+    parser = argparse.ArgumentParser(prog="images.build", description="Build one service's image.")
+    parser.add_argument("service")
+    parser.add_argument("--base", default="", help="image to stand on; offline: made of Debian's packages")
+    parser.add_argument("--storage", type=Path, help="folder of images; else buildah's own")
+    options = parser.parse_args()
+    try:
+        built = build(Buildah(options.storage), options.service, options.base)
+    except (UnknownServiceError, MissingToolError, BuildahError) as error:
+        raise SystemExit(f"{error.code}: {error}") from None
+    print(f"{built.name}  {built.bytes / 1e6:.0f} MB  on {built.base}  {built.seconds:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

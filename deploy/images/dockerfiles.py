@@ -1,0 +1,128 @@
+"""Write what an image is built from: a Dockerfile and requirements.txt in the folder of each service and skill.
+
+Usage: python -m images.dockerfiles [--check]
+
+All of it follows from pyproject.toml and requirements/all.txt. --check writes nothing and names what differs.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from images.pins import UnpinnedError, pins
+from images.workspace import ROOT, Distribution, closure, foreign, images
+
+TOOLS = "deploy/images/tools.txt"
+# What makes wheels of our own distributions, and of the foreign ones that have none.
+_TOOLS = ("hatchling", "setuptools")
+GRPC_PORT = 50051
+HTTP_PORT = 8080
+USER = "10001:10001"
+ENVIRONMENT = {
+    "PATH": "/opt/earshot/bin:$PATH",
+    "HOME": "/tmp",  # noqa: S108 - the one place that is always writable
+    "PYTHONUNBUFFERED": "1",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONSAFEPATH": "1",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "GRPC_ENABLE_FORK_SUPPORT": "0",
+    "GRPC_VERBOSITY": "ERROR",
+    "EARSHOT_GRPC_HOST": "0.0.0.0",
+    "EARSHOT_GRPC_PORT": str(GRPC_PORT),
+    "EARSHOT_HTTP_HOST": "0.0.0.0",
+    "EARSHOT_HTTP_PORT": str(HTTP_PORT),
+}
+
+_TEMPLATE = """\
+# Written by `make dockerfiles` from pyproject.toml; deploy/images says what it promises and how it is built.
+ARG BASE=python:3.11-slim-bookworm
+
+FROM ${{BASE}} AS build
+ARG PIP_INDEX_URL=""
+WORKDIR /build
+COPY deploy/images/assemble.py {tools} {folder}/requirements.txt ./
+RUN ["python3", "assemble.py", "dependencies"]
+{copies}
+RUN ["python3", "assemble.py", "distributions"]
+
+FROM ${{BASE}}
+COPY deploy/images/seal.py /
+RUN ["python3", "/seal.py"]
+COPY --from=build /opt/earshot /opt/earshot
+COPY --from=build /opt/earshot-own /opt/earshot-own
+ARG VERSION=unversioned REVISION=unknown
+LABEL org.opencontainers.image.title="earshot/{service}" \\
+      org.opencontainers.image.description="{description}" \\
+      org.opencontainers.image.licenses="{licences}" \\
+      org.opencontainers.image.version="$VERSION" \\
+      org.opencontainers.image.revision="$REVISION"
+ENV {environment}
+EXPOSE {ports}
+USER {user}
+WORKDIR /
+ENTRYPOINT ["/opt/earshot/bin/python", "-m", "{package}"]
+"""
+
+
+def dockerfile(distribution: Distribution) -> str:
+    """Return the Dockerfile of a distribution.
+
+    Raises:
+        ValueError: It is a library.
+    """
+    image = distribution.image
+    if image is None:
+        raise ValueError(distribution.name)
+    environment = {**ENVIRONMENT, **image.environment}
+    return _TEMPLATE.format(
+        tools=TOOLS,
+        folder=distribution.folder,
+        copies="\n".join(f"COPY {part.folder} {part.folder}" for part in closure(distribution)),
+        service=distribution.service,
+        description=distribution.description,
+        licences=image.licences,
+        environment=" \\\n    ".join(f'{name}="{value}"' for name, value in environment.items()),
+        ports=" ".join(str(port) for port in (GRPC_PORT, HTTP_PORT, *image.ports.values())),
+        user=USER,
+        package=distribution.package,
+    )
+
+
+def files() -> dict[Path, str]:
+    """Return every file that is written, with its text.
+
+    Raises:
+        UnpinnedError: Something that an image needs has no pin.
+    """
+    found = {ROOT / TOOLS: pins(_TOOLS)}
+    for distribution in images().values():
+        found[ROOT / distribution.folder / "Dockerfile"] = dockerfile(distribution)
+        found[ROOT / distribution.folder / "requirements.txt"] = pins(foreign(distribution))
+    return found
+
+
+def main() -> None:
+    """Run the command.
+
+    Raises:
+        SystemExit: Something differs, or has no pin.
+    """
+    try:
+        wanted = files()
+    except UnpinnedError as error:
+        raise SystemExit(f"{error.code}: {error}") from None
+    differing = [path for path, text in wanted.items() if not path.exists() or path.read_text() != text]
+    if "--check" in sys.argv[1:]:
+        if differing:
+            names = ", ".join(path.relative_to(ROOT).as_posix() for path in differing)
+            raise SystemExit(f"out of date: {names}. Run `make dockerfiles`.")
+        return
+    for path in differing:
+        path.write_text(wanted[path])
+        print(f"wrote {path.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()
