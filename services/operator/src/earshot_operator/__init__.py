@@ -1,0 +1,1 @@
+"""Operator: a Skill in Kubernetes becomes what it takes to run it."""

@@ -1,0 +1,211 @@
+"""The API server of our own, asked by the real kubernetes client."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from kubernetes import watch
+from kubernetes.client import AppsV1Api, CoreV1Api, CustomObjectsApi
+from kubernetes.client.exceptions import ApiException
+
+SKILLS = ("earshot.dev", "v1alpha1", "earshot", "skills")
+
+
+def skill(name="clock", **spec):
+    """Return a small Skill."""
+    return {
+        "apiVersion": "earshot.dev/v1alpha1",
+        "kind": "Skill",
+        "metadata": {"name": name},
+        "spec": {"image": "clock:1", "locales": ["en-US"], **spec},
+    }
+
+
+def config_map(**metadata):
+    """Return a ConfigMap."""
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "map", **metadata}, "data": {"a": "1"}}
+
+
+def deployment(**template):
+    """Return a Deployment."""
+    labels = {"app": "x"}
+    pod = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": "i:1"}], **template}}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "x"},
+        "spec": {"selector": {"matchLabels": labels}, "template": pod},
+    }
+
+
+async def refused(call, *arguments, **options):
+    """Return status and message of a request that is refused."""
+    with pytest.raises(ApiException) as caught:
+        await call(*arguments, **options)
+    return caught.value.status, caught.value.body
+
+
+async def test_objects_have_identity_and_versions(client, call):
+    """A uid for life, a resource version for each change, a generation for each change of meaning."""
+    api = CustomObjectsApi(client())
+    made = await call(api.create_namespaced_custom_object, *SKILLS, skill())
+    assert made["metadata"]["generation"] == 1
+    assert made["spec"]["scale"] == {"min": 2, "max": 10, "lag": 16}, "defaults of the definition"
+    labelled = await call(api.patch_namespaced_custom_object, *SKILLS, "clock", {"metadata": {"labels": {"a": "b"}}})
+    assert labelled["metadata"]["generation"] == 1
+    assert labelled["metadata"]["resourceVersion"] != made["metadata"]["resourceVersion"]
+    changed = await call(api.patch_namespaced_custom_object, *SKILLS, "clock", {"spec": {"image": "clock:2"}})
+    assert (changed["metadata"]["generation"], changed["metadata"]["uid"]) == (2, made["metadata"]["uid"])
+    same = await call(api.patch_namespaced_custom_object, *SKILLS, "clock", {"spec": {"image": "clock:2"}})
+    assert same["metadata"]["resourceVersion"] == changed["metadata"]["resourceVersion"], "nothing changed"
+
+
+async def test_who_comes_late_is_told(client, call):
+    """Writing from an older version is a conflict; creating twice, too."""
+    api = CoreV1Api(client())
+    first = await call(api.create_namespaced_config_map, "earshot", config_map())
+    first.data = {"a": "2"}
+    await call(api.replace_namespaced_config_map, "map", "earshot", first)
+    assert (await refused(call, api.replace_namespaced_config_map, "map", "earshot", first))[0] == 409
+    assert (await refused(call, api.create_namespaced_config_map, "earshot", config_map()))[0] == 409
+    assert (await refused(call, api.create_namespaced_config_map, "nowhere", config_map()))[0] == 404
+
+
+async def test_status_is_another_resource(client, call):
+    """The main one ignores status, the status one ignores everything else."""
+    api = CustomObjectsApi(client())
+    await call(api.create_namespaced_custom_object, *SKILLS, skill() | {"status": {"ready": 9}})
+    body = {"spec": {"image": "other:1"}, "status": {"ready": 2}}
+    await call(api.patch_namespaced_custom_object_status, *SKILLS, "clock", body)
+    found = await call(api.get_namespaced_custom_object, *SKILLS, "clock")
+    assert (found["spec"]["image"], found["status"], found["metadata"]["generation"]) == ("clock:1", {"ready": 2}, 1)
+    await call(api.patch_namespaced_custom_object, *SKILLS, "clock", {"status": {"ready": 5}})
+    assert (await call(api.get_namespaced_custom_object, *SKILLS, "clock"))["status"] == {"ready": 2}
+
+
+async def test_what_is_not_valid_is_refused(client, call):
+    """By Kubernetes' schemas and by our definition's, unknown fields included."""
+    custom = CustomObjectsApi(client())
+    wrong = ("apps", "v1", "earshot", "deployments", deployment(hostNetwrok=True))
+    status, message = await refused(call, custom.create_namespaced_custom_object, *wrong)
+    assert (status, "hostNetwrok" in message) == (422, True)
+    for wrong in ({"image": ""}, {"locales": []}, {"deadline": "31s"}, {"scale": {"min": 0}}, {"colour": "red"}):
+        status, message = await refused(call, custom.create_namespaced_custom_object, *SKILLS, skill(**wrong))
+        assert (status, next(iter(wrong)) in message) == (422, True), wrong
+    assert (await refused(call, custom.create_namespaced_custom_object, *SKILLS, skill("Not_A_Name")))[0] == 422
+
+
+async def test_a_finalizer_is_waited_for(client, call):
+    """Deleted is marked, and gone when the last finalizer is."""
+    api = CoreV1Api(client())
+    await call(api.create_namespaced_config_map, "earshot", config_map(finalizers=["a/b"]))
+    await call(api.delete_namespaced_config_map, "map", "earshot")
+    found = await call(api.read_namespaced_config_map, "map", "earshot")
+    assert found.metadata.deletion_timestamp is not None
+    await call(api.patch_namespaced_config_map, "map", "earshot", {"metadata": {"finalizers": None}})
+    assert (await refused(call, api.read_namespaced_config_map, "map", "earshot"))[0] == 404
+
+
+async def test_what_is_owned_goes_with_its_owner(client, call, double):
+    """At once, and also what is made for an owner that is gone already."""
+    api = CoreV1Api(client())
+    custom = CustomObjectsApi(client())
+    owner = (await call(custom.create_namespaced_custom_object, *SKILLS, skill()))["metadata"]
+    reference = {"apiVersion": "earshot.dev/v1alpha1", "kind": "Skill", "name": "clock", "uid": owner["uid"]}
+    await call(api.create_namespaced_config_map, "earshot", config_map(ownerReferences=[reference]))
+    await call(custom.delete_namespaced_custom_object, *SKILLS, "clock")
+    assert double.server.find("v1", "ConfigMap", "map", "earshot") is None
+    await call(api.create_namespaced_config_map, "earshot", config_map(ownerReferences=[reference]))
+    assert double.server.find("v1", "ConfigMap", "map", "earshot") is None
+
+
+async def test_patches_of_every_kind(client, call):
+    """JSON, merge and strategic merge: the last one knows that containers are a map by name."""
+    api = AppsV1Api(client())
+    await call(api.create_namespaced_deployment, "earshot", deployment())
+    more = {"spec": {"template": {"spec": {"containers": [{"name": "d", "image": "j:1"}]}}}}
+    patched = await call(api.patch_namespaced_deployment, "x", "earshot", more)
+    assert [each.name for each in patched.spec.template.spec.containers] == ["c", "d"]
+    wrong = [{"op": "test", "path": "/metadata/name", "value": "y"}]
+    assert (await refused(call, api.patch_namespaced_deployment, "x", "earshot", wrong))[0] == 422
+    moved = [{"op": "replace", "path": "/spec/replicas", "value": 3}]
+    assert (await call(api.patch_namespaced_deployment, "x", "earshot", moved)).spec.replicas == 3
+    selector = {"spec": {"selector": {"matchLabels": {"app": "y"}}}}
+    assert (await refused(call, api.patch_namespaced_deployment, "x", "earshot", selector))[0] == 422
+
+
+async def test_apply_owns_what_it_applied(client, call):
+    """What a manager no longer applies goes; what others wrote stays."""
+    api = AppsV1Api(client())
+
+    def apply(content, manager="one"):
+        return api.patch_namespaced_deployment(
+            "x", "earshot", content, field_manager=manager, force=True, _content_type="application/apply-patch+yaml"
+        )
+
+    content = deployment()
+    content["metadata"]["annotations"] = {"mine": "1"}
+    await call(apply, content)
+    await call(api.patch_namespaced_deployment, "x", "earshot", {"spec": {"replicas": 4}})
+    del content["metadata"]["annotations"]
+    found = await call(apply, content)
+    assert (found.spec.replicas, found.metadata.annotations) == (4, None)
+    again = await call(apply, content)
+    assert again.metadata.resource_version == found.metadata.resource_version
+
+
+async def test_a_watch_tells_everything_once(client, call, double):
+    """From a version on, in order, until what it asks for is too old: 410."""
+    api = CoreV1Api(client())
+    start = (await call(api.list_namespaced_config_map, "earshot")).metadata.resource_version
+
+    def follow(version, count, **more):
+        seen = []
+        options = {"resource_version": version, "timeout_seconds": 10, **more}
+        for event in watch.Watch().stream(api.list_namespaced_config_map, "earshot", **options):
+            seen.append((event["type"], event["object"].metadata.labels))
+            if len(seen) == count:
+                return seen
+        return seen
+
+    following = asyncio.create_task(call(follow, start, 3))
+    selected = asyncio.create_task(call(follow, start, 2, label_selector="a in (1)"))
+    await call(api.create_namespaced_config_map, "earshot", config_map(labels={"a": "1"}))
+    await call(api.patch_namespaced_config_map, "map", "earshot", {"metadata": {"labels": {"a": "2"}}})
+    await call(api.delete_namespaced_config_map, "map", "earshot")
+    assert await following == [("ADDED", {"a": "1"}), ("MODIFIED", {"a": "2"}), ("DELETED", {"a": "2"})]
+    assert [type_ for type_, _ in await selected] == ["ADDED", "DELETED"], "what is selected no more is gone"
+    double.server.store.forget()
+    status, _ = await refused(call, follow, start, 1)
+    assert status == 410
+
+
+async def test_rights_are_those_of_roles(client, call, double):
+    """A service account may do what a role that is bound to it lists, in its namespace; nobody may do anything."""
+    double.server.create(
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "Role",
+            "metadata": {"name": "reader"},
+            "rules": [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"], "resourceNames": ["map"]}],
+        },
+        "earshot",
+    )
+    double.server.create(
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "RoleBinding",
+            "metadata": {"name": "reader"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "reader"},
+            "subjects": [{"kind": "ServiceAccount", "name": "me"}],
+        },
+        "earshot",
+    )
+    api = CoreV1Api(client("sa:earshot:me"))
+    assert (await refused(call, api.read_namespaced_config_map, "map", "earshot"))[0] == 404
+    assert (await refused(call, api.read_namespaced_config_map, "other", "earshot"))[0] == 403
+    assert (await refused(call, api.read_namespaced_config_map, "map", "default"))[0] == 403
+    assert (await refused(call, api.list_namespaced_config_map, "earshot"))[0] == 403
+    nobody = CoreV1Api(client("nobody"))
+    assert (await refused(call, nobody.list_namespaced_config_map, "earshot"))[0] == 401
