@@ -1,0 +1,56 @@
+"""What the operator consists of."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import kopf
+from kubernetes.config import ConfigException
+
+from earshot_chassis.service import Service
+from earshot_operator.credentials import Issuer, load_signing
+from earshot_operator.describing import describe
+from earshot_operator.errors import ClusterUnreachableError
+from earshot_operator.handlers import Handlers, operator_settings
+from earshot_operator.kube import Kube, connect
+from earshot_operator.reconciling import Reconciler, Tools
+from earshot_operator.registration import Registrations
+from earshot_operator.settings import OperatorSettings
+
+
+def composition(settings: OperatorSettings) -> Callable[[Service], Awaitable[None]]:
+    """Return what composes the service.
+
+    Args:
+        settings: The operator's own.
+    """
+
+    async def compose(service: Service) -> None:
+        load_signing(settings.signing_folder)
+        try:
+            client = connect()
+        except ConfigException as error:
+            raise ClusterUnreachableError(f"no cluster is named: {error}") from error
+        reconciler = Reconciler(
+            Tools(
+                kube=Kube(client, settings.namespace),
+                registrations=Registrations(service.bus),
+                issuer=Issuer(settings.signing_folder, settings.credential_days),
+                describe=describe,
+                platform=settings.platform(),
+                grpc_port=settings.grpc_port,
+            )
+        )
+        handlers = Handlers(reconciler, poll_s=settings.poll_s, resync_s=settings.resync_s)
+
+        async def operate() -> None:
+            await kopf.operator(
+                registry=handlers.registry(),
+                settings=operator_settings(),
+                standalone=True,
+                namespaces=[settings.namespace],
+            )
+
+        service.add_task("operate", operate)
+
+    return compose

@@ -1,0 +1,1 @@
+"""What a Skill becomes and how it is doing: no I/O, no protobuf, no clock."""

@@ -1,0 +1,130 @@
+"""What a Skill becomes: every object that the operator applies, but for the Secret.
+
+The pod is that of deploy/components/service-pod; a test compares them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from earshot_operator.core.networks import network_policy
+from earshot_operator.core.platform import Platform
+from earshot_operator.core.pods import GRPC_PORT, HTTP_PORT, pod_template
+from earshot_operator.core.scaling import scaled_object
+from earshot_operator.core.skill import API_VERSION, KIND, Skill
+
+Object = dict[str, Any]
+PART_OF = "app.kubernetes.io/part-of"
+NAME = "app.kubernetes.io/name"
+# On pods: which template they are of. Unlike Kubernetes' own it says the same before and after.
+REVISION = "earshot.dev/revision"
+SKILL = "earshot.dev/skill"
+
+
+def labels(skill: Skill) -> dict[str, str]:
+    """Return what every object of a skill is labelled with."""
+    return {NAME: skill.name, PART_OF: "earshot", "app.kubernetes.io/component": "skill", SKILL: skill.id}
+
+
+def selector(skill: Skill) -> dict[str, str]:
+    """Return what its pods are found by."""
+    return {NAME: skill.name, PART_OF: "earshot"}
+
+
+def metadata(skill: Skill, name: str = "") -> Object:
+    """Return an object's metadata: the Skill owns it, and takes it along when it goes."""
+    return {
+        "name": name or skill.name,
+        "namespace": skill.namespace,
+        "labels": labels(skill),
+        "ownerReferences": [
+            {
+                "apiVersion": API_VERSION,
+                "kind": KIND,
+                "name": skill.id,
+                "uid": skill.uid,
+                "controller": True,
+                "blockOwnerDeletion": True,
+            }
+        ],
+    }
+
+
+def desired_template(skill: Skill, platform: Platform, credential: str) -> Object:
+    """Return the pod template with its revision.
+
+    Args:
+        skill: What runs.
+        platform: Where.
+        credential: Id of the bus credential: another one is another template, so that pods are replaced in time.
+    """
+    template = pod_template(skill, platform, labels(skill), selector(skill), credential)
+    digest = hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()[:10]
+    template["metadata"]["labels"][REVISION] = digest
+    return template
+
+
+def deployment(skill: Skill, platform: Platform, template: Object) -> Object:
+    """Return the Deployment of a template. It says nothing of replicas: those are the autoscaler's."""
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": metadata(skill),
+        "spec": {
+            "revisionHistoryLimit": 5,
+            "progressDeadlineSeconds": platform.progress_deadline_s,
+            "selector": {"matchLabels": selector(skill)},
+            # One more, ready, before one less: an update that fails takes nothing away.
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": 0}},
+            "template": template,
+        },
+    }
+
+
+def surroundings(skill: Skill, platform: Platform) -> tuple[Object, ...]:
+    """Return everything else, in the order in which it is applied."""
+    return (
+        {
+            "apiVersion": "v1",
+            "kind": "ServiceAccount",
+            "metadata": metadata(skill),
+            "automountServiceAccountToken": False,
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": metadata(skill),
+            "spec": {
+                "clusterIP": "None",
+                "selector": selector(skill),
+                "ports": [
+                    {"name": "grpc", "port": GRPC_PORT, "targetPort": "grpc", "appProtocol": "kubernetes.io/h2c"},
+                    {"name": "http", "port": HTTP_PORT, "targetPort": "http"},
+                ],
+            },
+        },
+        {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "NetworkPolicy",
+            "metadata": metadata(skill),
+            "spec": network_policy(skill, platform, selector(skill)),
+        },
+        {
+            "apiVersion": "policy/v1",
+            "kind": "PodDisruptionBudget",
+            "metadata": metadata(skill),
+            "spec": {
+                "maxUnavailable": 1,
+                "unhealthyPodEvictionPolicy": "AlwaysAllow",
+                "selector": {"matchLabels": selector(skill)},
+            },
+        },
+        {
+            "apiVersion": "keda.sh/v1alpha1",
+            "kind": "ScaledObject",
+            "metadata": metadata(skill),
+            "spec": scaled_object(skill, platform),
+        },
+    )

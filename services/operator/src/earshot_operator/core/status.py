@@ -1,0 +1,208 @@
+"""How a skill is doing: conditions, what serves, and what is worth an event.
+
+Available     True: at least one replica serves and is registered
+Progressing   True: something is under way
+Degraded      True: it is not as the spec says and will not become so by itself; what serves goes on
+Registered    True: the registry offers a version of it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from earshot_operator.core.observed import Pod, Rollout
+from earshot_operator.core.verdicts import Choice, Refusal
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """Everything that the status is made from.
+
+    Attributes:
+        pods: Those that stay.
+        rollout: The Deployment's.
+        choice: Which template runs; None if it could not be chosen.
+        registered: Version by instance, of leases that hold.
+        problem: Reason and message of what keeps the operator from doing its work.
+        expires: When the bus credential does, as Kubernetes writes times; empty: there is none.
+    """
+
+    pods: tuple[Pod, ...] = ()
+    rollout: Rollout
+    choice: Choice | None = None
+    registered: Mapping[str, str]
+    problem: tuple[str, str] | None = None
+    expires: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happening:
+    """Something worth an event.
+
+    Attributes:
+        warning: Whether somebody ought to look.
+        reason: Of the condition.
+        message: Of the condition.
+        after: When what it follows began: tells two alike from each other.
+    """
+
+    warning: bool
+    reason: str
+    message: str
+    after: str
+
+
+def status_of(observed: Observed, generation: int, before: Mapping[str, Any], now: str) -> Object:
+    """Return the whole status.
+
+    Args:
+        observed: What there is.
+        generation: Of the spec that was looked at.
+        before: The status as it is.
+        now: The present moment, as Kubernetes writes it.
+    """
+    serving = [pod for pod in observed.pods if pod.ready and pod.name in observed.registered]
+    told = {
+        "Available": _available(observed, serving),
+        "Progressing": _progressing(observed),
+        "Degraded": _degraded(observed, serving),
+        "Registered": _registered(observed),
+    }
+    versions: dict[tuple[str, str, str], int] = {}
+    for pod in serving:
+        key = (observed.registered[pod.name], pod.image, pod.revision)
+        versions[key] = versions.get(key, 0) + 1
+    made: Object = {
+        "observedGeneration": generation,
+        "ready": len(serving),
+        "version": max(versions, key=lambda key: versions[key])[0] if versions else "",
+        "versions": [
+            {"version": version, "image": image, "revision": revision, "ready": count}
+            for (version, image, revision), count in sorted(versions.items())
+        ],
+        "conditions": [
+            _condition(before.get("conditions", []), type_, each, generation, now) for type_, each in told.items()
+        ],
+    }
+    if observed.expires:
+        made["credentialExpires"] = observed.expires
+    refusal = observed.choice.refusal if observed.choice is not None else read_refusal(before)
+    if refusal is not None:
+        made["refused"] = {
+            "image": refusal.image,
+            "revision": refusal.revision,
+            "reason": refusal.reason,
+            "message": refusal.message,
+        }
+    return made
+
+
+def settled(status: Mapping[str, Any]) -> bool:
+    """Tell whether there is nothing to wait for."""
+    said = {each["type"]: each["status"] for each in status["conditions"]}
+    return (said["Progressing"], said["Available"], said["Degraded"]) == ("False", "True", "False")
+
+
+def happenings(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Happening]:
+    """Return what has changed between two statuses and is worth an event."""
+    known = {each["type"]: each for each in before.get("conditions", [])}
+    found = []
+    for each in after["conditions"]:
+        old = known.get(each["type"])
+        if old is not None and (old["status"], old["reason"]) == (each["status"], each["reason"]):
+            continue
+        bad = (each["type"], each["status"]) in {("Degraded", "True"), ("Available", "False")}
+        if each["type"] == "Registered" or (old is None and (each["status"], each["type"]) == ("False", "Degraded")):
+            continue
+        if old is None and bad and each["type"] == "Available":
+            # It has just been made: of course it does not serve yet.
+            continue
+        began = old["lastTransitionTime"] if old is not None else ""
+        found.append(Happening(warning=bad, reason=each["reason"], message=each["message"], after=began))
+    return found
+
+
+def read_refusal(status: Mapping[str, Any]) -> Refusal | None:
+    """Return the refusal that a status holds."""
+    held = status.get("refused")
+    return Refusal(**{name: held[name] for name in ("revision", "image", "reason", "message")}) if held else None
+
+
+Told = tuple[bool, str, str]
+
+
+def _available(observed: Observed, serving: Sequence[Pod]) -> Told:
+    if serving:
+        images = ", ".join(sorted({f"{observed.registered[pod.name]} ({pod.image})" for pod in serving}))
+        return True, "Serving", f"{_replicas(len(serving))} of {images}"
+    if any(pod.ready for pod in observed.pods):
+        return False, "NotRegistered", "a replica is ready and the registry does not know it yet"
+    return False, "NoReplicaReady", _trouble(observed.pods) or "no replica is ready"
+
+
+def _progressing(observed: Observed) -> Told:
+    choice, rollout = observed.choice, observed.rollout
+    if observed.problem is not None or choice is None:
+        return False, "Blocked", observed.problem[1] if observed.problem else ""
+    if rollout.late:
+        return False, "DeadlineExceeded", _trouble(observed.pods) or "the rollout has stood still for too long"
+    if not rollout.done:
+        updated = min(rollout.updated, rollout.wanted)
+        return True, "RollingOut", f"{updated} of {_replicas(rollout.wanted)} updated, {rollout.available} available"
+    return _rolled_out(observed, choice)
+
+
+def _rolled_out(observed: Observed, choice: Choice) -> Told:
+    if choice.refusal is not None:
+        return False, "Refused", choice.refusal.message
+    if not choice.is_verified:
+        return True, "WaitingForDescribe", "no replica has answered Describe yet"
+    missing = [pod.name for pod in observed.pods if pod.name not in observed.registered]
+    if missing:
+        return True, "WaitingForRegistration", f"{_replicas(len(missing))} not in the registry yet"
+    image = choice.template["spec"]["containers"][0]["image"]
+    return False, "UpToDate", f"{_replicas(observed.rollout.wanted)} of {image}"
+
+
+def _degraded(observed: Observed, serving: Sequence[Pod]) -> Told:
+    keeps = f"; {serving[0].image} keeps serving" if serving else ""
+    if observed.problem is not None:
+        return True, *observed.problem
+    if observed.choice is not None and observed.choice.refusal is not None:
+        refusal = observed.choice.refusal
+        return True, refusal.reason, refusal.message + (keeps if serving and serving[0].image != refusal.image else "")
+    if observed.rollout.late:
+        why = _trouble(observed.pods) or "the new replicas did not become ready in time"
+        return True, "UpdateFailed" if serving else "NotStarted", why + keeps
+    return False, "AsExpected", ""
+
+
+def _registered(observed: Observed) -> Told:
+    versions = sorted(set(observed.registered.values()))
+    return (True, "Leased", ", ".join(versions)) if versions else (False, "NoLease", "no replica holds a lease")
+
+
+def _trouble(pods: Sequence[Pod]) -> str:
+    return next((f"{pod.name}: {pod.trouble}" for pod in pods if pod.trouble), "")
+
+
+def _replicas(count: int) -> str:
+    return f"{count} replica{'' if count == 1 else 's'}"
+
+
+def _condition(present: Sequence[Mapping[str, Any]], type_: str, told: Told, generation: int, now: str) -> Object:
+    said = "True" if told[0] else "False"
+    before = next((each for each in present if each["type"] == type_), None)
+    since = before["lastTransitionTime"] if before is not None and before["status"] == said else now
+    return {
+        "type": type_,
+        "status": said,
+        "reason": told[1],
+        "message": told[2],
+        "lastTransitionTime": since,
+        "observedGeneration": generation,
+    }

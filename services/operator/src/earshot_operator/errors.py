@@ -1,0 +1,65 @@
+"""What can go wrong in the operator.
+
+RetryableError
+├── ClusterUnavailableError   cluster_unavailable: the API server does not answer, or changed its mind; asked again
+└── NotDescribedError         not_described: a skill does not answer Describe yet
+PermanentError
+├── InvalidSkillError         invalid_skill: a Skill that the definition lets through and that can't run all the same
+├── RejectedError             rejected: the API server refuses an object, for what is in it
+├── ForbiddenError            forbidden: the operator's Role lacks a right
+├── ClusterUnreachableError   cluster_not_named: there is neither a service account nor a kubeconfig
+└── SigningKeyError           signing_key_missing: there is no key to sign credentials with
+"""
+
+from __future__ import annotations
+
+from earshot_chassis.errors import InvalidInputError, PermanentError, RetryableError
+
+
+class ClusterUnavailableError(RetryableError):
+    """The API server does not answer, or somebody else changed the object meanwhile."""
+
+    code = "cluster_unavailable"
+    stage = "operator"
+
+
+class NotDescribedError(RetryableError):
+    """A skill does not answer Describe yet."""
+
+    code = "not_described"
+    stage = "operator"
+
+
+class InvalidSkillError(InvalidInputError):
+    """A Skill that the definition lets through and that can't run all the same."""
+
+    code = "invalid_skill"
+    stage = "operator"
+
+
+class RejectedError(PermanentError):
+    """The API server refuses an object, for what is in it."""
+
+    code = "rejected"
+    stage = "operator"
+
+
+class ForbiddenError(PermanentError):
+    """The operator's Role lacks a right."""
+
+    code = "forbidden"
+    stage = "operator"
+
+
+class SigningKeyError(PermanentError):
+    """There is no key to sign credentials with."""
+
+    code = "signing_key_missing"
+    stage = "operator"
+
+
+class ClusterUnreachableError(PermanentError):
+    """There is neither a service account nor a kubeconfig."""
+
+    code = "cluster_not_named"
+    stage = "operator"

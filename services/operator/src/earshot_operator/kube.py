@@ -1,0 +1,160 @@
+"""The operator's requests to the API server: few, by URL, through the kubernetes client's own connection.
+
+Everything that it makes is applied by the server (server-side apply): the same request again changes nothing, whoever made
+the first one and whether or not its answer arrived.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+from kubernetes import config
+from kubernetes.client import ApiClient, Configuration
+from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import HTTPError
+
+from earshot_operator.errors import ClusterUnavailableError, ForbiddenError, RejectedError
+
+Object = dict[str, Any]
+T = TypeVar("T")
+MANAGER = "earshot-operator"
+_TIMEOUT_S = 10.0
+_PLURALS = {
+    "Deployment": "deployments",
+    "Event": "events",
+    "NetworkPolicy": "networkpolicies",
+    "Pod": "pods",
+    "PodDisruptionBudget": "poddisruptionbudgets",
+    "ScaledObject": "scaledobjects",
+    "Secret": "secrets",
+    "Service": "services",
+    "ServiceAccount": "serviceaccounts",
+    "Skill": "skills",
+}
+_NOT_FOUND, _FORBIDDEN, _CONFLICT, _INVALID = 404, 403, 409, (400, 422)
+_APPLY, _MERGE = "application/apply-patch+yaml", "application/merge-patch+json"
+
+
+def connect() -> ApiClient:
+    """Return a client: the pod's own account, or what KUBECONFIG names.
+
+    Raises:
+        kubernetes.config.ConfigException: There is neither.
+    """
+    configuration = Configuration()
+    if "KUBERNETES_SERVICE_HOST" in os.environ:
+        config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+    else:
+        # The client itself reads KUBECONFIG when it is imported.
+        file = os.environ.get("KUBECONFIG")
+        config.load_kube_config(file, client_configuration=configuration)  # type: ignore[no-untyped-call]
+    return ApiClient(configuration)
+
+
+class Kube:
+    """One namespace.
+
+    Args:
+        client: Connected by `connect`.
+        namespace: Which.
+    """
+
+    def __init__(self, client: ApiClient, namespace: str) -> None:
+        self._client = client
+        self.namespace = namespace
+
+    async def get(self, api_version: str, kind: str, name: str) -> Object | None:
+        """Return an object; None if it is not there."""
+        return await self._ask("GET", self._path(api_version, kind, name), missing=None)
+
+    async def pods(self, labels: Mapping[str, str]) -> list[Object]:
+        """Return the pods that carry labels."""
+        query = {"labelSelector": ",".join(f"{name}={value}" for name, value in labels.items())}
+        found = await self._ask("GET", self._path("v1", "Pod"), query=query)
+        return list(found["items"]) if found else []
+
+    async def apply(self, content: Object) -> None:
+        """Make an object what it is to be."""
+        path = self._path(content["apiVersion"], content["kind"], content["metadata"]["name"])
+        query = {"fieldManager": MANAGER, "force": "true"}
+        await self._ask("PATCH", path, query=query, content_type=_APPLY, body=content)
+
+    async def patch_status(self, api_version: str, kind: str, name: str, status: Object) -> None:
+        """Merge a status; nothing happens if the object is gone."""
+        path = f"{self._path(api_version, kind, name)}/status"
+        await self._ask("PATCH", path, content_type=_MERGE, body={"status": status}, missing=None)
+
+    async def delete(self, api_version: str, kind: str, name: str) -> None:
+        """Delete an object, if it is there."""
+        await self._ask("DELETE", self._path(api_version, kind, name), body={}, missing=None)
+
+    async def create(self, content: Object) -> None:
+        """Create an object, unless one of that name is there."""
+        path = self._path(content["apiVersion"], content["kind"])
+        await self._ask("POST", path, body=content, there=None)
+
+    def _path(self, api_version: str, kind: str, name: str = "") -> str:
+        root = "/api" if "/" not in api_version else "/apis"
+        path = f"{root}/{api_version}/namespaces/{self.namespace}/{_PLURALS[kind]}"
+        return f"{path}/{name}" if name else path
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        content_type: str = "application/json",
+        body: Object | None = None,
+        **excused: None,
+    ) -> Object | None:
+        """Ask; `missing` excuses 404 and `there` 409, with None as the answer.
+
+        Raises:
+            ClusterUnavailableError: No answer, or one that may be another one later.
+            ForbiddenError: The Role lacks a right.
+            RejectedError: The object is not valid.
+        """
+
+        def ask() -> tuple[int, bytes]:
+            headers = {"Accept": "application/json", "Content-Type": content_type, "User-Agent": MANAGER}
+            self._client.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
+            url = f"{self._client.configuration.host}{path}" + (f"?{urlencode(query)}" if query else "")
+            sent = json.dumps(body) if content_type == _APPLY else body
+            answer = self._client.call_api(method, url, headers, sent, _request_timeout=_TIMEOUT_S)
+            return answer.status, answer.read()  # type: ignore[no-untyped-call]
+
+        try:
+            status, content = await _in_thread(ask)
+        except (ApiException, HTTPError, OSError) as error:
+            raise ClusterUnavailableError(f"{method} {path}: {type(error).__name__}") from error
+        if status < 300:
+            return dict(json.loads(content))
+        if (status == _NOT_FOUND and "missing" in excused) or (status == _CONFLICT and "there" in excused):
+            return None
+        told = f"{method} {path}: {status} {_message(content)}"
+        if status == _FORBIDDEN:
+            raise ForbiddenError(told)
+        raise RejectedError(told) if status in _INVALID else ClusterUnavailableError(told)
+
+
+async def _in_thread(function: Callable[[], T]) -> T:
+    """Call something that blocks; one that is cancelled still ends first, so that nothing is written behind its back."""
+    task = asyncio.ensure_future(asyncio.to_thread(function))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
+
+
+def _message(content: bytes) -> str:
+    try:
+        return str(json.loads(content)["message"])[:300]
+    except (ValueError, KeyError, TypeError):
+        return ""

@@ -1,0 +1,70 @@
+"""What the registry knows of a skill.
+
+Skills register themselves, by a lease that each replica renews (ADR 0006); the operator gives them the right to, waits until
+they have, and deletes what a skill that is gone for good has left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nats.errors import Error as NatsError
+from nats.js.errors import APIError
+
+from earshot_chassis.bus import Bus
+from earshot_chassis.errors import RetryableError
+from earshot_registry import RegistryUnavailableError
+from earshot_registry.listing import list_bucket
+from earshot_registry.wire import description_entries, endpoint_entries
+from earshot_topology.streams import SKILL_ENDPOINTS, SKILLS
+
+# A deleted entry leaves a marker, for readers to see.
+_MARKER_TTL_S = 3600.0
+
+
+class Registrations:
+    """The two buckets, as the operator sees them.
+
+    Args:
+        bus: Its connection may list both buckets, and delete from them.
+    """
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def leases(self, skill_id: str) -> Mapping[str, str]:
+        """Return the version by instance of every replica whose lease holds, and whose description is there.
+
+        Raises:
+            RetryableError: The buckets can't be listed.
+        """
+        try:
+            skills = await list_bucket(self._bus.client, SKILLS.bucket)
+            endpoints = await list_bucket(self._bus.client, SKILL_ENDPOINTS.bucket)
+        except RegistryUnavailableError as error:
+            raise RetryableError(str(error), code=error.code) from error
+        described = {each.skill for each in description_entries(skills.entries) if each.value is not None}
+        return {
+            each.instance_id: each.skill.version
+            for each in endpoint_entries(endpoints.entries)
+            if each.value is not None and each.skill.skill_id == skill_id and each.skill in described
+        }
+
+    async def withdraw(self, skill_id: str) -> None:
+        """Delete everything that is registered of a skill. Replicas that still live register again.
+
+        Raises:
+            RetryableError: It could not be deleted.
+        """
+        try:
+            for bucket in (SKILLS.bucket, SKILL_ENDPOINTS.bucket):
+                listed = await list_bucket(self._bus.client, bucket)
+                for entry in listed.entries:
+                    if entry.value is not None and entry.key.startswith(f"{skill_id}."):
+                        await self._bus.jetstream.publish(
+                            f"$KV.{bucket}.{entry.key}",
+                            headers={"KV-Operation": "PURGE", "Nats-Rollup": "sub"},
+                            msg_ttl=_MARKER_TTL_S,
+                        )
+        except (NatsError, APIError, RegistryUnavailableError, OSError) as error:
+            raise RetryableError(f"{skill_id} is still registered: {type(error).__name__}") from error

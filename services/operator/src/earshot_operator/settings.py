@@ -1,0 +1,45 @@
+"""Settings of the operator, read from EARSHOT_OPERATOR_* variables by the composition root."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from earshot_operator.core.platform import Platform
+
+
+class OperatorSettings(BaseSettings):
+    """What differs between deployments."""
+
+    model_config = SettingsConfigDict(env_prefix="EARSHOT_OPERATOR_", frozen=True, extra="ignore")
+
+    namespace: str = Field("earshot", description="Whose Skills it looks after, and where it has its rights.")
+    signing_folder: Path = Field(
+        Path("/var/run/earshot/signing"),
+        description="Files seed (of the scoped signing key of skills) and account (public key of its account).",
+    )
+    credential_days: float = Field(30.0, gt=0, le=3650, description="How long a bus credential lasts; renewed at 2/3.")
+    progress_deadline_s: int = Field(600, ge=1, description="How long a rollout may stand still before it has failed.")
+    poll_s: float = Field(1.0, gt=0, description="How often it looks while something is under way.")
+    resync_s: float = Field(60.0, gt=0, description="How often it looks when nothing is: against drift.")
+    grpc_port: int = Field(50_051, ge=1, le=65_535, description="Where skills listen.")
+    bus_config: str = Field("bus", description='ConfigMap whose key "url" is the bus that skills connect to.')
+    scheduler_target: str = Field("dns:///scheduler:50051", description="Where skills reach the scheduler.")
+    otlp_endpoint: str = Field("", description="Where skills send traces; empty: nowhere.")
+    prometheus_url: str = Field("", description="Where KEDA asks for calls in progress; empty: skills scale on CPU.")
+    monitoring_endpoint: str = Field("nats:8222", description="Where KEDA asks nats-server for lag.")
+    account: str = Field("EARSHOT", description="The account that KEDA asks for.")
+
+    def platform(self) -> Platform:
+        """Return what skills are told of their surroundings."""
+        return Platform(
+            bus_config=self.bus_config,
+            scheduler_target=self.scheduler_target,
+            otlp_endpoint=self.otlp_endpoint,
+            prometheus_url=self.prometheus_url,
+            monitoring_endpoint=self.monitoring_endpoint,
+            account=self.account,
+            progress_deadline_s=self.progress_deadline_s,
+        )

@@ -1,0 +1,14 @@
+"""One bus for the tests of a file."""
+
+from __future__ import annotations
+
+import pytest
+
+from support.kube.operating import bus
+
+
+@pytest.fixture
+async def stack(tmp_path):
+    """A bus of its own."""
+    async with bus(tmp_path / "bus") as running:
+        yield running
