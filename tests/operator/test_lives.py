@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 
 import nats
+import pytest
 
 from earshot_registry.listing import list_bucket
 from earshot_topology.jwt import read_claims
@@ -12,6 +13,7 @@ from support.kube.access import rights
 from support.kube.images import Toy
 from support.kube.operating import operating
 
+pytestmark = pytest.mark.timeout(240)
 OWNED = (
     ("v1", "ServiceAccount"),
     ("v1", "Service"),

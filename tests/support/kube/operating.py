@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[3]
 DEPLOY = ROOT / "deploy"
 ACCOUNT = f"sa:{NAMESPACE}:operator"
 SKILL = ("earshot.dev/v1alpha1", "Skill")
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 @dataclass(slots=True)
@@ -133,13 +133,11 @@ class Operating:
         except TimeoutError:
             raise AssertionError(f"never: {self.status()}\n{self.log[-4000:]}") from None
 
-    async def serving(self, version: str, name: str = "toy") -> None:
+    async def serving(self, version: str, name: str = "toy", patience_s: float = PATIENCE_S) -> None:
         """Wait until a version serves and there is nothing left to do."""
+        wanted = (("False", "UpToDate"), version)
         await self.until(
-            lambda: (
-                (self.condition("Progressing", name), self.status(name).get("version"))
-                == (("False", "UpToDate"), version)
-            )
+            lambda: (self.condition("Progressing", name), self.status(name).get("version")) == wanted, patience_s
         )
 
 
