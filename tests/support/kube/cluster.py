@@ -48,13 +48,18 @@ class Cluster:
 
 @contextlib.asynccontextmanager
 async def cluster(
-    folder: Path, images: Mapping[str, Start] | None = None, *, definitions: Iterable[Path] = ()
+    folder: Path,
+    images: Mapping[str, Start] | None = None,
+    *,
+    definitions: Iterable[Path] = (),
+    controllers: bool = True,
 ) -> AsyncIterator[Cluster]:
     """Run a server on a free port.
 
     Args:
         folder: Where pods have their volumes.
         images: What each image starts; None: there are Deployments, and no pod ever starts.
+        controllers: Whether anybody works on Deployments.
         definitions: Files of CustomResourceDefinitions to begin with.
     """
     server = ApiServer()
@@ -63,7 +68,7 @@ async def cluster(
     for path in definitions:
         server.create(yaml.safe_load(path.read_text()))
     kubelet = Kubelet(server, images, folder) if images is not None else None
-    tasks = [asyncio.create_task(Deployments(server).run())]
+    tasks = [asyncio.create_task(Deployments(server).run())] if controllers else []
     if kubelet is not None:
         tasks.append(asyncio.create_task(kubelet.run()))
     url = await server.start()

@@ -52,6 +52,7 @@ BUILT_IN = (
         status=True,
     ),
     Kind(group="policy", version="v1", plural="poddisruptionbudgets", name="PodDisruptionBudget", status=True),
+    Kind(group="coordination.k8s.io", version="v1", plural="leases", name="Lease"),
     Kind(group="networking.k8s.io", version="v1", plural="networkpolicies", name="NetworkPolicy"),
     Kind(group="rbac.authorization.k8s.io", version="v1", plural="roles", name="Role"),
     Kind(group="rbac.authorization.k8s.io", version="v1", plural="rolebindings", name="RoleBinding"),

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import yaml
-from aiohttp import web
+from aiohttp import ClientError, ClientSession, web
 
 from support.kube.access import Access, Asked
 from support.kube.admission import RefusedError, admit
@@ -178,6 +178,8 @@ class ApiServer:
         parts = [part for part in request.path.split("/") if part]
         if (document := self._document(parts)) is not None:
             return web.json_response(document)
+        if parts[4:5] == ["pods"] and parts[6:7] == ["proxy"]:
+            return await self._proxy(user, parts[3], parts[5], request)
         target = self._target(parts)
         asked = self._asked(request, user, target)
         self._require(asked)
@@ -188,6 +190,21 @@ class ApiServer:
         if asked.verb == "get":
             return web.json_response(self._present(target))
         return await self._write(request, asked, target)
+
+    async def _proxy(self, user: str, namespace: str, place: str, request: web.Request) -> web.Response:
+        name, _, port = place.partition(":")
+        kind = self.kinds.named("v1", "Pod")
+        self._require(Asked(user=user, verb="get", group="", resource="pods/proxy", namespace=namespace, name=name))
+        pod = self._present(Target(kind=kind, namespace=namespace, name=name, sub=""))
+        path = request.path_qs.split("/proxy", 1)[1]
+        try:
+            async with (
+                ClientSession() as session,
+                session.get(f"http://{pod['status']['podIP']}:{port}{path}") as answer,
+            ):
+                return web.Response(body=await answer.read(), status=answer.status, content_type=answer.content_type)
+        except ClientError as error:
+            raise FailedError(503, "ServiceUnavailable", f"error trying to reach service: {error}") from error
 
     def _require(self, asked: Asked) -> None:
         if not self.access.allowed(asked):

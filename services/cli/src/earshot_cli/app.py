@@ -8,7 +8,7 @@ import sys
 import typer
 from rich.console import Console
 
-from earshot_cli.commands import ask, attach, bus, demo, device, models, parked, turns, up
+from earshot_cli.commands import ask, attach, bus, cluster, demo, device, models, parked, turns, up
 from earshot_cli.errors import sentence
 from earshot_cli.lifetime import Interrupted
 from earshot_cli.output import write_json
@@ -28,6 +28,7 @@ app.add_typer(device.app, name="device")
 app.add_typer(models.app, name="models")
 app.add_typer(bus.app, name="bus")
 app.add_typer(parked.app, name="parked")
+app.add_typer(cluster.app, name="cluster")
 
 
 def main() -> None:

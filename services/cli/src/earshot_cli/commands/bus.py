@@ -31,7 +31,7 @@ def diff(*, url: Url = "", credentials: AdminCredentials = None, replicas: Repli
     """Show how the bus differs from what is declared. Exits 1 when it does."""
     output = Output(as_json=as_json)
     bus = find_bus(url, credentials)
-    drifts = lifetime.run(_diff(bus, _copies(replicas, bus)))
+    drifts = lifetime.run(diff_of(bus, _copies(replicas, bus)))
     output.show(*([line for drift in drifts for line in drift.lines()] or ["the bus holds what is declared"]))
     output.document({"drift": [_document(drift) for drift in drifts]})
     if drifts:
@@ -87,7 +87,12 @@ def _copies(given: int, bus: Bus) -> int:
     return copies
 
 
-async def _diff(bus: Bus, replicas: int) -> tuple[Drift, ...]:
+async def diff_of(bus: Bus, replicas: int) -> tuple[Drift, ...]:
+    """Return how a bus differs from what is declared.
+
+    Raises:
+        UnreachableError: It can't be asked.
+    """
     from nats.errors import Error  # noqa: PLC0415 - half a second that most commands don't need
 
     from earshot_topology.apply import connected, diff  # noqa: PLC0415

@@ -1,0 +1,123 @@
+"""What nats-servers say of themselves on their monitoring port, read through the API server's proxy to their pods."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from earshot_cli.cluster.access import Cluster, Object
+
+_MONITORING = 8222
+_SELECTOR = "app.kubernetes.io/name=nats"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """One nats-server.
+
+    Attributes:
+        pod: Where it runs.
+        version: "2.15.1".
+        jetstream: Whether it keeps streams.
+        control_line: The longest line with which a client may connect, in bytes.
+        ahead_s: How far its clock is ahead of ours.
+        unsure_s: By how much that may be wrong.
+        account_consumers: Consumers that it leads, from its own account of them.
+    """
+
+    pod: str
+    version: str
+    jetstream: bool
+    control_line: int
+    ahead_s: float
+    unsure_s: float
+    account_consumers: tuple[Lag, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lag:
+    """What waits for a consumer.
+
+    Attributes:
+        stream: Its stream.
+        durable: Its name.
+        pending: Messages that nobody has taken.
+        in_progress: Messages that somebody has, and has not finished.
+    """
+
+    stream: str
+    durable: str
+    pending: int
+    in_progress: int
+
+    def document(self) -> dict[str, Any]:
+        """Return it for programs."""
+        return asdict(self)
+
+
+def servers(cluster: Cluster) -> list[Server]:
+    """Ask every nats-server pod of the namespace.
+
+    Raises:
+        CliError: They can't be listed or asked.
+    """
+    pods = cluster.listed(cluster.within("v1", "pods"), labelSelector=_SELECTOR)
+    return [
+        _server(cluster, pod["metadata"]["name"]) for pod in pods if pod.get("status", {}).get("phase") == "Running"
+    ]
+
+
+def lags(found: list[Server]) -> list[Lag]:
+    """Return every consumer once, by stream and name: the leader's word."""
+    known: dict[tuple[str, str], Lag] = {}
+    for server in found:
+        for lag in server.account_consumers:
+            known[lag.stream, lag.durable] = lag
+    return [known[key] for key in sorted(known)]
+
+
+def _server(cluster: Cluster, pod: str) -> Server:
+    proxy = f"{cluster.within('v1', 'pods')}/{pod}:{_MONITORING}/proxy"
+    began = time.time()
+    general = cluster.get(f"{proxy}/varz")
+    took_s = time.time() - began
+    streams = cluster.get(f"{proxy}/jsz", accounts="true", streams="true", consumers="true", config="true")
+    return Server(
+        pod=pod,
+        version=str(general.get("version", "")),
+        jetstream=bool(general.get("jetstream")) and not streams.get("disabled", False),
+        control_line=int(general.get("max_control_line", 0)),
+        ahead_s=_moment(str(general["now"])) - (began + took_s / 2),
+        unsure_s=took_s / 2,
+        account_consumers=tuple(_consumers(streams)),
+    )
+
+
+def _consumers(content: Object) -> Iterator[Lag]:
+    for account in content.get("account_details") or []:
+        for stream in account.get("stream_detail") or []:
+            for consumer in stream.get("consumer_detail") or []:
+                if _leads(consumer) and (consumer.get("config") or {}).get("durable_name"):
+                    yield Lag(
+                        stream=stream["name"],
+                        durable=consumer["name"],
+                        pending=consumer.get("num_pending", 0),
+                        in_progress=consumer.get("num_ack_pending", 0),
+                    )
+
+
+def _leads(consumer: Mapping[str, Any]) -> bool:
+    """Tell whether who speaks is the consumer's leader: others know less than it does."""
+    cluster = consumer.get("cluster") or {}
+    # A server that stands alone is in no cluster; one that leads names itself, and its replicas beside it.
+    return not cluster or cluster.get("leader", "") not in {each["name"] for each in cluster.get("replicas") or []}
+
+
+def _moment(text: str) -> float:
+    """Read nats-server's time, which has nanoseconds."""
+    head, dot, tail = text.rstrip("Z").partition(".")
+    moment = datetime.fromisoformat(f"{head}+00:00").timestamp()
+    return moment + (float(f"0.{tail}") if dot else 0.0)

@@ -1,0 +1,254 @@
+"""earshot cluster status | doctor, as a shell runs it, against an API server of our own and a real nats-server behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from earshot_cli.app import app
+from earshot_cli.errors import sentence
+from earshot_topology import jwt
+from earshot_topology.apply import apply
+from support.kube import cluster
+from support.kube.operating import DEPLOY
+from support.nats import NatsServer, free_port
+
+EARSHOT = Path(sys.executable).parent / "earshot"
+# Where the bus's pod is: an address of its own, because the port is the usual one.
+ADDRESS = "127.77.4.22"
+PART_OF = {"app.kubernetes.io/part-of": "earshot"}
+
+
+async def earshot(kubeconfig, *arguments, environment=None):
+    """Run a command with a kubeconfig."""
+    return await asyncio.to_thread(
+        subprocess.run,
+        [str(EARSHOT), "cluster", *arguments],
+        env={**os.environ, "KUBECONFIG": str(kubeconfig), "COLUMNS": "200", **(environment or {})},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=50,
+    )
+
+
+@contextlib.asynccontextmanager
+async def monitored(folder):
+    """Run a nats-server that tells how it is at the pod's address."""
+    config = folder / "nats.conf"
+    config.write_text(f'http: "{ADDRESS}:8222"\nmax_control_line: 32768\n')
+    server = NatsServer(port=free_port(), storage=folder / "jetstream", config=config)
+    server.start()
+    try:
+        await server.ready()
+        client = await server.connect()
+        await apply(client.jetstream())
+        await client.jetstream().publish("turn.transcribed", b"x")
+        await client.close()
+        yield server
+    finally:
+        server.kill()
+
+
+def put(running, content, namespace="earshot"):
+    """Store an object with its status."""
+    status = content.pop("status", None)
+    made = running.server.create(content, namespace)
+    if status is not None:
+        running.server.set_status(made | {"status": status})
+
+
+def deployment(name, image, status, **labels):
+    """Return a Deployment."""
+    own = {"app.kubernetes.io/name": name, **PART_OF, **labels}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "labels": own},
+        "spec": {
+            "replicas": status["wanted"],
+            "selector": {"matchLabels": {"app.kubernetes.io/name": name}},
+            "template": {"metadata": {"labels": own}, "spec": {"containers": [{"name": "service", "image": image}]}},
+        },
+        "status": {"observedGeneration": 1} | {key: value for key, value in status.items() if key != "wanted"},
+    }
+
+
+def pod(name, of, image, *, ready=True, waiting=None, address="10.0.0.1"):
+    """Return a pod."""
+    state = {"waiting": waiting} if waiting else {"running": {}}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "labels": {"app.kubernetes.io/name": of, **PART_OF}},
+        "spec": {"nodeName": "node-1", "containers": [{"name": "service", "image": image}]},
+        "status": {
+            "phase": "Running",
+            "podIP": address,
+            "conditions": [{"type": "Ready", "status": "True" if ready else "False"}],
+            "containerStatuses": [{"name": "service", "restartCount": 2, "state": state}],
+        },
+    }
+
+
+def keda(version):
+    """Return KEDA's operator."""
+    content = deployment("keda-operator", f"kedacore/keda:{version}", {"wanted": 1, "readyReplicas": 1})
+    return content | {"metadata": {"name": "keda-operator", "labels": {"app.kubernetes.io/name": "keda-operator"}}}
+
+
+def secret(name, days):
+    """Return a Secret with a bus credential that lasts some days."""
+    signing = jwt.Keys.generate().skill_signing
+    file = jwt.skill_user(signing, "toy", expires=int(time.time() + days * 86_400))
+    data = {"user.creds": base64.b64encode(file.encode()).decode()}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": data}
+
+
+def lease(node, behind_s):
+    """Return a node's sign of life, by its own clock."""
+    moment = datetime.fromtimestamp(time.time() - behind_s, UTC).isoformat().replace("+00:00", "Z")
+    return {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {"name": node},
+        "spec": {"holderIdentity": node, "renewTime": moment},
+    }
+
+
+@contextlib.asynccontextmanager
+async def furnished(folder, *, keda_version="2.20.1"):
+    """Run a cluster in which asr is rolled out, nlu's update is stuck, and a skill was refused."""
+    definitions = [DEPLOY / "crds" / "skills.yaml", DEPLOY.parent / "tests" / "support" / "kube" / "crds" / "keda.yaml"]
+    # Nobody works on what is put there: its status is the test's.
+    async with cluster(folder, definitions=definitions, controllers=False) as running:
+        for name in ("keda", "kube-node-lease"):
+            running.server.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+        done = {"wanted": 2, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2}
+        put(running, deployment("asr", "registry.example/asr:0.1.0", done))
+        late = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}
+        stuck = {"wanted": 1, "replicas": 2, "updatedReplicas": 1, "readyReplicas": 1, "conditions": [late]}
+        put(running, deployment("nlu", "registry.example/nlu:0.2.0", stuck))
+        for number in (1, 2):
+            put(running, pod(f"asr-{number}", "asr", "registry.example/asr:0.1.0"))
+        put(running, pod("nlu-old", "nlu", "registry.example/nlu:0.1.0"))
+        waiting = {"reason": "ImagePullBackOff", "message": "not found"}
+        put(running, pod("nlu-new", "nlu", "registry.example/nlu:0.2.0", ready=False, waiting=waiting))
+        put(running, pod("nats-0", "nats", "nats:2.15", address=ADDRESS))
+        put(running, keda(keda_version), "keda")
+        put(running, lease("node-1", 0), "kube-node-lease")
+        conditions = [
+            {"type": "Available", "status": "True", "reason": "Serving", "message": "1 replica of 1.0.0 (toy:1)"},
+            {"type": "Progressing", "status": "False", "reason": "Refused", "message": ""},
+            {"type": "Degraded", "status": "True", "reason": "LocaleMissing", "message": "toy:2 is refused"},
+        ]
+        put(
+            running,
+            {
+                "apiVersion": "earshot.dev/v1alpha1",
+                "kind": "Skill",
+                "metadata": {"name": "toy"},
+                "spec": {"image": "toy:2", "locales": ["en-US"]},
+                "status": {"version": "1.0.0", "ready": 1, "conditions": conditions},
+            },
+        )
+        put(running, secret("bus-skill-toy", 20))
+        put(running, secret("bus-skill-old", -1))
+        yield running
+
+
+async def test_status_tells_what_runs_where(tmp_path):
+    """Versions, rollouts with their reasons, nodes, skills and the lag of consumers, for people and for programs."""
+    async with furnished(tmp_path) as running, monitored(tmp_path):
+        kubeconfig = running.kubeconfig(tmp_path)
+        for_people, for_programs = await asyncio.gather(
+            earshot(kubeconfig, "status"), earshot(kubeconfig, "status", "--json")
+        )
+    assert for_people.returncode == 0, for_people.stderr
+    lines = {line.split()[0]: line for line in for_people.stdout.splitlines() if line.strip()}
+    assert "2/2" in lines["asr"]
+    assert "done" in lines["asr"]
+    assert "node-1" in lines["asr"]
+    assert "0.2.0 (1 × 0.1.0)" in lines["nlu"]
+    assert "stuck: nlu-new: ImagePullBackOff: not found" in lines["nlu"]
+    assert "LocaleMissing" in lines["toy"]
+    assert lines["TURNS/nlu"].split()[1:] == ["1", "0"]
+    document = json.loads(for_programs.stdout)
+    assert [(each["name"], each["state"]) for each in document["services"]] == [("asr", "done"), ("nlu", "stuck")]
+    assert {"stream": "TURNS", "durable": "nlu", "pending": 1, "in_progress": 0} in document["consumers"]
+
+
+async def test_the_doctor_finds_what_is_wrong(tmp_path):
+    """An old KEDA, a stuck rollout, a refused skill, a credential that is over, a consumer that differs, a wrong clock."""
+    async with furnished(tmp_path, keda_version="2.16.0") as running, monitored(tmp_path) as server:
+        put(running, lease("node-2", 300), "kube-node-lease")
+        client = await server.connect()
+        await client.jetstream().delete_consumer("TURNS", "nlu")
+        await client.close()
+        named = ("--url", server.url, "--replicas", "1", "--json")
+        found = await earshot(running.kubeconfig(tmp_path), "doctor", *named)
+    assert found.returncode == 1
+    document = json.loads(found.stdout)
+    assert document["result"] == "failed"
+    failed = {(each["check"], each["message"]) for each in document["findings"] if each["result"] == "failed"}
+    told = "\n".join(sorted(f"{check}: {message}" for check, message in failed))
+    for expected in (
+        "keda: KEDA is 2.16.0; 2.20 or newer is needed",
+        "workloads: nlu is stuck: nlu-new: ImagePullBackOff: not found",
+        "skills: skill toy: LocaleMissing: toy:2 is refused",
+        "credentials: bus-skill-old has expired",
+        "bus: consumer TURNS/nlu: missing (earshot bus apply)",
+        "clocks: node node-2's clock is",
+    ):
+        assert expected in told
+    assert len(failed) == 6, told
+    fine = {each["check"] for each in document["findings"] if each["result"] == "ok"}
+    assert fine >= {"kubernetes", "definitions", "nats", "clocks", "credentials"}
+
+
+async def test_who_may_not_look_is_told(tmp_path, monkeypatch):
+    """No kubeconfig, no such context, nobody there, no user, no right: one sentence each, with a code."""
+    async with cluster(tmp_path, controllers=False) as running:
+        nobody, stranger = running.kubeconfig(tmp_path, "nobody"), running.kubeconfig(tmp_path, "sa:earshot:stranger")
+        config = running.kubeconfig(tmp_path)
+        away = tmp_path / "away"
+        away.write_text(config.read_text().replace(running.url, f"http://127.0.0.1:{free_port()}"))
+        cases = (
+            (tmp_path / "none", (), "cluster_not_named"),
+            (config, ("--context", "other"), "cluster_not_named"),
+            (away, (), "cluster_unreachable"),
+            (nobody, (), "cluster_unauthorized"),
+            (stranger, (), "cluster_forbidden"),
+        )
+        for kubeconfig, arguments, code in cases:
+            monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+            result = await asyncio.to_thread(CliRunner().invoke, app, ["cluster", "status", *arguments])
+            told, message = sentence(result.exception)
+            assert (told, "\n" in message) == (code, False), message
+        as_a_shell = await earshot(stranger, "status", "--json")
+        assert json.loads(as_a_shell.stdout)["error"]["code"] == "cluster_forbidden"
+        assert (as_a_shell.returncode, as_a_shell.stderr.count("\n")) == (1, 1)
+        skipped = await asyncio.to_thread(CliRunner().invoke, app, ["cluster", "doctor", "--json"])
+        results = {each["check"]: each["result"] for each in json.loads(skipped.stdout)["findings"]}
+        assert (results["credentials"], results["kubernetes"]) == ("skipped", "ok")
+
+
+async def test_other_commands_do_not_pay_for_it(tmp_path):
+    """The kubernetes client takes most of a second to import: no other command does."""
+    code = (
+        "import sys; from typer.testing import CliRunner; from earshot_cli.app import app; "
+        "CliRunner().invoke(app, ['turns', '--json']); CliRunner().invoke(app, ['cluster', '--help']); "
+        "sys.exit('kubernetes' in sys.modules or 'earshot_cli.cluster' in sys.modules)"
+    )
+    found = await asyncio.to_thread(subprocess.run, [sys.executable, "-c", code], cwd=tmp_path, check=False)
+    assert found.returncode == 0
