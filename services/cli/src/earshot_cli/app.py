@@ -8,7 +8,20 @@ import sys
 import typer
 from rich.console import Console
 
-from earshot_cli.commands import ask, attach, bus, cluster, demo, device, models, parked, turns, up
+from earshot_cli.commands import (
+    ask,
+    attach,
+    bus,
+    capacity,
+    cluster,
+    demo,
+    device,
+    models,
+    parked,
+    scaling,
+    turns,
+    up,
+)
 from earshot_cli.errors import sentence
 from earshot_cli.lifetime import Interrupted
 from earshot_cli.output import write_json
@@ -24,6 +37,8 @@ app.command()(ask.ask)
 app.command()(attach.attach)
 app.command()(turns.turns)
 app.command()(turns.trace)
+app.command()(capacity.capacity)
+app.command()(scaling.scaling)
 app.add_typer(device.app, name="device")
 app.add_typer(models.app, name="models")
 app.add_typer(bus.app, name="bus")

@@ -262,7 +262,13 @@ SCHEDULER_RINGS = Consumer(
     filter_subject="device.*.*.up.ring",
 )
 TTS_OUTCOMES = Consumer(
-    event="turn.outcome", stream="OUTCOMES", durable="tts", service="tts", filter_subject="turn.outcome.*.*.*"
+    event="turn.outcome",
+    stream="OUTCOMES",
+    durable="tts",
+    service="tts",
+    filter_subject="turn.outcome.*.*.*",
+    # Answers being spoken in the whole fleet: one is pending for as long as it is heard.
+    max_ack_pending=20_000,
 )
 
 CONSUMERS: tuple[Consumer, ...] = (

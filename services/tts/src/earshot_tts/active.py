@@ -63,6 +63,8 @@ class ActiveSpeech:
     def __init__(self) -> None:
         self._by_device: dict[DeviceAddress, set[Speech]] = {}
         self._cancelled: OrderedDict[tuple[DeviceAddress, OutcomeId], None] = OrderedDict()
+        # It is there before the first segment: what scales on it must find it.
+        _ACTIVE.add(0)
 
     def is_cancelled(self, address: DeviceAddress, outcome_id: OutcomeId) -> bool:
         """Return whether a device's outcome was cancelled, lately."""

@@ -1,0 +1,77 @@
+"""What is assumed of a fleet and of the machines that carry it: each with a name, a default, and a way to say otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields, replace
+
+from earshot_cli.errors import BadArgumentError
+
+
+def _assumed(default: float, meaning: str) -> float:
+    value: float = field(default=default, metadata={"meaning": meaning})
+    return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assumptions:
+    """Everything that was not measured. Shares are between 0 and 1."""
+
+    online: float = _assumed(1.0, "share of the devices that are connected at the busiest moment")
+    machine: float = _assumed(1.0, "speed of a production core over one of the machine that was measured")
+    asr_cores: float = _assumed(2.0, "cores of an asr pod")
+    nlu_cores: float = _assumed(1.0, "cores of an nlu pod; one process uses no more than one")
+    dialogue_cores: float = _assumed(1.0, "cores of a dialogue pod, likewise")
+    skill_cores: float = _assumed(1.0, "cores of a skill's pod, likewise")
+    scheduler_cores: float = _assumed(1.0, "cores of a scheduler pod, likewise")
+    tts_cores: float = _assumed(1.0, "cores of a tts pod, likewise")
+    skills: float = _assumed(4.0, "skills that the turns are spread over; each has pods of its own")
+    timers: float = _assumed(0.1, "occurrences (timers, alarms) a turn")
+    busy: float = _assumed(0.6, "share of a pod's cores that is in use at the busiest moment")
+    standing: float = _assumed(
+        0.77, "share of the busiest moment's pods that always stands ready (make simulate-scaling)"
+    )
+    spare_pods: float = _assumed(1.0, "pods of each service beyond what is needed: one may die")
+    retries: float = _assumed(1.05, "turns that are worked on, of one that is spoken")
+    node_cores: float = _assumed(8.0, "cores of a NATS node")
+    node_memory_gib: float = _assumed(32.0, "memory of a NATS node")
+    node_connections: float = _assumed(40_000, "connections that a NATS node is given; its own limit is 65,536")
+    tls_kib: float = _assumed(40.0, "memory of TLS a connection; it was measured without")
+    bus_busy: float = _assumed(0.5, "share of a NATS node's cores in use at the busiest moment")
+    copies: float = _assumed(3.0, "copies of every stream, and nodes that hold them, of one cell")
+    copy_cost: float = _assumed(2.2, "cost of a turn on a bus that keeps three copies, over one that keeps one")
+    full: float = _assumed(0.5, "share of a stream's bounds that is in use at the busiest moment")
+    stream_writes: float = _assumed(10_000, "messages a second that the leader of one replicated file stream takes")
+    memory_stream_writes: float = _assumed(60_000, "frames a second that the leader of one memory stream takes")
+    audio_bytes_per_s: float = _assumed(34_000, "bytes of a second of sound on the bus: PCM at 16 kHz and its frames")
+    capture_kept_s: float = _assumed(5.0, "time that captured frames are kept after their turn")
+    event_bytes: float = _assumed(700.0, "bytes of a message as it is stored, where none was measured")
+    deliveries_per_turn: float = _assumed(30.0, "messages to a device in a turn, without sound")
+
+
+def meanings() -> dict[str, str]:
+    """Return what each assumption is about."""
+    return {each.name: each.metadata["meaning"] for each in fields(Assumptions)}
+
+
+def assumed(given: Iterable[str]) -> Assumptions:
+    """Read `name=value` for each assumption that is to be another.
+
+    Raises:
+        BadArgumentError: There is no such assumption (code `unknown_assumption`), or its value is no positive number.
+    """
+    known = meanings()
+    values: dict[str, float] = {}
+    for text in given:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if name not in known:
+            raise BadArgumentError(
+                f"there is no assumption {name!r}; there are {', '.join(known)}", code="unknown_assumption"
+            )
+        try:
+            values[name] = float(value)
+        except ValueError as error:
+            raise BadArgumentError(f"{text!r}: give {name}=number") from error
+        if not equals or not 0 < values[name] < float("inf"):
+            raise BadArgumentError(f"{text!r}: give {name}=number above 0")
+    return replace(Assumptions(), **values)

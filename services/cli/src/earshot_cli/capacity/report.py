@@ -1,0 +1,116 @@
+"""A capacity for people, and as one JSON document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import RenderableType
+from rich.table import Table
+
+from earshot_cli.capacity.assumptions import Assumptions, meanings
+from earshot_cli.capacity.figures import Figures
+from earshot_cli.capacity.model import Bound, Capacity
+
+
+def document(
+    result: Capacity, figures: Figures, assumed: Assumptions, broken: list[tuple[Bound, float]]
+) -> dict[str, Any]:
+    """Return everything as JSON values."""
+    bus = {**asdict(result.bus), "nodes": result.bus.nodes}
+    bus["bounds"] = [{**asdict(bound), "share": bound.share} for bound in result.bus.bounds]
+    return {
+        "fleet": {
+            **asdict(result.fleet),
+            "mean_turns_per_s": result.fleet.mean_turns_per_s,
+            "peak_turns_per_s": result.fleet.peak_turns_per_s,
+        },
+        "services": [asdict(need) for need in result.services],
+        "pods": result.pods,
+        "cores": result.cores,
+        "bus": bus,
+        "breaks_first": [{"name": bound.name, "kind": bound.kind, "at_devices": at} for bound, at in broken],
+        "assumptions": asdict(assumed),
+        "figures": figures.model_dump(mode="json"),
+    }
+
+
+def renderables(
+    result: Capacity, figures: Figures, assumed: Assumptions, broken: list[tuple[Bound, float]], times: float
+) -> Iterator[RenderableType]:
+    """Yield what people read."""
+    fleet, bus = result.fleet, result.bus
+    yield (
+        f"{fleet.devices:,} devices, {fleet.turns_per_day:g} turns a day each: {fleet.mean_turns_per_s:,.0f} turns a second on "
+        f"average, {fleet.peak_turns_per_s:,.0f} at the busiest moment"
+    )
+    yield f"\nmeasured {figures.measured_at} on {figures.machine}, {figures.turns} turns"
+    yield _measured(figures)
+    yield "\nall cells together"
+    yield _needed(result)
+    yield (
+        f"\n[bold]{result.pods:,} pods[/], {result.cores:,.0f} cores; [bold]{bus.nodes:,} NATS nodes[/]: {bus.cells} cells of "
+        f"{bus.nodes_per_cell} (by {bus.decided_by}), each node with {bus.connections_per_node:,.0f} connections, "
+        f"{bus.memory_gib_per_node:.1f} GiB and {bus.cores_per_node:.1f} cores in use"
+    )
+    yield "\nwhat a cell has only so much of, in use at the busiest moment"
+    yield _bounds(bus.bounds, bus.cells)
+    if broken:
+        bound, at = broken[0]
+        yield (
+            f"\n[bold]{times:g} times the devices in the same cells: {bound.name} breaks first, at {at:,.0f} devices[/] "
+            f"({bound.kind}); then {', '.join(f'{each.name} at {when:,.0f}' for each, when in broken[1:4]) or 'nothing'}"
+        )
+    yield "\nassumed (--assume NAME=VALUE)"
+    yield _assumed(assumed)
+
+
+def _measured(figures: Figures) -> Table:
+    table = Table("service", box=None, padding=(0, 2))
+    for heading in ("CPU ms a turn", "memory MiB", "start s"):
+        table.add_column(heading, justify="right")
+    for name, each in figures.services.items():
+        table.add_row(name, f"{each.cpu_s_per_turn * 1e3:.1f}", f"{each.memory_mib:.0f}", f"{each.start_s:.1f}")
+    bus = figures.bus
+    table.add_row("nats-server", f"{bus.cpu_s_per_turn * 1e3:.1f}", f"{bus.memory_mib:.0f}", "")
+    table.caption = (
+        f"asr: {figures.asr_cpu_s_per_audio_s * 1e3:.0f} ms CPU a second of sound, {figures.utterance_s:.1f} s an utterance. "
+        f"A connection: {bus.memory_kib_per_connection:.0f} KiB, {bus.cpu_s_per_connect * 1e3:.2f} ms CPU to connect, "
+        f"{bus.cpu_s_per_delivery * 1e6:.0f} µs a message ({bus.connections} connected)"
+    )
+    table.caption_justify = "left"
+    return table
+
+
+def _needed(result: Capacity) -> Table:
+    table = Table("service", box=None, padding=(0, 2))
+    for heading in ("cores used at peak", "cores a pod", "pods, mean", "pods, peak", "always ready"):
+        table.add_column(heading, justify="right")
+    for need in result.services:
+        table.add_row(
+            need.service,
+            f"{need.cores:,.1f}",
+            f"{need.pod_cores:g}",
+            f"{need.mean:,}",
+            f"{need.peak:,}",
+            f"{need.standing:,}",
+        )
+    return table
+
+
+def _bounds(bounds: tuple[Bound, ...], cells: int) -> Table:
+    table = Table("bound", box=None, padding=(0, 2))
+    for heading in ("of it", "limit"):
+        table.add_column(heading, justify="right")
+    table.add_column("when it is reached")
+    for bound in bounds:
+        table.add_row(bound.name, f"{bound.share / cells:.0%}", f"{bound.limit:,.0f}", bound.kind)
+    return table
+
+
+def _assumed(assumed: Assumptions) -> Table:
+    table = Table(box=None, padding=(0, 2), show_header=False)
+    for name, meaning in meanings().items():
+        table.add_row(name, f"{getattr(assumed, name):g}", meaning)
+    return table

@@ -1,0 +1,248 @@
+"""Puts a simulation together from measured figures and deploy/base, and judges what was heard in it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+
+from earshot_cli.capacity.figures import ASR, PATH, Figures
+from earshot_cli.errors import BadArgumentError
+from earshot_cli.scaling import load
+from earshot_cli.scaling.fleet import Conditions, Fleet, Heard, Run, ServiceSpec
+from earshot_cli.scaling.scaledobjects import PodShape, ScaledObject
+
+# The skill that stands for all of them.
+SKILL_FOLDER = "skill-clock"
+LIMIT_S = 2.0
+_WINDOW_S = 30.0
+_DEFAULT_UTTERANCES = 32
+_WINDOW_TURNS = 20
+
+Described = Mapping[str, tuple[ScaledObject, PodShape]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """A burst.
+
+    Attributes:
+        base: Turns a second before it.
+        factor: How many times as many come at its height.
+        within_s: How fast it comes.
+        lasts_s: How long it stays.
+        begins_s: Quiet before it.
+        after_s: Quiet behind it.
+        seed: Of everything that is drawn.
+    """
+
+    base: float = 2.0
+    factor: float = 10.0
+    within_s: float = 60.0
+    lasts_s: float = 300.0
+    begins_s: float = 300.0
+    after_s: float = 600.0
+    seed: int = 1
+
+    @property
+    def seconds(self) -> float:
+        """How long it is altogether."""
+        return self.begins_s + 2 * self.within_s + self.lasts_s + self.after_s
+
+    def arrivals(self) -> list[float]:
+        """Draw when people begin to speak."""
+        rate = load.burst(
+            base=self.base,
+            factor=self.factor,
+            begins_s=self.begins_s,
+            within_s=self.within_s,
+            lasts_s=self.lasts_s,
+        )
+        return load.arrivals(rate, self.seconds, highest=self.base * self.factor, seed=self.seed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Headroom:
+    """What stood ready when a burst began, and what it came to need."""
+
+    service: str
+    ready: int
+    needed_before: float
+    needed_at_peak: float
+    peak: int
+
+    @property
+    def spare(self) -> float:
+        """Pods beyond those that the load before the burst keeps busy."""
+        return self.ready - self.needed_before
+
+    @property
+    def factor(self) -> float:
+        """How many times the load before the burst could be carried by what stood ready."""
+        return self.ready / self.needed_before if self.needed_before else math.inf
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """How a run sounded.
+
+    Attributes:
+        p50_s: Median time to first audio while the burst lasted.
+        p95_s: Its 95th percentile.
+        worst_p95_s: The 95th percentile of the worst half minute of it.
+        worst_at_s: When that began, from the burst's begin.
+        turns: Turns that began in it.
+        late: How many of them were heard later than the limit.
+    """
+
+    p50_s: float
+    p95_s: float
+    worst_p95_s: float
+    worst_at_s: float
+    turns: int
+    late: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether every half minute's 95th percentile was within the limit."""
+        return self.worst_p95_s <= LIMIT_S
+
+
+def services(figures: Figures, described: Described) -> list[ServiceSpec]:
+    """Return the services of the path as deploy/base has them and as they were measured.
+
+    Raises:
+        BadArgumentError: One is neither described nor measured (code `service_unknown`).
+    """
+    found = []
+    for name in PATH:
+        folder = SKILL_FOLDER if name == "skill" else name
+        if folder not in described or name not in figures.services:
+            raise BadArgumentError(f"{name}: not among the figures and deploy/base's folders", code="service_unknown")
+        scaling, pod = described[folder]
+        measured = figures.services[name]
+        recogniser = name == ASR
+        found.append(
+            ServiceSpec(
+                name=name,
+                slots=int(pod.environment.get("EARSHOT_ASR_UTTERANCES", _DEFAULT_UTTERANCES)) if recogniser else 1,
+                cores=pod.cores,
+                cpu_s=figures.asr_cpu_s_per_audio_s if recogniser else max(measured.cpu_s_per_turn, 1e-4),
+                start_s=measured.start_s,
+                scaling=scaling,
+                hold_s=figures.answer_s if name == "tts" else 0.0,
+            )
+        )
+    return found
+
+
+def with_minimum(specs: Sequence[ServiceSpec], name: str, minimum: int) -> list[ServiceSpec]:
+    """Return services of which one has another minimum."""
+    return [
+        replace(spec, scaling=replace(spec.scaling, minimum=minimum, maximum=max(minimum, spec.scaling.maximum)))
+        if spec.name == name
+        else spec
+        for spec in specs
+    ]
+
+
+def simulate(
+    specs: Sequence[ServiceSpec],
+    figures: Figures,
+    arrivals: Sequence[float],
+    seconds: float,
+    *,
+    conditions: Conditions | None = None,
+    seed: int = 1,
+) -> Run:
+    """Run a load through the services."""
+    fleet = Fleet(
+        specs,
+        conditions or Conditions(),
+        utterances_s=[figures.utterance_s * share for share in (0.7, 0.85, 1.0, 1.15, 1.3)],
+        first_audio_s=figures.first_audio_s,
+        seed=seed,
+    )
+    return fleet.run(arrivals, seconds)
+
+
+def verdict(heard: Sequence[Heard], begins_s: float, ends_s: float) -> Verdict:
+    """Judge what was heard of the turns that began within a time.
+
+    Raises:
+        BadArgumentError: None did (code `nobody_spoke`).
+    """
+    within = [turn for turn in heard if begins_s <= turn.began < ends_s]
+    if not within:
+        raise BadArgumentError("nobody spoke while the burst lasted", code="nobody_spoke")
+    worst, worst_at = 0.0, begins_s
+    at = begins_s
+    while at < ends_s:
+        window = [turn.first_audio_s for turn in within if at <= turn.began < at + _WINDOW_S]
+        if len(window) >= _WINDOW_TURNS and (found := quantile(window, 0.95)) > worst:
+            worst, worst_at = found, at
+        at += _WINDOW_S / 2
+    times = [turn.first_audio_s for turn in within]
+    return Verdict(
+        p50_s=quantile(times, 0.5),
+        p95_s=quantile(times, 0.95),
+        worst_p95_s=worst or quantile(times, 0.95),
+        worst_at_s=worst_at - begins_s,
+        turns=len(within),
+        late=sum(each > LIMIT_S for each in times),
+    )
+
+
+def judge(run: Run, scenario: Scenario) -> Verdict:
+    """Judge a burst: from its begin until it has gone."""
+    return verdict(run.heard, scenario.begins_s, scenario.begins_s + 2 * scenario.within_s + scenario.lasts_s)
+
+
+def headroom(run: Run, specs: Sequence[ServiceSpec], figures: Figures, scenario: Scenario) -> list[Headroom]:
+    """Return what stood ready when the burst began."""
+    found = []
+    for spec in specs:
+        points = run.points[spec.name]
+        before = [point for point in points if point.at <= scenario.begins_s]
+        load_each = figures.utterance_s / spec.slots if spec.name == ASR else spec.cpu_s / min(1.0, spec.cores)
+        found.append(
+            Headroom(
+                service=spec.name,
+                ready=before[-1].ready if before else spec.scaling.minimum,
+                needed_before=scenario.base * load_each,
+                needed_at_peak=scenario.base * scenario.factor * load_each,
+                peak=max(point.ready for point in points),
+            )
+        )
+    return found
+
+
+def smallest_minimum(
+    specs: Sequence[ServiceSpec], figures: Figures, scenarios: Sequence[Scenario], name: str, candidates: Sequence[int]
+) -> list[tuple[int, list[Verdict]]]:
+    """Try minima of one service, the same for several bursts; return what each came to."""
+    found = []
+    for minimum in candidates:
+        tried = with_minimum(specs, name, minimum)
+        found.append(
+            (
+                minimum,
+                [
+                    judge(simulate(tried, figures, each.arrivals(), each.seconds, seed=each.seed), each)
+                    for each in scenarios
+                ],
+            )
+        )
+    return found
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """Return the value below which a share of the values lies."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+def mean(values: Sequence[float]) -> float:
+    """Return the mean; nought of none."""
+    return fmean(values) if values else 0.0

@@ -1,0 +1,60 @@
+"""What deploy/base says is what a burst takes: no less holds, and pods are not given more than they can do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from earshot_cli.capacity.figures import Figures, read
+from earshot_cli.scaling import scaledobjects
+from earshot_cli.scaling.fleet import ServiceSpec
+from earshot_cli.scaling.simulate import LIMIT_S, Scenario, headroom, judge, services, simulate, with_minimum
+
+ROOT = Path(__file__).resolve().parents[2]
+BURST = Scenario(begins_s=120, lasts_s=120, after_s=0)
+
+
+@pytest.fixture(scope="module")
+def figures() -> Figures:
+    """Return what was measured when the numbers below deploy/ were chosen."""
+    return read(Path(__file__).with_name("figures.json"))
+
+
+@pytest.fixture(scope="module")
+def deployed(figures: Figures) -> list[ServiceSpec]:
+    """Return the services as deploy/base has them."""
+    return services(figures, scaledobjects.read(ROOT / "deploy" / "base"))
+
+
+def worst_p95(specs: list[ServiceSpec], figures: Figures, seed: int) -> float:
+    """Return the worst half minute of a burst of ten times within a minute."""
+    burst = replace(BURST, seed=seed)
+    return judge(simulate(specs, figures, burst.arrivals(), burst.seconds, seed=seed), burst).worst_p95_s
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_ten_times_as_many_within_a_minute_are_answered_within_two_seconds(deployed, figures, seed):
+    """Of every half minute of the burst 95 % of the answers begin within 2 s, with the numbers that deploy/base has."""
+    assert worst_p95(deployed, figures, seed) <= LIMIT_S
+
+
+def test_what_stands_ready_is_what_it_takes(deployed, figures):
+    """With one recogniser less that always stands ready the burst does not hold: new pods are too late for it."""
+    fewer = with_minimum(deployed, "asr", deployed[0].scaling.minimum - 1)
+    assert max(worst_p95(fewer, figures, seed) for seed in (1, 2, 3)) > LIMIT_S
+
+
+def test_no_pod_is_given_more_than_its_cores_decode(deployed, figures):
+    """A recogniser with all of its slots in use keeps up with speech, and its trigger asks for more before they are full."""
+    asr = deployed[0]
+    assert asr.slots * figures.asr_cpu_s_per_audio_s <= asr.cores
+    assert all(trigger.target <= asr.slots for trigger in asr.scaling.triggers)
+
+
+def test_other_services_stand_ready_for_the_whole_burst(deployed, figures):
+    """Two pods of each carry ten times as many turns, so that none of them has to be scaled in time."""
+    run = simulate(deployed, figures, BURST.arrivals(), BURST.seconds)
+    for found in headroom(run, deployed, figures, BURST)[1:]:
+        assert found.ready >= found.needed_at_peak, found
