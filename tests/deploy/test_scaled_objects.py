@@ -1,0 +1,36 @@
+"""What ScaledObjects and Deployments say of one another."""
+
+from __future__ import annotations
+
+from earshot_asr.settings import AsrSettings
+from earshot_chassis.service import FAREWELL_S
+from earshot_cli.scaling.scaledobjects import scaled_object
+from earshot_local.plan import SERVICES
+from support.manifests import of_kind, pod_templates, render
+
+PROD = "overlays/prod"
+
+
+def test_every_service_is_scaled_by_triggers_that_can_be_read() -> None:
+    """Each service and skill has its ScaledObject, never below one replica, on its own Deployment."""
+    deployments = {each["metadata"]["name"] for each, _ in pod_templates(render(PROD)) if each["kind"] == "Deployment"}
+    names = {f"skill-{each.name}" if each.skill else each.name for each in SERVICES}
+    scaled = {scaled_object(each).target: scaled_object(each) for each in of_kind(render(PROD), "ScaledObject")}
+    assert names == scaled.keys()
+    assert scaled.keys() <= deployments
+    assert all(each.minimum >= 1 and each.triggers for each in scaled.values())
+
+
+def test_a_pod_has_time_for_the_longest_turn_before_it_is_killed() -> None:
+    """The grace time holds preStop, the drain, which is longer than an utterance and its recognition, and the farewell."""
+    settings = AsrSettings()
+    for each, template in pod_templates(render(PROD)):
+        pod = template["spec"]
+        for container in pod["containers"]:
+            variables = {each["name"]: each.get("value", "") for each in container.get("env", ())}
+            if "EARSHOT_DRAIN_TIMEOUT_S" not in variables:
+                continue
+            drain_s = float(variables["EARSHOT_DRAIN_TIMEOUT_S"])
+            stop_s = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+            assert drain_s > settings.maximum_length_s + settings.deadline_s, each["metadata"]["name"]
+            assert pod["terminationGracePeriodSeconds"] > stop_s + drain_s + FAREWELL_S, each["metadata"]["name"]
