@@ -25,7 +25,15 @@ from support.engines import ENGLISH, recognise, spoken
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-COMMANDS = ("stop", "cancel the timer", "be quiet", "never mind", "what's the weather", "set a timer for five minutes")
+COMMANDS = (
+    "stop",
+    "cancel the timer",
+    "be quiet",
+    "ten minutes",
+    "never mind",
+    "what's the weather",
+    "set a timer for five minutes",
+)
 OTHER = (
     "the committee postponed its quarterly budget hearing",
     "seventeen elephants wandered through abandoned vineyards",
@@ -34,6 +42,7 @@ OTHER = (
     "put the shopping in the car before it melts",
     "there is nothing good on television tonight",
 )
+FRAGMENTS = ("can you", "turn it", "what is the", "set a timer for")
 MODELS = (english(), mandarin(None))
 VALUES = {
     "acoustic": (-7.0, -4.0, 0.0),
@@ -43,6 +52,7 @@ VALUES = {
     "agreement": (0.0, 0.5, 1.0),
     "language": (-9.0, -3.0, 0.0),
     "oddest": (-11.0, -4.0, 0.0),
+    "whole": (0.0, 0.5, 1.0),
 }
 MIDDLING = Evidence(**{name: values[1] for name, values in VALUES.items()})
 
@@ -74,6 +84,12 @@ async def test_short_commands_are_not_refused(ears: PocketsphinxEngine) -> None:
     heard = await _heard(ears, COMMANDS)
     understood = [one.alternatives[0].transcript if one.alternatives else one.rejection for one in heard]
     assert sum(one == text for one, text in zip(understood, COMMANDS, strict=True)) >= len(COMMANDS) - 1, understood
+
+
+async def test_a_part_of_a_sentence_is_no_command(ears: PocketsphinxEngine) -> None:
+    """Words of the skills' sentences that are none by themselves are refused, however well they are heard."""
+    heard = await _heard(ears, FRAGMENTS)
+    assert [one.rejection for one in heard].count(Rejection.NOT_FOR_US) >= len(FRAGMENTS) - 1
 
 
 async def test_the_limit_decides(make_engine: Callable[..., PocketsphinxEngine], ears: PocketsphinxEngine) -> None:
@@ -108,7 +124,7 @@ async def test_more_evidence_is_never_less_sure(model: AcousticModel, name: str)
 async def test_confidence_is_bounded_for_any_evidence(model: AcousticModel) -> None:
     """Not even impossible values leave the range or raise, and one alone does not count without end."""
     weights = model.calibration.weights()
-    worst = dict.fromkeys(asdict(MIDDLING), -1000000.0) | {"agreement": 0.0}
+    worst = dict.fromkeys(asdict(MIDDLING), -1000000.0) | {"agreement": 0.0, "whole": 0.0}
     assert 0 <= confidence(Evidence(**worst), weights) < model.calibration.limit
     assert (
         0 <= confidence(replace(MIDDLING, least=-1e6), weights) == confidence(replace(MIDDLING, least=-12.0), weights)

@@ -9,6 +9,7 @@ from hassil.intents import SlotList
 
 from earshot_asr.vocabulary import dictionary
 from earshot_asr.vocabulary.arpa import likeliest, to_arpa
+from earshot_asr.vocabulary.automaton import Automaton
 from earshot_asr.vocabulary.dictionary import Phones
 from earshot_asr.vocabulary.fsg import to_fsg
 from earshot_asr.vocabulary.graph import Graph, union
@@ -29,6 +30,7 @@ class Bundle:
     Attributes:
         form: Which kind of model it is.
         model: Language model in ARPA's format, or grammar in CMU's.
+        sentences: What a whole sentence is.
         likeliest: By context, the log probability of the likeliest word; empty for a grammar.
         dictionary: Pronunciations of the model's words and of no others.
         spellings: How words are written where that is not as in the dictionary.
@@ -38,6 +40,7 @@ class Bundle:
 
     form: Form
     model: str
+    sentences: Automaton
     likeliest: Mapping[str, float]
     dictionary: str
     spellings: Mapping[str, str]
@@ -107,10 +110,12 @@ def make_bundle(sentences: Sentences, language: Language) -> Bundle:
     words = graph.words()
     if not words:
         raise NothingToHearError("; ".join(problems) or "there are no sentences")
+    small = minimal(graph)
     trigrams = {} if language.form is Form.GRAMMAR else expected_trigrams(graph)
     return Bundle(
         form=language.form,
-        model=to_fsg(minimal(graph)) if language.form is Form.GRAMMAR else to_arpa(trigrams),
+        model=to_fsg(small) if language.form is Form.GRAMMAR else to_arpa(trigrams),
+        sentences=Automaton.of(small),
         likeliest=likeliest(trigrams),
         dictionary=dictionary.to_text({word: pronunciations[word] for word in words}),
         spellings={word: written for word, written in language.spellings().items() if word in words},

@@ -33,7 +33,7 @@ def _reach(graph: Graph) -> dict[int, float]:
     return reached
 
 
-def _silently(graph: Graph) -> dict[int, dict[int, float]]:
+def silently(graph: Graph) -> dict[int, dict[int, float]]:
     """Return for each node where one may be without another word, and how likely; arcs with words count from there."""
     closures: dict[int, dict[int, float]] = {}
     for node in reversed(graph.order()):
@@ -48,7 +48,7 @@ def _silently(graph: Graph) -> dict[int, dict[int, float]]:
 
 def _join_from_start(graph: Graph, *, limit: int) -> Graph | None:
     """Make the words that leave a node all different; None where that needs more than `limit` arcs."""
-    closures = _silently(graph)
+    closures = silently(graph)
     reached = _reach(graph)
     result = Graph()
     nodes: dict[frozenset[int], int] = {frozenset({graph.start}): result.start}

@@ -13,7 +13,13 @@ import sys
 from pathlib import Path
 from typing import Any, TextIO
 
-from earshot_asr.engines.pocketsphinx.orders import DICTIONARY_FILE, LIKELIEST_FILE, MODEL_FILE, SUMMARY_FILE
+from earshot_asr.engines.pocketsphinx.orders import (
+    DICTIONARY_FILE,
+    LIKELIEST_FILE,
+    MODEL_FILE,
+    SENTENCES_FILE,
+    SUMMARY_FILE,
+)
 from earshot_asr.vocabulary.build import Bundle, NothingToHearError, make_bundle, read_sentences
 from earshot_asr.vocabulary.dictionary import Phones
 from earshot_asr.vocabulary.languages import Kind, open_language
@@ -55,6 +61,8 @@ def _write(bundle: Bundle, folder: Path) -> None:
     beside.mkdir(parents=True)
     (beside / MODEL_FILE).write_text(bundle.model, encoding="utf-8")
     (beside / LIKELIEST_FILE).write_text(json.dumps(bundle.likeliest, ensure_ascii=False), encoding="utf-8")
+    sentences = json.dumps(bundle.sentences.to_json(), ensure_ascii=False)
+    (beside / SENTENCES_FILE).write_text(sentences, encoding="utf-8")
     (beside / DICTIONARY_FILE).write_text(bundle.dictionary, encoding="utf-8")
     summary = {
         "form": bundle.form,

@@ -18,11 +18,18 @@ from typing import Any, Final
 from earshot_asr.engines.base import Locale
 from earshot_asr.engines.errors import RecognizerUnavailableError, VocabularyInvalidError
 from earshot_asr.engines.pocketsphinx.acoustic import AcousticModel
-from earshot_asr.engines.pocketsphinx.orders import DICTIONARY_FILE, LIKELIEST_FILE, MODEL_FILE, SUMMARY_FILE, LoadOrder
+from earshot_asr.engines.pocketsphinx.orders import (
+    DICTIONARY_FILE,
+    LIKELIEST_FILE,
+    MODEL_FILE,
+    SENTENCES_FILE,
+    SUMMARY_FILE,
+    LoadOrder,
+)
 from earshot_asr.vocabulary.languages import Form
 from earshot_asr.vocabulary.pronunciation.ipa import to_arpabet
 
-FORMAT: Final = 4
+FORMAT: Final = 5
 """Part of every key: raise it when the same templates shall give other files."""
 UNUSED_S: Final = 7 * 24 * 3600.0
 """How long a bundle stays on disk without being asked for; services that share the directory may still have it loaded."""
@@ -171,6 +178,7 @@ def _read(folder: Path, acoustic: AcousticModel) -> StoredBundle | None:
         acoustic=str(acoustic.folder or ""),
         model=str(folder / MODEL_FILE),
         likeliest=str(folder / LIKELIEST_FILE),
+        sentences=str(folder / SENTENCES_FILE),
         grammar=summary["form"] == Form.GRAMMAR,
         dictionary=str(folder / DICTIONARY_FILE),
         search=dict(acoustic.search),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Final
 
-from earshot_asr.engines.pocketsphinx.decoding import decode_whole, make_decoder, read_likeliest
+from earshot_asr.engines.pocketsphinx.decoding import decode_whole, make_decoder, read_knowledge
 from earshot_asr.engines.pocketsphinx.orders import LoadOrder, Reading
 
 KEPT_IDLE: Final = 2
@@ -25,7 +25,7 @@ class Decoders:
         # Nobody waits for a second pass over what only gives interim results.
         self._streaming = replace(order, search={**order.search, "fwdflat": False})
         self._whole = make_decoder(order)
-        self.likeliest = read_likeliest(order)
+        self.knowledge = read_knowledge(order)
         self._idle: list[Any] = [make_decoder(self._streaming)]
 
     def take(self) -> Any:
@@ -39,4 +39,4 @@ class Decoders:
 
     def decode_whole(self, pcm: bytes) -> tuple[Reading, ...]:
         """Return the readings of an utterance, best first."""
-        return decode_whole(self._whole, pcm, self.order, self.likeliest)
+        return decode_whole(self._whole, pcm, self.order, self.knowledge)

@@ -6,19 +6,23 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any, Final, Protocol
 
 from earshot_asr.engines.pocketsphinx.evidence import Evidence, confidence, likeness
+from earshot_asr.engines.pocketsphinx.lattice import Lattice, Spoken, Weights, best_sentence
 from earshot_asr.engines.pocketsphinx.orders import Heard, LoadOrder, Reading
+from earshot_asr.vocabulary.automaton import Automaton
 
 FRAMES_PER_SECOND: Final = 100
 MOST_READINGS: Final = 5
 SHORTEST_BYTES: Final = 3200
 """A tenth of a second: no word is shorter, and the decoder does not accept less than some frames."""
 # Readings that differ in silences only come one after the other.
-_EXAMINED: Final = 60
+_EXAMINED: Final = 100
 _VARIANT: Final = re.compile(r"\(\d+\)$")
 _LEAST: Final = 1e-300
 _TELLING_FRAMES: Final = 9
@@ -27,7 +31,7 @@ _END: Final = "</s>"
 _NO_WORD: Final = re.compile(r"^(<.*>|\[.*\]|\+\+.*\+\+|\(NULL\))$")
 
 
-class Segment(Protocol):
+class _Segment(Protocol):
     """One stretch of the best reading, as pocketsphinx gives it."""
 
     word: str
@@ -35,6 +39,19 @@ class Segment(Protocol):
     end_frame: int
     ascore: float
     prob: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Knowledge:
+    """What is known of a bundle's sentences.
+
+    Attributes:
+        likeliest: By context, what the likeliest word is worth in the language model.
+        sentences: What a whole sentence is; None: not known.
+    """
+
+    likeliest: Mapping[str, float]
+    sentences: Automaton | None
 
 
 def make_decoder(order: LoadOrder) -> Any:
@@ -54,15 +71,23 @@ def make_decoder(order: LoadOrder) -> Any:
     return Decoder(**settings)
 
 
-def read_likeliest(order: LoadOrder) -> dict[str, float]:
-    """Return what the likeliest words of a bundle's language model are worth.
+def read_knowledge(order: LoadOrder) -> Knowledge:
+    """Return what is known of a bundle's sentences.
 
     Raises:
-        OSError: The file is not there.
+        OSError: A file is not there.
         ValueError: It is not as it should be.
+        KeyError: The same.
     """
-    known: dict[str, float] = json.loads(Path(order.likeliest).read_text(encoding="utf-8")) if order.likeliest else {}
-    return known
+    likeliest: dict[str, float] = _read(order.likeliest) if order.likeliest else {}
+    # A closed grammar finds nothing but whole sentences.
+    whole = order.sentences and not order.grammar
+    return Knowledge(likeliest=likeliest, sentences=Automaton.from_json(_read(order.sentences)) if whole else None)
+
+
+def _read(path: str) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
+    return loaded
 
 
 def begin(decoder: Any) -> None:
@@ -77,48 +102,93 @@ def words_so_far(decoder: Any) -> tuple[str, ...]:
     return plain_words(hypothesis.hypstr.split()) if hypothesis else ()
 
 
-def decode_whole(decoder: Any, pcm: bytes, order: LoadOrder, likeliest: Mapping[str, float]) -> tuple[Reading, ...]:
+def decode_whole(decoder: Any, pcm: bytes, order: LoadOrder, knowledge: Knowledge) -> tuple[Reading, ...]:
     """Return the readings of a whole utterance, best first; none where no words were found."""
     if len(pcm) < SHORTEST_BYTES:
         return ()
     begin(decoder)
     decoder.process_raw(pcm, full_utt=True)
-    return conclude(decoder, order, likeliest)
+    return conclude(decoder, order, knowledge)
 
 
-def conclude(decoder: Any, order: LoadOrder, likeliest: Mapping[str, float]) -> tuple[Reading, ...]:
+def conclude(decoder: Any, order: LoadOrder, knowledge: Knowledge) -> tuple[Reading, ...]:
     """End an utterance and return its readings, best first; none where no words were found."""
     # What the first pass over the tree of all words has found, before the second looks at the likely ones closely.
     quick = words_so_far(decoder)
     decoder.end_utt()
-    hypothesis = decoder.hyp()
-    segments: list[Segment] = [segment for segment in decoder.seg() if is_word(segment.word)] if hypothesis else []
-    if not segments:
+    likeliest = _likeliest(decoder)
+    if not likeliest:
         return ()
-    words = tuple(map(bare, (segment.word for segment in segments)))
+    chosen, whole = _whole(decoder, likeliest, order, knowledge)
+    words = _texts(chosen)
     evidence = Evidence(
-        **_scores(segments),
-        **({"language": 0.0, "oddest": 0.0} if order.grammar else _language(decoder, words, likeliest)),
+        **_scores(chosen),
+        **({"language": 0.0, "oddest": 0.0} if order.grammar else _language(decoder, words, knowledge.likeliest)),
         agreement=likeness(words, quick),
+        whole=whole,
     )
     best = Reading(
         words=words,
         confidence=confidence(evidence, order.calibration),
-        heard=_heard(segments),
+        heard=_heard(chosen),
         evidence=evidence.values(),
     )
-    others = [] if order.grammar else islice(decoder.nbest(), _EXAMINED)
-    return (best, *_alternatives(best, others))
+    others = [] if order.grammar else _others(decoder, _texts(likeliest))
+    return (best, *_alternatives(best, others, knowledge.sentences))
 
 
-def _scores(segments: Sequence[Segment]) -> dict[str, float]:
+def _likeliest(decoder: Any) -> tuple[Spoken, ...]:
+    """Return the words of the likeliest path."""
+    segments: Iterable[_Segment] = decoder.seg() if decoder.hyp() else ()
+    return tuple(
+        Spoken(
+            word=bare(segment.word),
+            start_frame=segment.start_frame,
+            end_frame=segment.end_frame,
+            fit=_log(segment.ascore),
+            posterior=min(1.0, segment.prob),
+        )
+        for segment in segments
+        if is_word(segment.word)
+    )
+
+
+def _whole(
+    decoder: Any, likeliest: tuple[Spoken, ...], order: LoadOrder, knowledge: Knowledge
+) -> tuple[tuple[Spoken, ...], float]:
+    """Return the reading to take, and how near it is to the likeliest path: 0 where it is no whole sentence.
+
+    The likeliest path is taken if it is a sentence, else the likeliest sentence that the search has had in mind.
+    """
+    if knowledge.sentences is None or knowledge.sentences.accepts(_texts(likeliest)):
+        return likeliest, 1.0
+    lattice = _lattice(decoder)
+    sentence = best_sentence(lattice, knowledge.sentences, Weights.of(order.search)) if lattice else ()
+    if not sentence:
+        return likeliest, 0.0
+    return sentence, likeness(_texts(sentence), _texts(likeliest))
+
+
+def _lattice(decoder: Any) -> Lattice | None:
+    lattice = decoder.get_lattice()
+    if lattice is None:
+        return None
+    with NamedTemporaryFile(prefix="earshot-lattice-") as file:
+        lattice.write_htk(file.name)
+        return Lattice.read(Path(file.name).read_text(encoding="utf-8"))
+
+
+def _texts(spoken: Iterable[Spoken]) -> tuple[str, ...]:
+    return tuple(one.word for one in spoken)
+
+
+def _scores(spoken: Sequence[Spoken]) -> dict[str, float]:
     """Return what the search says of its words; acoustic scores are relative to the best sound of each frame."""
-    fits = [_log(segment.ascore) for segment in segments]
-    frames = [segment.end_frame - segment.start_frame + 1 for segment in segments]
+    frames = [one.end_frame - one.start_frame + 1 for one in spoken]
     # A word of a few frames fits badly or well by chance.
-    by_word = [fit / count for fit, count in zip(fits, frames, strict=True) if count >= _TELLING_FRAMES]
-    posteriors = [_log(min(segment.prob, 1.0)) for segment in segments]
-    mean = sum(fits) / sum(frames)
+    by_word = [one.fit / count for one, count in zip(spoken, frames, strict=True) if count >= _TELLING_FRAMES]
+    posteriors = [_log(one.posterior) for one in spoken]
+    mean = sum(one.fit for one in spoken) / sum(frames)
     return {
         "acoustic": mean,
         "worst": min(by_word, default=mean),
@@ -145,29 +215,32 @@ def _best(before: Sequence[str], likeliest: Mapping[str, float]) -> float:
     return next((likeliest[context] for context in contexts if context in likeliest), 0.0)
 
 
-def _alternatives(best: Reading, others: Iterable[Any]) -> list[Reading]:
-    readings: list[Reading] = []
-    seen = {best.words}
-    for other in others:
-        if other is None or len(readings) + 1 == MOST_READINGS:
-            break
-        words = plain_words(other.hypstr.split())
-        if words and words not in seen:
-            seen.add(words)
-            # Scores of whole readings are not comparable with posteriors; the rank is.
-            readings.append(Reading(words=words, confidence=best.confidence / (len(readings) + 2)))
-    return readings
+def _others(decoder: Any, likeliest: tuple[str, ...]) -> list[tuple[str, ...]]:
+    found = (plain_words(one.hypstr.split()) for one in islice(decoder.nbest(), _EXAMINED) if one is not None)
+    return [words for words in dict.fromkeys((likeliest, *found)) if words]
 
 
-def _heard(segments: Sequence[Segment]) -> tuple[Heard, ...]:
+def _alternatives(best: Reading, others: Sequence[tuple[str, ...]], sentences: Automaton | None) -> list[Reading]:
+    """Return what else it may have been: whole sentences before those that are none."""
+    further = [words for words in others if words != best.words]
+    if sentences is not None:
+        further.sort(key=sentences.accepts, reverse=True)
+    # Scores of whole readings are not comparable with posteriors; the rank is.
+    return [
+        Reading(words=words, confidence=best.confidence / (rank + 2))
+        for rank, words in enumerate(further[: MOST_READINGS - 1])
+    ]
+
+
+def _heard(spoken: Sequence[Spoken]) -> tuple[Heard, ...]:
     return tuple(
         Heard(
-            word=bare(segment.word),
-            start=segment.start_frame / FRAMES_PER_SECOND,
-            end=(segment.end_frame + 1) / FRAMES_PER_SECOND,
-            confidence=min(1.0, segment.prob),
+            word=one.word,
+            start=one.start_frame / FRAMES_PER_SECOND,
+            end=(one.end_frame + 1) / FRAMES_PER_SECOND,
+            confidence=one.posterior,
         )
-        for segment in segments
+        for one in spoken
     )
 
 

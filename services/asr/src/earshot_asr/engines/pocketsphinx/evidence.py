@@ -1,6 +1,6 @@
 """What speaks for and against a reading, and how sure it makes that the reading was said to us.
 
-A language model of some hundreds of words forces any speech into them, so a reading alone proves nothing. Seven things
+A language model of some hundreds of words forces any speech into them, so a reading alone proves nothing. Eight things
 tell speech that was meant for it from speech that was not, none of them in every case:
 
     acoustic    how well the words fit the sound, against the best sound of each frame
@@ -10,6 +10,7 @@ tell speech that was meant for it from speech that was not, none of them in ever
     agreement   whether the quick first pass over the utterance found the same words as the thorough second
     language    how likely the words are in the skills' sentences, against the likeliest word in the place of each
     oddest      the same of the word that is oddest in its place, or of the end where no sentence ends
+    whole       whether the words are a sentence from begin to end, and where they had to be changed for that, how little
 
 Their weights were learned from recordings (`bench.recognition.training`) and make a probability of them, so that a
 limit means the same for every vocabulary and does not have to be found anew.
@@ -37,7 +38,7 @@ _STEEPEST: Final = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """Values of one reading; the larger, the surer. All but `agreement` (0 to 1) are mean or least log probabilities."""
+    """Values of one reading; the larger, the surer. `agreement` and `whole` are from 0 to 1, the others mean or least log probabilities."""
 
     acoustic: float
     worst: float
@@ -46,6 +47,7 @@ class Evidence:
     agreement: float
     language: float
     oddest: float
+    whole: float
 
     def values(self) -> dict[str, float]:
         """Return them by name, none below what still makes a difference."""

@@ -86,7 +86,7 @@ class Hearing:
         try:
             if order.key not in self._bundles:
                 self._bundles[order.key] = Decoders(order)
-        except (RuntimeError, ValueError, TypeError, OSError) as error:
+        except (RuntimeError, ValueError, TypeError, OSError, KeyError) as error:
             return encode(Kind.FAILED, 0, {"key": order.key, "reason": str(error)})
         return encode(Kind.LOADED, 0, {"key": order.key})
 
@@ -169,6 +169,6 @@ class Hearing:
         """Return what the streaming search has found: a second search would hold up everybody else for seconds."""
         live, utterance.live = utterance.live, None
         live.process_raw(utterance.unsearched(len(utterance.pcm)))
-        found = conclude(live, utterance.decoders.order, utterance.decoders.likeliest)
+        found = conclude(live, utterance.decoders.order, utterance.decoders.knowledge)
         utterance.decoders.give_back(live)
         return found

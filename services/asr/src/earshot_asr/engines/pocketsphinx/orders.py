@@ -7,6 +7,7 @@ from typing import Any, Final, Self
 
 MODEL_FILE: Final = "model"
 LIKELIEST_FILE: Final = "likeliest.json"
+SENTENCES_FILE: Final = "sentences.json"
 DICTIONARY_FILE: Final = "words.dict"
 SUMMARY_FILE: Final = "bundle.json"
 """The files of a bundle."""
@@ -21,6 +22,7 @@ class LoadOrder:
         acoustic: The acoustic model's directory; empty: the bundled English one.
         model: Language model or grammar.
         likeliest: What the likeliest words of the language model are worth; empty: not known.
+        sentences: What a whole sentence is; empty: not known.
         grammar: Whether `model` is a grammar.
         dictionary: Pronunciations.
         search: The decoder's settings.
@@ -33,6 +35,7 @@ class LoadOrder:
     grammar: bool
     dictionary: str
     likeliest: str = ""
+    sentences: str = ""
     search: dict[str, float] = field(default_factory=dict)
     calibration: dict[str, float] = field(default_factory=dict)
 
@@ -43,6 +46,7 @@ class LoadOrder:
             "acoustic": self.acoustic,
             "model": self.model,
             "likeliest": self.likeliest,
+            "sentences": self.sentences,
             "grammar": self.grammar,
             "dictionary": self.dictionary,
             "search": self.search,

@@ -26,6 +26,7 @@ class Calibration:
     agreement: float = 0.0
     language: float = 0.0
     oddest: float = 0.0
+    whole: float = 0.0
     limit: float = 0.2
 
     def weights(self) -> dict[str, float]:
