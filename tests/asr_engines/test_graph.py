@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earshot_asr.vocabulary.arpa import to_arpa
+from earshot_asr.vocabulary.arpa import LanguageModel
+from earshot_asr.vocabulary.folding import folded
 from earshot_asr.vocabulary.fsg import to_fsg
 from earshot_asr.vocabulary.graph import Graph, union
 from earshot_asr.vocabulary.minimal import minimal
@@ -49,6 +50,26 @@ def test_union_weighs_its_parts(sentences: list[tuple[str, ...]]) -> None:
     joined = distribution(union((1.0, chain(*sentence)) for sentence in sentences))
     for sentence, count in Counter(sentences).items():
         assert joined[sentence] == pytest.approx(count / len(sentences))
+
+
+@given(SENTENCES)
+def test_folded_graph_has_the_same_sentences_as_likely(sentences: list[tuple[str, ...]]) -> None:
+    """Folding changes neither a sentence nor how likely it is."""
+    graph = union((1.0, chain(*sentence)) for sentence in sentences)
+    assert distribution(folded(graph)) == pytest.approx(distribution(graph))
+
+
+def test_what_follows_alike_is_folded() -> None:
+    """Two ways to begin that go on alike share the rest; the same words with other odds do not."""
+    graph = union([(1.0, chain("play", "it", "now")), (1.0, chain("stop", "it", "now")), (2.0, chain("play", "it"))])
+    assert len(folded(graph).order()) < len(graph.order())
+    odds = Graph()
+    for word, share in (("play", 0.9), ("stop", 0.2)):
+        middle = odds.add_node()
+        odds.add_arc(odds.start, middle, 0.5, word)
+        odds.add_arc(middle, odds.end, share, "it")
+        odds.add_arc(middle, odds.end, 1 - share, "that")
+    assert len(folded(odds).order()) == len(odds.order())
 
 
 @given(SENTENCES)
@@ -113,7 +134,7 @@ def probability(model: dict[tuple[str, ...], tuple[float, float]], context: tupl
 def test_language_model_is_a_distribution_in_every_context() -> None:
     """Probabilities add up to one after every context, seen or not."""
     sentences = [("play", "some", "jazz"), ("play", "jazz"), ("stop",), ("play", "some", "rock", "music")]
-    model = read_arpa(to_arpa(expected_trigrams(union((1.0, chain(*sentence)) for sentence in sentences))))
+    model = read_arpa(LanguageModel(expected_trigrams(union((1.0, chain(*sentence)) for sentence in sentences))).text())
     words = [gram[0] for gram in model if len(gram) == 1 and gram != (BEGIN,)]
     for context in [(), (BEGIN,), ("play",), ("play", "some"), (BEGIN, "play"), ("jazz", "stop"), ("stop", "play")]:
         assert math.fsum(probability(model, context, word) for word in words) == pytest.approx(1.0, abs=2e-3)
@@ -121,7 +142,8 @@ def test_language_model_is_a_distribution_in_every_context() -> None:
 
 def test_language_model_prefers_what_templates_say() -> None:
     """A word that follows in a template is far likelier than one that does not."""
-    model = read_arpa(to_arpa(expected_trigrams(union([(1.0, chain("play", "jazz")), (1.0, chain("stop", "it"))]))))
+    counts = expected_trigrams(union([(1.0, chain("play", "jazz")), (1.0, chain("stop", "it"))]))
+    model = read_arpa(LanguageModel(counts).text())
     assert probability(model, (BEGIN, "play"), "jazz") > 100 * probability(model, (BEGIN, "play"), "it")
 
 
@@ -142,6 +164,6 @@ def test_grammar_lists_every_arc() -> None:
 def test_nothing_makes_neither_model_nor_grammar() -> None:
     """An empty graph is refused."""
     with pytest.raises(ValueError, match="no sentences"):
-        to_arpa({})
+        LanguageModel({})
     with pytest.raises(ValueError, match="no sentences"):
         to_fsg(Graph())

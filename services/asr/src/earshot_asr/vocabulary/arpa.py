@@ -19,38 +19,15 @@ _NEVER: Final = -99.0
 Ngram = tuple[str, ...]
 
 
-def to_arpa(trigrams: Counts, *, sentences: float = SENTENCES) -> str:
-    """Return the text of a language model.
-
-    Args:
-        trigrams: Expected counts in one sentence, as `expected_trigrams` gives them; at least one.
-        sentences: What to multiply them by.
-
-    Raises:
-        ValueError: There are no trigrams.
-    """
-    if not trigrams:
-        raise ValueError("no sentences to make a language model of")
-    return _Model(trigrams, sentences).text()
-
-
-def likeliest(trigrams: Counts, *, sentences: float = SENTENCES) -> dict[str, float]:
-    """Return by context, its words put together, the log probability of the word that is likeliest to follow.
-
-    A value of a long list is never likely, but as likely as anything in its place; a word where no sentence has it is
-    not. So what a word is worth shows against the likeliest.
-    """
-    return _Model(trigrams, sentences).likeliest() if trigrams else {}
-
-
 class _Context:
     """What follows a context."""
 
-    __slots__ = ("counts", "total")
+    __slots__ = ("counts", "probabilities", "total")
 
     def __init__(self) -> None:
         self.total = 0.0
-        self.counts: defaultdict[str, float] = defaultdict(float)
+        self.counts: dict[str, float] = {}
+        self.probabilities: dict[str, float] = {}
 
     @property
     def left(self) -> float:
@@ -58,8 +35,21 @@ class _Context:
         return len(self.counts) / (self.total + len(self.counts))
 
 
-class _Model:
-    def __init__(self, trigrams: Counts, sentences: float) -> None:
+class LanguageModel:
+    """See the module."""
+
+    def __init__(self, trigrams: Counts, *, sentences: float = SENTENCES) -> None:
+        """Count and smooth.
+
+        Args:
+            trigrams: Expected counts in one sentence, as `expected_trigrams` gives them; at least one.
+            sentences: What to multiply them by.
+
+        Raises:
+            ValueError: There are no trigrams.
+        """
+        if not trigrams:
+            raise ValueError("no sentences to make a language model of")
         self._contexts: defaultdict[Ngram, _Context] = defaultdict(_Context)
         for (first, second, third), expected in sorted(trigrams.items()):
             count = expected * sentences
@@ -67,30 +57,38 @@ class _Model:
             self._count((second,), third, count)
             if second != BEGIN and first != ANY:
                 self._count((first, second), third, count)
-        self._uniform = 1 / len(self._contexts[()].counts)
+        self._smooth()
 
     def _count(self, context: Ngram, word: str, count: float) -> None:
         seen = self._contexts[context]
-        seen.counts[word] += count
+        seen.counts[word] = seen.counts.get(word, 0.0) + count
         seen.total += count
 
-    def _probability(self, context: Ngram, word: str) -> float:
-        shorter = self._probability(context[1:], word) if context else self._uniform
-        seen = self._contexts.get(context)
-        if seen is None:
-            return shorter
-        own = seen.counts.get(word, 0.0) + len(seen.counts) * shorter
-        return own / (seen.total + len(seen.counts))
+    def _smooth(self) -> None:
+        # Whatever follows a context follows the shorter one, too, whose probabilities are there when they are needed.
+        for context in sorted(self._contexts, key=len):
+            seen = self._contexts[context]
+            different = len(seen.counts)
+            shorter = self._contexts[context[1:]].probabilities if context else {}
+            uniform = 1 / different
+            seen.probabilities = {
+                word: (count + different * shorter.get(word, uniform)) / (seen.total + different)
+                for word, count in seen.counts.items()
+            }
 
     def likeliest(self) -> dict[str, float]:
-        """See the function of this name."""
+        """Return by context, its words put together, the log probability of the word that is likeliest to follow.
+
+        A value of a long list is never likely, but as likely as anything in its place; a word where no sentence has it is
+        not. So what a word is worth shows against the likeliest.
+        """
         return {
-            " ".join(context): round(math.log(max(self._probability(context, word) for word in seen.counts)), 3)
+            " ".join(context): round(math.log(max(seen.probabilities.values())), 3)
             for context, seen in self._contexts.items()
         }
 
     def text(self) -> str:
-        """Write it down."""
+        """Return it in ARPA's format."""
         words = sorted({BEGIN, *self._contexts[()].counts})
         pairs = self._ngrams(1)
         triples = self._ngrams(2)
@@ -102,26 +100,28 @@ class _Model:
             "",
             "\\1-grams:",
         ]
+        unigrams = self._contexts[()].probabilities
         for word in words:
-            logarithm = _NEVER if word == BEGIN else math.log10(self._probability((), word))
+            logarithm = _NEVER if word == BEGIN else math.log10(unigrams[word])
             lines.append(f"{logarithm:.4f} {word}{self._backoff((word,))}")
         lines.extend(["", "\\2-grams:"])
-        for first, second in pairs:
-            logarithm = math.log10(self._probability((first,), second))
-            lines.append(f"{logarithm:.4f} {first} {second}{self._backoff((first, second))}")
+        lines.extend(
+            f"{math.log10(probability):.4f} {first} {second}{self._backoff((first, second))}"
+            for (first, second), probability in pairs
+        )
         lines.extend(["", "\\3-grams:"])
         lines.extend(
-            f"{math.log10(self._probability((first, second), third)):.4f} {first} {second} {third}"
-            for first, second, third in triples
+            f"{math.log10(probability):.4f} {first} {second} {third}"
+            for (first, second, third), probability in triples
         )
         return "\n".join([*lines, "", "\\end\\", ""])
 
-    def _ngrams(self, context_length: int) -> list[Ngram]:
+    def _ngrams(self, context_length: int) -> list[tuple[Ngram, float]]:
         return sorted(
-            (*context, word)
+            ((*context, word), probability)
             for context, seen in self._contexts.items()
             if len(context) == context_length
-            for word in seen.counts
+            for word, probability in seen.probabilities.items()
         )
 
     def _backoff(self, context: Ngram) -> str:

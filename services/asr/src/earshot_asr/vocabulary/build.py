@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from hassil.intents import SlotList
 
 from earshot_asr.vocabulary import dictionary
-from earshot_asr.vocabulary.arpa import likeliest, to_arpa
+from earshot_asr.vocabulary.arpa import LanguageModel
 from earshot_asr.vocabulary.automaton import Automaton
 from earshot_asr.vocabulary.dictionary import Phones
+from earshot_asr.vocabulary.folding import folded
 from earshot_asr.vocabulary.fsg import to_fsg
 from earshot_asr.vocabulary.graph import Graph, union
 from earshot_asr.vocabulary.languages import Form, Language
@@ -83,12 +84,12 @@ def read_sentences(documents: Iterable[str], language: Language) -> Sentences:
         )
         for template in templates:
             try:
-                graph = to_words(pieces.convert(template), language.tokenise, spaced=language.spaced)
+                graph = folded(to_words(pieces.convert(template), language.tokenise, spaced=language.spaced))
             except TemplateError as error:
                 problems.append(f"document {index}: {error}")
             else:
                 graphs.append((template.weight, graph))
-    return Sentences(graph=union(graphs), problems=tuple(problems))
+    return Sentences(graph=folded(union(graphs)), problems=tuple(problems))
 
 
 def _lists(templates: Sequence[Template]) -> dict[str, SlotList]:
@@ -111,12 +112,12 @@ def make_bundle(sentences: Sentences, language: Language) -> Bundle:
     if not words:
         raise NothingToHearError("; ".join(problems) or "there are no sentences")
     small = minimal(graph)
-    trigrams = {} if language.form is Form.GRAMMAR else expected_trigrams(graph)
+    model = None if language.form is Form.GRAMMAR else LanguageModel(expected_trigrams(graph))
     return Bundle(
         form=language.form,
-        model=to_fsg(small) if language.form is Form.GRAMMAR else to_arpa(trigrams),
+        model=model.text() if model else to_fsg(small),
         sentences=Automaton.of(small),
-        likeliest=likeliest(trigrams),
+        likeliest=model.likeliest() if model else {},
         dictionary=dictionary.to_text({word: pronunciations[word] for word in words}),
         spellings={word: written for word, written in language.spellings().items() if word in words},
         words=len(words),

@@ -115,7 +115,9 @@ def union(graphs: Iterable[tuple[float, Graph]]) -> Graph:
     joined = Graph()
     for weight, graph in parts:
         offset = len(joined.arcs)
-        joined.arcs.extend([arc._replace(target=arc.target + offset) for arc in arcs] for arcs in graph.arcs)
+        joined.arcs.extend(
+            [Arc(target + offset, probability, word) for target, probability, word in arcs] for arcs in graph.arcs
+        )
         joined.add_arc(joined.start, graph.start + offset, weight / total)
         joined.add_arc(graph.end + offset, joined.end)
     return joined

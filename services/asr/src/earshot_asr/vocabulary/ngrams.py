@@ -15,7 +15,7 @@ BEGIN: Final = "<s>"
 END: Final = "</s>"
 ANY: Final = ""
 """Stands for the first word of trigrams that are too rare to be told apart."""
-FAINT: Final = 2.5e-6
+FAINT: Final = 1e-5
 """Two long lists side by side meet in more pairs than anybody says. Pairs that are less likely than this in a sentence
 lose their first word: what follows them is still counted after the second, exactly."""
 

@@ -131,6 +131,11 @@ class _Builder:
     def _branch(self, items: Sequence[tuple[float, Expression]], source: int, depth: int) -> int:
         target = self._graph.add_node()
         for probability, item in items:
+            text = _plain_text(item)
+            if text is not None:
+                # Most items are values of lists: an arc does for one of them.
+                self._graph.add_arc(source, target, probability, _SPACE.sub(" ", text))
+                continue
             head = self._graph.add_node()
             self._graph.add_arc(source, head, probability)
             self._graph.add_arc(self.add(item, head, depth + 1), target)
@@ -207,3 +212,13 @@ class _Builder:
         self._graph.add_arc(source, target, 1.0, _NOTHING)
         self.has_gaps = True
         return target
+
+
+def _plain_text(expression: Expression) -> str | None:
+    """Return what an expression says if it can only be said in one way."""
+    if isinstance(expression, TextChunk):
+        return expression.original_text
+    if isinstance(expression, Alternative | Permutation) or not isinstance(expression, Group):
+        return None
+    parts = [_plain_text(item) for item in expression.items]
+    return None if None in parts else "".join(part for part in parts if part)

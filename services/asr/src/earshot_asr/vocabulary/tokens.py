@@ -28,9 +28,17 @@ class English:
         """Make a tokeniser that says numbers by `spell`."""
         self._spell = spell
         self._written: dict[str, Counter[str]] = {}
+        # Templates repeat the same stretches.
+        self._cut: dict[str, tuple[str, ...]] = {}
 
     def __call__(self, text: str) -> Sequence[str]:
         """Cut text into words: "7:30 A.M., o'clock" is seven, thirty, a.m., o'clock."""
+        words = self._cut.get(text)
+        if words is None:
+            words = self._cut[text] = tuple(self._cut_anew(text))
+        return words
+
+    def _cut_anew(self, text: str) -> list[str]:
         words: list[str] = []
         for found in _ENGLISH.findall(text.translate(_APOSTROPHES)):
             if found[0].isdigit():
