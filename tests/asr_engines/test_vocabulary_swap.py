@@ -70,6 +70,47 @@ async def test_last_of_many_changes_wins(engine: PocketsphinxEngine) -> None:
     assert recognition.alternatives[0].transcript == "what time is it"
 
 
+async def test_what_is_superseded_is_not_made_to_the_end(
+    make_engine: Callable[..., PocketsphinxEngine], tmp_path: Path
+) -> None:
+    """A vocabulary that another replaces while it is made is given up, but not two in a row."""
+    engine = make_engine(cache=tmp_path)
+    await engine.start()
+    seen: set[int] = set()
+    try:
+        changing: list[asyncio.Task[None]] = []
+        for revision, skills in _CHANGES[:3]:
+            change = vocabulary(ENGLISH, skills=skills, revision=revision)
+            changing.append(asyncio.create_task(engine.set_vocabulary(change)))
+            if revision < 4:
+                await _until_another_is_made(seen)
+        await asyncio.gather(*changing)
+        recognition = await recognise(engine, spoken("play some jazz", ENGLISH), ENGLISH)
+    finally:
+        await engine.stop()
+    assert recognition.registry_revision == 4
+    assert len(_bundles(tmp_path)) == 2
+
+
+async def _until_another_is_made(seen: set[int]) -> None:
+    """Wait for a process that makes a vocabulary and was not seen before."""
+    async with asyncio.timeout(30):
+        while not (new := {child.pid for child in psutil.Process().children() if _makes(child)} - seen):
+            await asyncio.sleep(0.005)
+    seen |= new
+
+
+def _bundles(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir() if not path.name.startswith(".")]
+
+
+def _makes(child: psutil.Process) -> bool:
+    try:
+        return "earshot_asr.engines.pocketsphinx.builder" in child.cmdline()
+    except psutil.Error:
+        return False
+
+
 _CHANGES = [(2, ("music",)), (3, ("weather",)), (4, ("music", "weather")), (5, ("clock",))]
 
 

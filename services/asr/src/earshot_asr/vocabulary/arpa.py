@@ -111,8 +111,7 @@ class LanguageModel:
         )
         lines.extend(["", "\\3-grams:"])
         lines.extend(
-            f"{math.log10(probability):.4f} {first} {second} {third}"
-            for (first, second, third), probability in triples
+            f"{math.log10(probability):.4f} {first} {second} {third}" for (first, second, third), probability in triples
         )
         return "\n".join([*lines, "", "\\end\\", ""])
 

@@ -20,6 +20,9 @@ NAME = "pocketsphinx"
 
 _log = structlog.get_logger(__name__)
 
+_Made = tuple[Mapping[Locale, StoredBundle], VocabularyInvalidError | None]
+"""Bundles by locale, and why a locale that was wanted has none."""
+
 
 class PocketsphinxEngine(PooledEngine):
     """See `earshot_asr.engines.base.Engine`."""
@@ -69,17 +72,34 @@ class PocketsphinxEngine(PooledEngine):
         return PocketsphinxStream(next(self._numbers), worker, context)
 
     async def _apply(self) -> None:
-        """Put the newest vocabulary in force; what is superseded while it is made is skipped."""
+        """Put the newest vocabulary in force; what is superseded while it is made is given up."""
         failure: VocabularyInvalidError | None = None
+        patient = False
         while (wanted := self._wanted) is not None:
-            made, failure = await self._make(wanted)
-            if self._wanted is wanted:
+            self._newer.clear()
+            made = await self._make_or_give_up(wanted, patient=patient)
+            # Skills that come and go faster than a vocabulary is made must not keep all others from being heard.
+            patient = not patient and made is None
+            if made is not None and self._wanted is wanted:
                 self._wanted = None
-                await self._switch(wanted, made)
+                bundles, failure = made
+                await self._switch(wanted, bundles)
         if failure is not None:
             raise failure
 
-    async def _make(self, wanted: Vocabulary) -> tuple[Mapping[Locale, StoredBundle], VocabularyInvalidError | None]:
+    async def _make_or_give_up(self, wanted: Vocabulary, *, patient: bool) -> _Made | None:
+        """Make a vocabulary; None where another was wanted before it was there, unless the call is patient."""
+        making = asyncio.create_task(self._make(wanted))
+        newer = asyncio.create_task(self._newer.wait())
+        try:
+            await asyncio.wait({making} if patient else {making, newer}, return_when=asyncio.FIRST_COMPLETED)
+            return making.result() if making.done() else None
+        finally:
+            newer.cancel()
+            making.cancel()
+            await asyncio.gather(making, newer, return_exceptions=True)
+
+    async def _make(self, wanted: Vocabulary) -> _Made:
         locales = [locale for locale, documents in wanted.locales.items() if documents and locale in self._models]
         results = await asyncio.gather(
             *(self._bundles.get(self._models[locale], wanted.locales[locale]) for locale in locales),

@@ -22,6 +22,8 @@ class PooledEngine(ABC):
         self._numbers = count(1)
         self._wanted: Vocabulary | None = None
         self._applying: asyncio.Task[None] | None = None
+        self._newer = asyncio.Event()
+        """Set by each vocabulary that is wanted, for whoever is making another."""
 
     @property
     def worker_pids(self) -> tuple[int, ...]:
@@ -42,6 +44,7 @@ class PooledEngine(ABC):
     async def set_vocabulary(self, vocabulary: Vocabulary) -> None:
         """See `Engine.set_vocabulary`."""
         self._wanted = vocabulary
+        self._newer.set()
         if self._applying is None or self._applying.done():
             self._applying = asyncio.create_task(self._apply(), name="asr-vocabulary")
         await asyncio.shield(self._applying)
