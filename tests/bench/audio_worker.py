@@ -28,10 +28,12 @@ from bench.results import percentile
 from earshot.device.v1 import upstream_pb2
 from earshot_asr.composition import listen
 from earshot_asr.engines.base import (
+    NO_PHRASES,
     Alternative,
     EngineCapabilities,
     Interim,
     Locale,
+    Phrases,
     Recognition,
     Rejection,
     Vocabulary,
@@ -102,9 +104,9 @@ class ChecksumEngine:
     async def set_vocabulary(self, vocabulary: Vocabulary) -> None:
         """Take none."""
 
-    async def open(self, locale: Locale) -> ChecksumStream:
+    async def open(self, locale: Locale, phrases: Phrases = NO_PHRASES) -> ChecksumStream:
         """Begin an utterance."""
-        del locale
+        del locale, phrases
         return ChecksumStream(self._clock)
 
 

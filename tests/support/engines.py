@@ -8,7 +8,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from earshot_asr.engines.base import Engine, Interim, Locale, Recognition, RecognitionStream, Vocabulary
+from earshot_asr.engines.base import (
+    NO_PHRASES,
+    Engine,
+    Interim,
+    Locale,
+    Phrases,
+    Recognition,
+    RecognitionStream,
+    Vocabulary,
+)
 from support.speech import silence, synthesise
 
 ENGLISH = Locale("en-US")
@@ -41,9 +50,9 @@ async def feed(stream: RecognitionStream, pcm: bytes) -> None:
         await stream.feed(pcm[start : start + FRAME_BYTES])
 
 
-async def recognise(engine: Engine, pcm: bytes, locale: Locale) -> Recognition:
-    """Return what an engine makes of a whole utterance."""
-    async with await engine.open(locale) as stream:
+async def recognise(engine: Engine, pcm: bytes, locale: Locale, phrases: Phrases = NO_PHRASES) -> Recognition:
+    """Return what an engine makes of a whole utterance of a household with phrases of its own."""
+    async with await engine.open(locale, phrases) as stream:
         await feed(stream, pcm)
         return await stream.finish()
 

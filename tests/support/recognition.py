@@ -16,10 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earshot_asr.engines.base import (
+    NO_PHRASES,
     Alternative,
     EngineCapabilities,
     Interim,
     Locale,
+    Phrases,
     Recognition,
     Rejection,
     Vocabulary,
@@ -83,8 +85,9 @@ class DigestEngine:
         """Use it for new utterances."""
         self.vocabulary = vocabulary
 
-    async def open(self, locale: Locale) -> DigestStream:
+    async def open(self, locale: Locale, phrases: Phrases = NO_PHRASES) -> DigestStream:
         """Begin an utterance."""
+        del phrases
         if locale not in self.capabilities.locales:
             raise UnsupportedLocaleError(f"{locale} is not recognised here")
         if sum(not stream.closed for stream in self.streams) >= self.places:

@@ -9,12 +9,14 @@ from typing import Final, Self
 from chaos.codewords import LOCALES, heard
 from chaos.utterances import NoWordsError, beginning_of
 from earshot_asr.engines.base import (
+    NO_PHRASES,
     SAMPLE_RATE_HERTZ,
     SAMPLE_WIDTH_BYTES,
     Alternative,
     EngineCapabilities,
     Interim,
     Locale,
+    Phrases,
     Recognition,
     Rejection,
     Vocabulary,
@@ -62,7 +64,8 @@ class DigestEngine:
     async def set_vocabulary(self, vocabulary: Vocabulary) -> None:
         self._revision = vocabulary.revision
 
-    async def open(self, locale: Locale) -> DigestStream:
+    async def open(self, locale: Locale, phrases: Phrases = NO_PHRASES) -> DigestStream:
+        del phrases
         if locale not in LOCALES:
             raise UnsupportedLocaleError(f"no digests in {locale}")
         return DigestStream(locale, registry_revision=self._revision, at_frame=self._at_frame)

@@ -17,10 +17,10 @@ sample that was fed. Errors are those of `earshot_asr.engines.errors`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Final, NewType, Protocol, Self, runtime_checkable
 
 SAMPLE_RATE_HERTZ: Final = 16_000
@@ -59,6 +59,11 @@ class EngineCapabilities:
     dynamic_vocabulary: bool
     experimental: frozenset[Locale] = frozenset()
     endpoints: bool = False
+
+
+Phrases = Mapping[str, Sequence[str]]
+"""A household's own words and phrases, by the list of the skills' sentences that they are values of."""
+NO_PHRASES: Final[Phrases] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,8 +236,14 @@ class Engine(Protocol):
         """
         ...
 
-    async def open(self, locale: Locale) -> RecognitionStream:
+    async def open(self, locale: Locale, phrases: Phrases = NO_PHRASES) -> RecognitionStream:
         """Begin an utterance.
+
+        Args:
+            locale: In which it is spoken.
+            phrases: What the talker's household calls things, by the list of the skills' sentences that they are values
+                of: for this utterance they may be said wherever such a value may. An engine that can not use them, and
+                what can not be said, are no error.
 
         Raises:
             EarshotError: unsupported_locale, vocabulary_missing (nothing registered in that locale yet),

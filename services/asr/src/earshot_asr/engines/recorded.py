@@ -16,12 +16,14 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from earshot_asr.engines.base import (
+    NO_PHRASES,
     SAMPLE_RATE_HERTZ,
     SAMPLE_WIDTH_BYTES,
     Alternative,
     EngineCapabilities,
     Interim,
     Locale,
+    Phrases,
     Recognition,
     Rejection,
     Vocabulary,
@@ -85,8 +87,9 @@ class RecordedEngine:
         """Take note of the revision, for results; what is recognised does not change."""
         self._revision = vocabulary.revision
 
-    async def open(self, locale: Locale) -> RecordedStream:
-        """See `Engine.open`."""
+    async def open(self, locale: Locale, phrases: Phrases = NO_PHRASES) -> RecordedStream:
+        """See `Engine.open`; what is recorded needs no phrases."""
+        del phrases
         if locale not in self._locales:
             raise UnsupportedLocaleError(f"nothing is recorded for {locale}")
         return RecordedStream(

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple, Self
 
 from earshot_asr.vocabulary.graph import Graph
 from earshot_asr.vocabulary.minimal import silently
+from earshot_asr.vocabulary.places import stands_for
 
 _DIGITS: Final = 3
 
@@ -54,10 +55,10 @@ class Automaton:
         return cls(steps, endings)
 
     def accepts(self, words: Sequence[str]) -> bool:
-        """Whether words are a whole sentence."""
+        """Whether words are a whole sentence; a household's own stand in their places."""
         nodes = {0}
         for word in words:
-            nodes = {step.target for node in nodes for step in self.steps[node].get(word, ())}
+            nodes = {step.target for node in nodes for step in self.steps[node].get(stands_for(word), ())}
         return any(node in self.endings for node in nodes)
 
     def to_json(self) -> dict[str, Any]:

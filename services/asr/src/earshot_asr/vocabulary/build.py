@@ -19,6 +19,7 @@ from earshot_asr.vocabulary.minimal import minimal
 from earshot_asr.vocabulary.ngrams import expected_trigrams
 from earshot_asr.vocabulary.numbers import spell
 from earshot_asr.vocabulary.pieces import PieceGraphs
+from earshot_asr.vocabulary.places import is_place
 from earshot_asr.vocabulary.templates import Template, TemplateError, parse_document
 from earshot_asr.vocabulary.wildcards import Wildcards
 from earshot_asr.vocabulary.words import to_words
@@ -60,6 +61,10 @@ class Sentences:
     graph: Graph
     problems: tuple[str, ...]
 
+    def words(self) -> frozenset[str]:
+        """Return every word that can be said, without the places for a household's own."""
+        return frozenset(word for word in self.graph.words() if not is_place(word))
+
 
 def read_sentences(documents: Iterable[str], language: Language) -> Sentences:
     """Read templates; one that can not be used is left out, and so is a document that can not be read.
@@ -77,6 +82,10 @@ def read_sentences(documents: Iterable[str], language: Language) -> Sentences:
             problems.append(f"document {index}: {error}")
     lists = [_lists(templates) for _, templates in parsed]
     graphs: list[tuple[float, Graph]] = []
+
+    def tokenise(text: str) -> Sequence[str]:
+        return (text,) if is_place(text) else language.tokenise(text)
+
     for (index, templates), own in zip(parsed, lists, strict=True):
         pieces = PieceGraphs(
             spell=lambda number, of: spell(number, of or language.locale),
@@ -84,7 +93,7 @@ def read_sentences(documents: Iterable[str], language: Language) -> Sentences:
         )
         for template in templates:
             try:
-                graph = folded(to_words(pieces.convert(template), language.tokenise, spaced=language.spaced))
+                graph = folded(to_words(pieces.convert(template), tokenise, spaced=language.spaced))
             except TemplateError as error:
                 problems.append(f"document {index}: {error}")
             else:
@@ -103,12 +112,18 @@ def make_bundle(sentences: Sentences, language: Language) -> Bundle:
         NothingToHearError: Not one sentence is left.
     """
     pronunciations: dict[str, tuple[Phones, ...]] = {
-        word: language.pronounce(word) for word in sorted(sentences.graph.words())
+        word: language.pronounce(word) for word in sorted(sentences.words())
     }
     silent = {word for word, ways in pronunciations.items() if not ways}
+    if language.form is Form.GRAMMAR:
+        # A grammar is searched as it is: nothing is put in places for one utterance.
+        silent |= {word for word in sentences.graph.words() if is_place(word)}
     graph = sentences.graph.without(silent.__contains__) if silent else sentences.graph
-    problems = (*sentences.problems, *(f"no way is known to say {word!r}" for word in sorted(silent)))
-    words = graph.words()
+    problems = (
+        *sentences.problems,
+        *(f"no way is known to say {word!r}" for word in sorted(silent) if not is_place(word)),
+    )
+    words = {word for word in graph.words() if not is_place(word)}
     if not words:
         raise NothingToHearError("; ".join(problems) or "there are no sentences")
     small = minimal(graph)

@@ -23,6 +23,7 @@ from hassil.expression import (
 from hassil.intents import RangeSlotList, TextSlotList, WildcardSlotList
 
 from earshot_asr.vocabulary.graph import Graph
+from earshot_asr.vocabulary.places import SHARE, place
 from earshot_asr.vocabulary.templates import Scope, Template, TemplateError
 
 OPTIONAL_PROBABILITY: Final = 0.5
@@ -173,14 +174,23 @@ class _Builder:
         values = self._scope.lists.get(reference.list_name)
         match values:
             case TextSlotList():
-                items = [(1 / len(values.values), value.text_in) for value in values.values]
-                return self._branch(items, source, depth) if items else self._nothing(source)
+                return self._values(reference.list_name, values, source, depth)
             case RangeSlotList():
                 return self._numbers(list(values.get_numbers()), values.words_language, source)
             case WildcardSlotList():
                 return self._any(reference, source, depth)
             case _:
                 raise TemplateError(f"unknown list {{{reference.list_name}}}")
+
+    def _values(self, name: str, values: TextSlotList, source: int, depth: int) -> int:
+        own = place(name)
+        share = SHARE if own and values.values else float(own is not None)
+        items: list[tuple[float, Expression]] = [
+            ((1 - share) / len(values.values), value.text_in) for value in values.values
+        ]
+        if own:
+            items.append((share, TextChunk(f" {own} ")))
+        return self._branch(items, source, depth) if items else self._nothing(source)
 
     def _numbers(self, numbers: Sequence[float], language: str | None, source: int) -> int:
         step = max(1, -(-len(numbers) // MAX_NUMBERS))

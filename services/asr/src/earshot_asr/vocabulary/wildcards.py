@@ -13,9 +13,11 @@ from importlib.resources import files
 from typing import Any
 
 import yaml
+from hassil.expression import TextChunk
 from hassil.intents import SlotList, TextSlotList
 from hassil.parse_expression import parse_sentence
 
+from earshot_asr.vocabulary.places import SHARE, place
 from earshot_asr.vocabulary.templates import Scope, Template
 
 
@@ -43,14 +45,14 @@ class Wildcards:
         """
         own = self._own.get(slot)
         if isinstance(own, TextSlotList):
-            return self._values(own)
+            return _with_place(slot, self._values(own))
         kinds = known_kinds(self._locale)
         for candidate in (name, slot):
             kind = kinds.get(candidate) or kinds.get(candidate.rpartition("_")[2])
             if kind is not None:
                 return (kind,)
         namesakes = [lists.get(candidate) for lists in self._others for candidate in dict.fromkeys((name, slot))]
-        return self._values(*namesakes)
+        return _with_place(name, self._values(*namesakes))
 
     def _values(self, *lists: SlotList | None) -> tuple[Template, ...]:
         return tuple(
@@ -59,6 +61,14 @@ class Wildcards:
             if isinstance(values, TextSlotList)
             for value in values.values
         )
+
+
+def _with_place(name: str, values: tuple[Template, ...]) -> tuple[Template, ...]:
+    own = place(name)
+    if own is None:
+        return values
+    weight = sum(value.weight for value in values) * SHARE / (1 - SHARE) or 1.0
+    return (*values, Template(expression=TextChunk(f" {own} "), scope=Scope(rules={}, lists={}), weight=weight))
 
 
 @cache

@@ -43,7 +43,7 @@ def run(source: TextIO, sink: TextIO) -> None:
     answered = True
     with open_language(Kind(order["kind"]), order["locale"], Path(order["dictionary"]), told) as language:
         sentences = read_sentences(order["documents"], language)
-        unknown = language.unknown(sentences.graph.words()) if order["ask"] else []
+        unknown = language.unknown(sentences.words()) if order["ask"] else []
         if unknown:
             _say(sink, {"unknown": unknown})
             answer: dict[str, list[list[str]]] | None = json.loads(source.readline())["told"]

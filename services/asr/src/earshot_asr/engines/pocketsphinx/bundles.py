@@ -29,7 +29,7 @@ from earshot_asr.engines.pocketsphinx.orders import (
 from earshot_asr.vocabulary.languages import Form
 from earshot_asr.vocabulary.pronunciation.ipa import to_arpabet
 
-FORMAT: Final = 6
+FORMAT: Final = 7
 """Part of every key: raise it when the same templates shall give other files."""
 UNUSED_S: Final = 7 * 24 * 3600.0
 """How long a bundle stays on disk without being asked for; services that share the directory may still have it loaded."""
@@ -183,6 +183,9 @@ def _read(folder: Path, acoustic: AcousticModel) -> StoredBundle | None:
         dictionary=str(folder / DICTIONARY_FILE),
         search=dict(acoustic.search),
         calibration=acoustic.calibration.weights(),
+        kind=acoustic.kind,
+        locale=acoustic.locale,
+        words=str(acoustic.dictionary),
     )
     return StoredBundle(
         order=order,

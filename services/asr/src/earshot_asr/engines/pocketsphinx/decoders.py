@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from collections import OrderedDict
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
+from earshot_asr.engines.base import Phrases
 from earshot_asr.engines.pocketsphinx.decoding import decode_whole, make_decoder, read_knowledge
+from earshot_asr.engines.pocketsphinx.household import add_words
 from earshot_asr.engines.pocketsphinx.orders import LoadOrder, Reading
 
 KEPT_IDLE: Final = 2
 """Streaming decoders that wait for the next utterance; each is some 20 MB."""
+KEPT_HOUSEHOLDS: Final = 4
+"""Decoders with a household's own words; people who talk to it go on talking to it."""
 
 
 class Decoders:
@@ -27,6 +35,7 @@ class Decoders:
         self._whole = make_decoder(order)
         self.knowledge = read_knowledge(order)
         self._idle: list[Any] = [make_decoder(self._streaming)]
+        self._households: OrderedDict[str, Any] = OrderedDict()
 
     def take(self) -> Any:
         """Return a decoder for one stream."""
@@ -37,6 +46,24 @@ class Decoders:
         if len(self._idle) < KEPT_IDLE:
             self._idle.append(decoder)
 
-    def decode_whole(self, pcm: bytes) -> tuple[Reading, ...]:
-        """Return the readings of an utterance, best first."""
-        return decode_whole(self._whole, pcm, self.order, self.knowledge)
+    def decode_whole(self, pcm: bytes, phrases: Phrases | None = None) -> tuple[Reading, ...]:
+        """Return the readings of an utterance, best first.
+
+        Args:
+            pcm: The utterance.
+            phrases: What the household of the talker says besides; see `household`.
+        """
+        decoder = self.prepare(phrases) if phrases else self._whole
+        return decode_whole(decoder, pcm, self.order, self.knowledge)
+
+    def prepare(self, phrases: Phrases) -> Any:
+        """Return a decoder that hears a household's own words, too, made if it is not there."""
+        key = json.dumps({name: list(listed) for name, listed in phrases.items()}, sort_keys=True)
+        if key not in self._households:
+            with TemporaryDirectory(prefix="earshot-household-") as folder:
+                order = add_words(self.order, phrases, Path(folder))
+                self._households[key] = self._whole if order is None else make_decoder(order)
+            if len(self._households) > KEPT_HOUSEHOLDS:
+                self._households.popitem(last=False)
+        self._households.move_to_end(key)
+        return self._households[key]

@@ -16,6 +16,7 @@ from earshot_asr.engines.pocketsphinx.evidence import Evidence, confidence, like
 from earshot_asr.engines.pocketsphinx.lattice import Lattice, Spoken, Weights, best_sentence
 from earshot_asr.engines.pocketsphinx.orders import Heard, LoadOrder, Reading
 from earshot_asr.vocabulary.automaton import Automaton
+from earshot_asr.vocabulary.places import says, stands_for
 
 FRAMES_PER_SECOND: Final = 100
 MOST_READINGS: Final = 5
@@ -128,12 +129,12 @@ def conclude(decoder: Any, order: LoadOrder, knowledge: Knowledge) -> tuple[Read
         whole=whole,
     )
     best = Reading(
-        words=words,
+        words=_plainly(words),
         confidence=confidence(evidence, order.calibration),
         heard=_heard(chosen),
         evidence=evidence.values(),
     )
-    others = [] if order.grammar else _others(decoder, _texts(likeliest))
+    others = [] if order.grammar else [other for other in _others(decoder, _texts(likeliest)) if other != words]
     return (best, *_alternatives(best, others, knowledge.sentences))
 
 
@@ -206,7 +207,7 @@ def _language(decoder: Any, words: Sequence[str], likeliest: Mapping[str, float]
         before = said[max(0, place - 2) : place]
         # The word comes first, its predecessors follow from near to far.
         score = logarithms.log_to_ln(model.prob([said[place], *reversed(before)]))
-        scores.append(min(0.0, score - _best(before, likeliest)))
+        scores.append(min(0.0, score - _best([stands_for(word) for word in before], likeliest)))
     return {"language": sum(scores) / len(scores), "oddest": min(scores)}
 
 
@@ -222,26 +223,37 @@ def _others(decoder: Any, likeliest: tuple[str, ...]) -> list[tuple[str, ...]]:
 
 def _alternatives(best: Reading, others: Sequence[tuple[str, ...]], sentences: Automaton | None) -> list[Reading]:
     """Return what else it may have been: whole sentences before those that are none."""
-    further = [words for words in others if words != best.words]
+    further = list(others)
     if sentences is not None:
         further.sort(key=sentences.accepts, reverse=True)
     # Scores of whole readings are not comparable with posteriors; the rank is.
     return [
-        Reading(words=words, confidence=best.confidence / (rank + 2))
+        Reading(words=_plainly(words), confidence=best.confidence / (rank + 2))
         for rank, words in enumerate(further[: MOST_READINGS - 1])
     ]
 
 
 def _heard(spoken: Sequence[Spoken]) -> tuple[Heard, ...]:
-    return tuple(
-        Heard(
-            word=one.word,
-            start=one.start_frame / FRAMES_PER_SECOND,
-            end=(one.end_frame + 1) / FRAMES_PER_SECOND,
-            confidence=one.posterior,
-        )
-        for one in spoken
-    )
+    heard: list[Heard] = []
+    for one in spoken:
+        words = _plainly((one.word,))
+        # Where a household's own word is several, nobody knows where in it each begins.
+        length = (one.end_frame + 1 - one.start_frame) / len(words)
+        heard += [
+            Heard(
+                word=word,
+                start=(one.start_frame + place * length) / FRAMES_PER_SECOND,
+                end=(one.start_frame + (place + 1) * length) / FRAMES_PER_SECOND,
+                confidence=one.posterior,
+            )
+            for place, word in enumerate(words)
+        ]
+    return tuple(heard)
+
+
+def _plainly(words: Iterable[str]) -> tuple[str, ...]:
+    """Return words as they are said, also those of a household's own."""
+    return tuple(part for word in words for part in says(word))
 
 
 def plain_words(words: Iterable[str]) -> tuple[str, ...]:

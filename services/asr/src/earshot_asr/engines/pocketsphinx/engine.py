@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 import structlog
 
-from earshot_asr.engines.base import EngineCapabilities, Locale, Vocabulary
+from earshot_asr.engines.base import NO_PHRASES, EngineCapabilities, Locale, Phrases, Vocabulary
 from earshot_asr.engines.errors import UnsupportedLocaleError, VocabularyInvalidError, VocabularyMissingError
 from earshot_asr.engines.pocketsphinx.acoustic import AcousticModel
 from earshot_asr.engines.pocketsphinx.bundles import BundleStore, StoredBundle
@@ -61,7 +61,7 @@ class PocketsphinxEngine(PooledEngine):
             experimental=frozenset(locale for locale, model in self._models.items() if model.experimental),
         )
 
-    async def open(self, locale: Locale) -> PocketsphinxStream:
+    async def open(self, locale: Locale, phrases: Phrases = NO_PHRASES) -> PocketsphinxStream:
         """See `Engine.open`."""
         if locale not in self._models:
             raise UnsupportedLocaleError(f"no acoustic model for {locale}")
@@ -69,7 +69,7 @@ class PocketsphinxEngine(PooledEngine):
         context = self._in_force.get(locale)
         if context is None:
             raise VocabularyMissingError(f"no skill has sentences in {locale} yet")
-        return PocketsphinxStream(next(self._numbers), worker, context)
+        return PocketsphinxStream(next(self._numbers), worker, context, phrases)
 
     async def _apply(self) -> None:
         """Put the newest vocabulary in force; what is superseded while it is made is given up."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from earshot_asr.engines.base import Phrases
 from earshot_asr.engines.pocketsphinx.decoders import Decoders
 from earshot_asr.engines.pocketsphinx.decoding import begin, conclude, words_so_far
 from earshot_asr.engines.pocketsphinx.noise import Loudness, with_floor
@@ -21,8 +22,12 @@ INTERIM_BYTES: Final = BYTES_PER_SECOND // 5
 
 
 class _Utterance:
-    def __init__(self, decoders: Decoders) -> None:
+    def __init__(self, decoders: Decoders, phrases: Phrases) -> None:
         self.decoders = decoders
+        self.phrases = phrases
+        if phrases:
+            # Nobody speaks yet; what is made now does not keep anybody waiting for a result.
+            decoders.prepare(phrases)
         self.live: Any = decoders.take()
         begin(self.live)
         self.pcm = bytearray()
@@ -44,7 +49,7 @@ class _Utterance:
 
     def decode_whole(self) -> tuple[Reading, ...]:
         heard, start = self.loudness.cut(self.pcm)
-        found = self.decoders.decode_whole(with_floor(heard, start // 2, self.loudness.floor_dbfs))
+        found = self.decoders.decode_whole(with_floor(heard, start // 2, self.loudness.floor_dbfs), self.phrases)
         return tuple(reading.later(start / BYTES_PER_SECOND, len(self.pcm) / BYTES_PER_SECOND) for reading in found)
 
     @property
@@ -76,7 +81,8 @@ class Hearing:
             case Kind.UNLOAD:
                 self._bundles.pop(frame.json()["key"], None)
             case Kind.OPEN:
-                self._utterances[frame.stream] = _Utterance(self._bundles[frame.json()["key"]])
+                order = frame.json()
+                self._utterances[frame.stream] = _Utterance(self._bundles[order["key"]], order["phrases"])
             case _:
                 utterance = self._utterances.get(frame.stream)
                 if utterance is not None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, Self
 
 from earshot_asr.vocabulary.automaton import Automaton, Step
+from earshot_asr.vocabulary.places import stands_for
 
 _FRAMES_PER_SECOND: Final = 100
 _END_POINTS: Final = re.compile(r"^(start|end)=(\d+)", re.MULTILINE)
@@ -148,7 +149,7 @@ def _steps(lattice: Lattice, node: int, state: int, sentences: Automaton, weight
     word = lattice.words[node]
     if word.startswith(_SILENT):
         return (Step(state, weights.filler),)
-    found = sentences.steps[state].get(word, ())
+    found = sentences.steps[state].get(stands_for(word), ())
     return [Step(target, weights.language * logarithm + weights.word) for target, logarithm in found]
 
 

@@ -27,6 +27,9 @@ class LoadOrder:
         dictionary: Pronunciations.
         search: The decoder's settings.
         calibration: Weights of the evidence for a reading; see `evidence`.
+        kind: How words are made; see `languages`. With what follows it is for words that one utterance brings along.
+        locale: BCP-47.
+        words: The whole dictionary of the acoustic model; empty: there are no words but those of the bundle.
     """
 
     key: str
@@ -38,6 +41,13 @@ class LoadOrder:
     sentences: str = ""
     search: dict[str, float] = field(default_factory=dict)
     calibration: dict[str, float] = field(default_factory=dict)
+    kind: str = ""
+    locale: str = ""
+    words: str = ""
+
+    def with_files(self, *, model: str, dictionary: str) -> Self:
+        """Return the order with another model and the dictionary for it."""
+        return replace(self, model=model, dictionary=dictionary)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -51,6 +61,9 @@ class LoadOrder:
             "dictionary": self.dictionary,
             "search": self.search,
             "calibration": self.calibration,
+            "kind": self.kind,
+            "locale": self.locale,
+            "words": self.words,
         }
 
     @classmethod

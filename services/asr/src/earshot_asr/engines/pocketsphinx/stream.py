@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from earshot_asr.engines.base import Alternative, Interim, Recognition, Rejection, Word
+from earshot_asr.engines.base import Alternative, Interim, Phrases, Recognition, Rejection, Word
 from earshot_asr.engines.pocketsphinx.orders import Reading
 from earshot_asr.engines.workers.process import WorkerProcess
 from earshot_asr.engines.workers.stream import WorkerStream, nothing_heard
@@ -35,9 +35,9 @@ class StreamContext:
 class PocketsphinxStream(WorkerStream):
     """Tells readings above a limit, with how they are written."""
 
-    def __init__(self, number: int, worker: WorkerProcess, context: StreamContext) -> None:
+    def __init__(self, number: int, worker: WorkerProcess, context: StreamContext, phrases: Phrases) -> None:
         """Open the stream in a worker; `number` is used once in the worker's life."""
-        super().__init__(number, worker, context.key)
+        super().__init__(number, worker, context.key, phrases)
         self._context = context
 
     def _interim(self, body: Mapping[str, Any]) -> Interim:

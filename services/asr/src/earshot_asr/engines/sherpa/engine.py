@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 
-from earshot_asr.engines.base import EngineCapabilities, Locale, Vocabulary
+from earshot_asr.engines.base import NO_PHRASES, EngineCapabilities, Locale, Phrases, Vocabulary
 from earshot_asr.engines.errors import ModelUnusableError, UnsupportedLocaleError
 from earshot_asr.engines.sherpa.discovery import SherpaModel
 from earshot_asr.engines.sherpa.hotwords import hot_words, writable
@@ -70,8 +70,9 @@ class SherpaEngine(PooledEngine):
             "model loaded", model=self._model.folder.name, locales=sorted(self._locales), hot_words=self._hot_words
         )
 
-    async def open(self, locale: Locale) -> SherpaStream:
-        """See `Engine.open`."""
+    async def open(self, locale: Locale, phrases: Phrases = NO_PHRASES) -> SherpaStream:
+        """See `Engine.open`; a household's own words are not used."""
+        del phrases
         if locale not in self._locales:
             raise UnsupportedLocaleError(f"{self._model.folder.name} does not hear {locale}")
         worker = await self._pool.place()

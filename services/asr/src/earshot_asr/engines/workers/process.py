@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, Self
 
+from earshot_asr.engines.base import Phrases
 from earshot_asr.engines.errors import (
     ModelUnusableError,
     RecognizerStoppedError,
@@ -139,10 +140,11 @@ class WorkerProcess:
         self._loads.pop(key, None)
         self.send(Kind.UNLOAD, 0, encode(Kind.UNLOAD, 0, {"key": key}))
 
-    def attach(self, stream: int, listener: Listener, key: str) -> None:
+    def attach(self, stream: int, listener: Listener, key: str, phrases: Phrases) -> None:
         """Open a stream."""
         self._listeners[stream] = listener
-        self.send(Kind.OPEN, stream, encode(Kind.OPEN, stream, {"key": key}))
+        order = {"key": key, "phrases": {name: list(listed) for name, listed in phrases.items()}}
+        self.send(Kind.OPEN, stream, encode(Kind.OPEN, stream, order))
 
     def detach(self, stream: int) -> None:
         """Let a stream go."""

@@ -9,7 +9,15 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Final, Self
 
-from earshot_asr.engines.base import SAMPLE_RATE_HERTZ, SAMPLE_WIDTH_BYTES, Interim, Recognition, Rejection
+from earshot_asr.engines.base import (
+    NO_PHRASES,
+    SAMPLE_RATE_HERTZ,
+    SAMPLE_WIDTH_BYTES,
+    Interim,
+    Phrases,
+    Recognition,
+    Rejection,
+)
 from earshot_asr.engines.errors import DecodingFailedError, OddByteCountError, StreamClosedError
 from earshot_asr.engines.workers.frames import Frame, Kind, encode
 from earshot_asr.engines.workers.process import WorkerProcess
@@ -30,9 +38,10 @@ class WorkerStream(ABC):
         number: Used once in the worker's life.
         worker: Opens the stream.
         key: What it was told to load for it; empty: nothing.
+        phrases: See `Engine.open`.
     """
 
-    def __init__(self, number: int, worker: WorkerProcess, key: str) -> None:
+    def __init__(self, number: int, worker: WorkerProcess, key: str, phrases: Phrases = NO_PHRASES) -> None:
         self._number = number
         self._worker = worker
         self._samples = 0
@@ -42,7 +51,7 @@ class WorkerStream(ABC):
         self._ending = False
         self._recognition: Recognition | None = None
         self._closed = False
-        worker.attach(number, self, key)
+        worker.attach(number, self, key, phrases)
 
     @property
     def audio_duration(self) -> float:
