@@ -27,6 +27,7 @@ from earshot_topology.streams import DIALOGUE_INTERPRETED, NLU_TRANSCRIBED
 from earshot_topology.subjects import TURN_TRANSCRIBED
 from support.nats import NatsServer, nats_server
 from support.spans import recorded_spans
+from support.understanding import strangers
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 _NUMBERS = count(1)
@@ -67,7 +68,12 @@ async def bench(server: NatsServer, interpreter: Interpreter) -> AsyncIterator[B
     bus = Bus("nlu", ServiceSettings(nats_url=server.url))
     await bus.connect()
     bench = Bench(bus)
-    bus.handler(NLU_TRANSCRIBED, events_pb2.TurnTranscribed, TurnReader(bus, interpreter).transcribed, concurrency=4)
+    bus.handler(
+        NLU_TRANSCRIBED,
+        events_pb2.TurnTranscribed,
+        TurnReader(bus, interpreter, strangers()).transcribed,
+        concurrency=4,
+    )
     bus.handler(DIALOGUE_INTERPRETED, interpreter_pb2.TurnInterpreted, bench.keep)
     await bus.start()
     yield bench
@@ -233,7 +239,7 @@ async def stub(interpreter: Interpreter) -> AsyncIterator[interpreter_pb2_grpc.I
     server = GrpcServer()
     server.add(
         interpreter_pb2_grpc.add_InterpreterServicer_to_server,
-        InterpreterServicer(interpreter),
+        InterpreterServicer(interpreter, strangers()),
         "earshot.nlu.v1.Interpreter",
     )
     port = await server.start("127.0.0.1", 0)

@@ -16,6 +16,7 @@ from earshot_skillkit import (
     MediaItem,
     MemoryScheduler,
     MemoryStates,
+    MemoryWords,
     Pause,
     Play,
     PlayBehavior,
@@ -44,7 +45,9 @@ def package(tmp_path: Path) -> SkillPackage:
 @pytest.fixture
 def host() -> Host:
     """Lend states in memory."""
-    return Host(states=MemoryStates(), schedules=Schedules(MemoryScheduler(lambda: None)), now=lambda: None)  # type: ignore[arg-type, return-value]
+    return Host(
+        states=MemoryStates(), schedules=Schedules(MemoryScheduler(lambda: None)), words=MemoryWords(), now=lambda: None
+    )  # type: ignore[arg-type, return-value]
 
 
 def test_a_response_needs_all_its_values(package: SkillPackage) -> None:

@@ -20,7 +20,7 @@ from earshot.skill.v1 import skill_pb2, skill_pb2_grpc
 from earshot_chassis.rpc_client import connect
 from earshot_chassis.rpc_errors import from_rpc_error
 from earshot_chassis.rpc_server import GrpcServer
-from earshot_skillkit import MemoryScheduler, MemoryStates, Request, Schedules, Span, load_folder, wire
+from earshot_skillkit import MemoryScheduler, MemoryStates, MemoryWords, Request, Schedules, Span, load_folder, wire
 from earshot_skillkit.dispatch import Dispatcher
 from earshot_skillkit.effects import MemoryJournal
 from earshot_skillkit.package import SkillPackage
@@ -72,7 +72,14 @@ def spans() -> Iterator[InMemorySpanExporter]:
 async def served(tmp_path: Path) -> AsyncIterator[Served]:
     """Serve a toy."""
     package = load_folder(write_toy(tmp_path / "toy"), version="1.0.0")
-    toy = Toy(Host(states=MemoryStates(), schedules=Schedules(MemoryScheduler(lambda: NOW)), now=lambda: NOW))
+    toy = Toy(
+        Host(
+            states=MemoryStates(),
+            schedules=Schedules(MemoryScheduler(lambda: NOW)),
+            words=MemoryWords(),
+            now=lambda: NOW,
+        )
+    )
     dispatcher = Dispatcher(handlers_of(toy, package.manifest), timeout_s=0.3, now=lambda: NOW)
     server = GrpcServer()
     server.add(

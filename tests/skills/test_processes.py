@@ -18,7 +18,7 @@ from earshot.skill.v1 import skill_pb2, skill_pb2_grpc
 from earshot_chassis.rpc_client import connect
 from earshot_local import Stack
 from earshot_local.plan import SERVICES
-from earshot_registry import RegistrySnapshot, SkillRegistry
+from earshot_registry import HouseholdWords, RegistrySnapshot, SkillRegistry
 from earshot_skillkit import Span, wire
 
 SKILLS = tuple(service for service in SERVICES if service.name in {"clock", "weather"})
@@ -90,10 +90,16 @@ async def test_skills_come_answer_and_go(tmp_path: Path, monkeypatch: pytest.Mon
     async with Stack(home=tmp_path, services=SKILLS, tracestore=False) as stack, contextlib.AsyncExitStack() as started:
         readers = {}
         for role in ("asr", "nlu", "dialogue"):
-            registry = SkillRegistry(SimpleNamespace(client=await connect_as(stack, role, refusals)))
+            bus = SimpleNamespace(client=await connect_as(stack, role, refusals))
+            registry = SkillRegistry(bus)
             await registry.start()
             started.push_async_callback(registry.stop)
             readers[role] = registry
+            if role != "dialogue":
+                words = HouseholdWords(bus)
+                await words.start()
+                started.push_async_callback(words.stop)
+                assert await words.of("h1") == ()
         await stack.ready()
         for registry in readers.values():
             await until(registry, lambda snapshot: names(snapshot) == ["clock", "weather"], 2)
@@ -133,4 +139,11 @@ async def test_a_skill_writes_its_own_and_nothing_else(tmp_path: Path, connect_a
         # What a skill can do is public; what it keeps is its own.
         with pytest.raises(nats.errors.TimeoutError):
             await values.get("weather.mine")
-    assert len(refusals) == 4
+        words = await jetstream.key_value("HOUSEHOLD_WORDS")
+        await words.put("h1.clock", b"x")
+        assert (await words.get("h1.clock")).value == b"x"
+        with pytest.raises(nats.errors.TimeoutError):
+            await words.put("h1.weather", b"x")
+        with pytest.raises(nats.errors.TimeoutError):
+            await words.get("h1.weather")
+    assert len(refusals) == 6

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import yaml
 
+from earshot_nlu.households import Households
 from earshot_nlu.understanding.catalogue import Catalogue, CatalogueBuilder
 from earshot_nlu.understanding.english import English
 from earshot_nlu.understanding.interpreter import Interpreter
@@ -31,6 +32,7 @@ from earshot_nlu.understanding.model import (
 from earshot_nlu.understanding.statistical.encoder import SentenceEncoder
 from earshot_nlu.understanding.statistical.model import trained
 from earshot_nlu.understanding.values.calendar import Moment
+from earshot_registry import HouseholdWord
 
 LANGUAGES = Languages([English(), Mandarin()])
 ENGLISH = LANGUAGES.of("en-US")
@@ -149,3 +151,23 @@ def with_models(catalogue: Catalogue) -> Catalogue:
         if (model := trained(grammar.drawn, LANGUAGES.of(locale), encoder())) is not None
     }
     return catalogue.with_models(models, LANGUAGES)
+
+
+class WordsOf:
+    """Households' words, held by a test.
+
+    Args:
+        words: By household.
+    """
+
+    def __init__(self, words: Mapping[str, tuple[HouseholdWord, ...]]) -> None:
+        self._words = words
+
+    async def of(self, household: str) -> tuple[HouseholdWord, ...]:
+        """Return a household's words."""
+        return self._words.get(household, ())
+
+
+def strangers() -> Households:
+    """Return households of which nothing is known."""
+    return Households(WordsOf({}), LANGUAGES)

@@ -18,6 +18,7 @@ from earshot_chassis import telemetry
 from earshot_chassis.consuming import Delivery
 from earshot_chassis.errors import InvalidInputError
 from earshot_nlu import metrics, wire
+from earshot_nlu.households import Households
 from earshot_nlu.understanding.interpreter import Interpreter
 from earshot_nlu.understood import understood
 from earshot_topology.subjects import TURN_INTERPRETED, DeviceAddress, InvalidTokenError
@@ -38,11 +39,13 @@ class TurnReader:
     Args:
         bus: Where the interpreted turn goes.
         interpreter: Understands.
+        households: Know their words.
     """
 
-    def __init__(self, bus: Bus, interpreter: Interpreter) -> None:
+    def __init__(self, bus: Bus, interpreter: Interpreter, households: Households) -> None:
         self._bus = bus
         self._interpreter = interpreter
+        self._households = households
 
     async def transcribed(self, message: events_pb2.TurnTranscribed, delivery: Delivery) -> None:
         """Interpret one turn and publish what it means; returns when that is stored.
@@ -59,16 +62,17 @@ class TurnReader:
         except InvalidTokenError as error:
             raise InvalidInputError("an id of the turn can't be one", code="invalid_id") from error
         # Saves the stream a repetition when this message is delivered again; dialogue decides by the turn.
-        await self._bus.publish(TURN_INTERPRETED, self._interpreted(message), msg_id=f"{key}.interpreted")
+        await self._bus.publish(TURN_INTERPRETED, await self._interpreted(message), msg_id=f"{key}.interpreted")
         metrics.LATENCY.record((time.monotonic_ns() - delivery.received_ns) / 1e9)
 
-    def _interpreted(self, message: events_pb2.TurnTranscribed) -> interpreter_pb2.TurnInterpreted:
+    async def _interpreted(self, message: events_pb2.TurnTranscribed) -> interpreter_pb2.TurnInterpreted:
         if message.rejection != events_pb2.REJECTION_UNSPECIFIED:
             metrics.UTTERANCES.add(1, {"by": "rejected", "locale": message.turn.locale})
             return wire.rejected(message, self._interpreter.revision)
         try:
             utterance = wire.utterance_of_turn(message, datetime.now(UTC))
-            return wire.interpreted(message, understood(self._interpreter, utterance))
+            words = await self._households.of(message.turn.household_id, utterance.locale)
+            return wire.interpreted(message, understood(self._interpreter, utterance, words))
         except InvalidInputError as error:
             _log.warning("not_interpreted", turn=message.turn.turn_id, code=error.code)
             metrics.UTTERANCES.add(1, {"by": error.code, "locale": ""})

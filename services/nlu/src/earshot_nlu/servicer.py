@@ -9,6 +9,7 @@ import grpc
 
 from earshot.nlu.v1 import interpreter_pb2, interpreter_pb2_grpc
 from earshot_nlu import wire
+from earshot_nlu.households import Households
 from earshot_nlu.understanding.interpreter import Interpreter
 from earshot_nlu.understood import understood
 
@@ -16,8 +17,9 @@ from earshot_nlu.understood import understood
 class InterpreterServicer(interpreter_pb2_grpc.InterpreterServicer):
     """Text to meaning over gRPC; the chassis turns errors into statuses."""
 
-    def __init__(self, interpreter: Interpreter) -> None:
+    def __init__(self, interpreter: Interpreter, households: Households) -> None:
         self._interpreter = interpreter
+        self._households = households
 
     async def Interpret(  # noqa: N802 - gRPC's name
         self,
@@ -31,4 +33,5 @@ class InterpreterServicer(interpreter_pb2_grpc.InterpreterServicer):
         """
         del context
         utterance = wire.utterance_of_request(request, datetime.now(UTC))
-        return wire.response(understood(self._interpreter, utterance))
+        words = await self._households.of(request.household_id, utterance.locale)
+        return wire.response(understood(self._interpreter, utterance, words))

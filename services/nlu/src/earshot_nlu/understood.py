@@ -6,12 +6,13 @@ import time
 
 from earshot_chassis import telemetry
 from earshot_nlu import metrics
+from earshot_nlu.understanding.household import Vocabulary
 from earshot_nlu.understanding.interpreter import Interpreter
 from earshot_nlu.understanding.model import Interpretation, Utterance
 from earshot_topology import attributes
 
 
-def understood(interpreter: Interpreter, utterance: Utterance) -> Interpretation:
+def understood(interpreter: Interpreter, utterance: Utterance, words: Vocabulary | None) -> Interpretation:
     """Interpret an utterance in a span of its own; a few milliseconds at most, so on the event loop.
 
     Raises:
@@ -19,7 +20,7 @@ def understood(interpreter: Interpreter, utterance: Utterance) -> Interpretation
     """
     started = time.perf_counter()
     with telemetry.span("nlu.interpret") as span:
-        interpretation = interpreter.interpret(utterance)
+        interpretation = interpreter.interpret(utterance, words)
         found = interpretation.hypotheses
         if span.is_recording():
             span.set_attributes(telemetry.allowed(_attributes(utterance, interpretation)))

@@ -1,9 +1,19 @@
-"""The live set of skills, as every service that needs it sees it."""
+"""The live set of skills, and the words of households, as every service that needs them sees them."""
 
 from __future__ import annotations
 
-from earshot_registry.errors import RegistryUnavailableError
+from earshot_registry.errors import InvalidWordError, RegistryUnavailableError
+from earshot_registry.households import HouseholdWords
 from earshot_registry.registry import SkillRegistry
 from earshot_registry.snapshot import RegisteredSkill, RegistrySnapshot
+from earshot_registry.words import HouseholdWord
 
-__all__ = ["RegisteredSkill", "RegistrySnapshot", "RegistryUnavailableError", "SkillRegistry"]
+__all__ = [
+    "HouseholdWord",
+    "HouseholdWords",
+    "InvalidWordError",
+    "RegisteredSkill",
+    "RegistrySnapshot",
+    "RegistryUnavailableError",
+    "SkillRegistry",
+]

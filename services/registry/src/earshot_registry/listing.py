@@ -43,12 +43,13 @@ class Listing:
     last_sequence: int
 
 
-async def list_bucket(client: Client, bucket: str, *, timeout_s: float = 2.0) -> Listing:
-    """List a bucket of at most 1,024 keys.
+async def list_bucket(client: Client, bucket: str, *, keys: str = ">", timeout_s: float = 2.0) -> Listing:
+    """List a bucket, or some keys of it, of at most 1,024 keys.
 
     Args:
         client: A connection that may read the bucket directly.
         bucket: Its name; it must have been made with `direct`.
+        keys: Which; NATS wildcards allowed.
         timeout_s: Longest time for the whole listing, in seconds.
 
     Raises:
@@ -60,7 +61,7 @@ async def list_bucket(client: Client, bucket: str, *, timeout_s: float = 2.0) ->
         async with asyncio.timeout(timeout_s):
             subscription = await client.subscribe(inbox)
             try:
-                request = json.dumps({"multi_last": [f"{prefix}>"]}).encode()
+                request = json.dumps({"multi_last": [f"{prefix}{keys}"]}).encode()
                 await client.publish(f"$JS.API.DIRECT.GET.KV_{bucket}", request, reply=inbox)
                 entries: list[Entry] = []
                 while (message := await subscription.next_msg(timeout=timeout_s)) is not None:

@@ -13,6 +13,7 @@ from earshot_skillkit.errors import (
     EffectUnknownError,
     InvalidScheduleError,
     InvalidSlotError,
+    InvalidWordError,
     ScheduleInPastError,
     ScheduleNotFoundError,
     SchedulerNotConfiguredError,
@@ -61,6 +62,7 @@ from earshot_skillkit.schedules import (
 from earshot_skillkit.skill import Host, Skill, intent
 from earshot_skillkit.states import MemoryStates, States
 from earshot_skillkit.tracing import request_span
+from earshot_skillkit.words import MemoryWords, Words
 
 __all__ = [
     "Answer",
@@ -81,9 +83,11 @@ __all__ = [
     "Host",
     "InvalidScheduleError",
     "InvalidSlotError",
+    "InvalidWordError",
     "MediaItem",
     "MemoryScheduler",
     "MemoryStates",
+    "MemoryWords",
     "Move",
     "NewSchedule",
     "Pause",
@@ -117,6 +121,7 @@ __all__ = [
     "Step",
     "Stop",
     "TooManySchedulesError",
+    "Words",
     "intent",
     "load_folder",
     "load_package",

@@ -20,7 +20,8 @@ EarshotError (chassis)
         ├── UnknownIntentError   unknown_intent
         ├── InvalidSlotError     invalid_slot
         ├── UnsupportedLocaleError   unsupported_locale
-        └── InvalidRequestError  invalid_request: time zone, household or key of the call
+        ├── InvalidRequestError  invalid_request: time zone, household or key of the call
+        └── InvalidWordError     word_empty, word_too_long, word_malformed: a household can't call anything so
 """
 
 from __future__ import annotations
@@ -157,4 +158,11 @@ class InvalidRequestError(InvalidInputError):
     """A field of the call other than its intent and slots can't be used."""
 
     code = "invalid_request"
+    stage = STAGE
+
+
+class InvalidWordError(InvalidInputError):
+    """A household can't call anything so; the code says why."""
+
+    code = "word_malformed"
     stage = STAGE

@@ -21,7 +21,8 @@ from earshot_skillkit.servicer import NAME, SkillServicer
 from earshot_skillkit.settings import SkillSettings
 from earshot_skillkit.skill import Host, Skill, handlers_of
 from earshot_skillkit.states import BucketStates
-from earshot_topology.streams import SKILL_EFFECTS, SKILL_STATES
+from earshot_skillkit.words import BucketWords
+from earshot_topology.streams import HOUSEHOLD_WORDS, SKILL_EFFECTS, SKILL_STATES
 
 _WITHDRAWAL_S = 0.2
 _REGISTRATION = "registration"
@@ -57,7 +58,13 @@ async def _compose(
 ) -> None:
     bucket = await service.bus.jetstream.key_value(SKILL_STATES.bucket)
     scheduler = GrpcScheduler(settings.scheduler_target)
-    host = Host(states=BucketStates(bucket, package.manifest.id), schedules=Schedules(scheduler), now=_now)
+    words = await service.bus.jetstream.key_value(HOUSEHOLD_WORDS.bucket)
+    host = Host(
+        states=BucketStates(bucket, package.manifest.id),
+        schedules=Schedules(scheduler),
+        words=BucketWords(words, package.manifest.id),
+        now=_now,
+    )
     skill = build(host)
     dispatcher = Dispatcher(handlers_of(skill, package.manifest), timeout_s=package.manifest.timeout_s, now=_now)
     effects = await service.bus.jetstream.key_value(SKILL_EFFECTS.bucket)

@@ -13,6 +13,7 @@ from earshot_skillkit.replies import Reply, Step
 from earshot_skillkit.request import Request
 from earshot_skillkit.schedules import Schedules
 from earshot_skillkit.states import States
+from earshot_skillkit.words import Words
 
 Result = Awaitable[Reply] | AsyncIterator[Step]
 Handler = Callable[[Request], Result]
@@ -28,11 +29,13 @@ class Host:
     Attributes:
         states: What the skill keeps for each household.
         schedules: Timers and alarms, which the scheduler keeps.
+        words: What households call their things, for recognition and understanding.
         now: The present moment, aware, in UTC.
     """
 
     states: States
     schedules: Schedules
+    words: Words
     now: Callable[[], datetime]
 
 

@@ -27,6 +27,7 @@ from earshot_skillkit.scheduler_memory import MemoryScheduler
 from earshot_skillkit.schedules import Scheduler, Schedules
 from earshot_skillkit.skill import Host, Skill, handlers_of
 from earshot_skillkit.states import MemoryStates, States
+from earshot_skillkit.words import MemoryWords, Words
 
 
 class NotUnderstoodError(AssertionError):
@@ -42,11 +43,13 @@ class SkillTester:
         now: The frozen moment, aware.
         time_zone: Of the device, an IANA name.
         states: What the skill keeps.
+        words: What households call their things; default: a MemoryWords.
         scheduler: Who keeps its timers and alarms; default: a MemoryScheduler, for which `now` is the time.
 
     Attributes:
         now: The frozen moment; a test may set it to a later one, with which timers become due.
         scheduler: Who keeps its timers and alarms.
+        words: What households call their things.
         device: The device as the skill is told that it was last known; None: nothing is known.
         journal: The effects of its calls.
     """
@@ -60,13 +63,17 @@ class SkillTester:
         time_zone: str = "UTC",
         states: States | None = None,
         scheduler: Scheduler | None = None,
+        words: Words | None = None,
     ) -> None:
         self.package = package
         self.now = now or datetime.now(UTC)
         self.time_zone = time_zone
         self.states = states or MemoryStates()
         self.scheduler = scheduler or MemoryScheduler(lambda: self.now)
-        self.skill = build(Host(states=self.states, schedules=Schedules(self.scheduler), now=lambda: self.now))
+        self.words = words or MemoryWords(package.manifest.id)
+        self.skill = build(
+            Host(states=self.states, schedules=Schedules(self.scheduler), words=self.words, now=lambda: self.now)
+        )
         self._dispatcher = Dispatcher(
             handlers_of(self.skill, package.manifest), timeout_s=package.manifest.timeout_s, now=lambda: self.now
         )

@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 from earshot.asr.v1 import events_pb2
 from earshot.device.v1 import directive_pb2, downstream_pb2, upstream_pb2
 from earshot.dialogue.v1 import outcome_pb2, session_pb2
+from earshot.household.v1 import household_pb2
 from earshot.nlu.v1 import interpreter_pb2
 from earshot.schedule.v1 import record_pb2, schedule_pb2
 from earshot.skill.v1 import skill_pb2
@@ -297,5 +298,14 @@ CHANNELS: tuple[Channel, ...] = (
         senders=("skill",),
         receivers=("asr", "nlu", "dialogue"),
         summary="A running replica of a skill; a lease.",
+    ),
+    Channel(
+        name="householdWords",
+        address="$KV.HOUSEHOLD_WORDS.{household}.{skill}",
+        message=household_pb2.HouseholdWords,
+        stream="KV_HOUSEHOLD_WORDS",
+        senders=("skill",),
+        receivers=("asr", "nlu"),
+        summary="What a household calls its things, as one skill knows it; changed by compare-and-set.",
     ),
 )

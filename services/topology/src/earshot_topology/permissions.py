@@ -102,6 +102,9 @@ def _object_store(store: ObjectStoreConfig) -> tuple[str, ...]:
 _REGISTRY = (*_read_bucket(streams.SKILLS), *_read_bucket(streams.SKILL_ENDPOINTS))
 # Writes to the two buckets as they are made, so that a reader lists them when there is something new.
 _REGISTRY_NEWS = (f"$KV.{streams.SKILLS.bucket}.>", f"$KV.{streams.SKILL_ENDPOINTS.bucket}.>")
+# Reads of one household's words, and news of words that change: what a process has read of them it may keep.
+_WORDS = (f"$JS.API.DIRECT.GET.KV_{streams.HOUSEHOLD_WORDS.bucket}",)
+_WORDS_NEWS = (f"$KV.{streams.HOUSEHOLD_WORDS.bucket}.>",)
 # The server's word on which deliveries were handed back: those that were not, and come again, were lost. One subject for
 # all consumers: it tells numbers only, and what a user may do has to fit into the one line with which it connects.
 _HANDED_BACK = "$JS.EVENT.ADVISORY.CONSUMER.MSG_NAKED.>"
@@ -115,6 +118,7 @@ ROLES: dict[str, Permissions] = {
             *_purge("AUDIO"),
             "$JS.API.STREAM.INFO.AUDIO",
             *_REGISTRY,
+            *_WORDS,
             "device.*.*.down.recognition",
             "device.*.*.down.error",
             *_direct("QUOTAS"),
@@ -133,6 +137,7 @@ ROLES: dict[str, Permissions] = {
             subjects.TURN_OWNED,
             f"{inbox('asr')}.>",
             *_REGISTRY_NEWS,
+            *_WORDS_NEWS,
             _HANDED_BACK,
         ),
         answers_requests=True,
@@ -141,10 +146,11 @@ ROLES: dict[str, Permissions] = {
         publish=(
             *_consume(streams.NLU_TRANSCRIBED),
             *_REGISTRY,
+            *_WORDS,
             subjects.TURN_INTERPRETED,
             subjects.parked("nlu"),
         ),
-        subscribe=(f"{inbox('nlu')}.>", *_REGISTRY_NEWS, _HANDED_BACK),
+        subscribe=(f"{inbox('nlu')}.>", *_REGISTRY_NEWS, *_WORDS_NEWS, _HANDED_BACK),
     ),
     "dialogue": Permissions(
         publish=(
@@ -241,7 +247,7 @@ ROLES: dict[str, Permissions] = {
 
 
 def skill_role(skill_id: str) -> Permissions:
-    """Return the permissions of a skill: its own registration, its own lease, its own state, nothing of a turn."""
+    """Return the permissions of a skill: its own registration, lease, state and words, nothing of a turn."""
     return _skill(subjects.token(skill_id))
 
 
@@ -254,6 +260,7 @@ def _skill(name: str) -> Permissions:
             *_write_bucket(streams.SKILL_ENDPOINTS, f"{name}.>"),
             *_own_keys(streams.SKILL_STATES, f"{name}.>"),
             *_own_keys(streams.SKILL_EFFECTS, f"{name}.>"),
+            *_own_keys(streams.HOUSEHOLD_WORDS, f"*.{name}"),
             f"parked.skill-{name}.*",
         ),
         subscribe=(f"{inbox(f'skill-{name}')}.>",),

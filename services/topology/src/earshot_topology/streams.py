@@ -322,6 +322,16 @@ SCHEDULES = KeyValueConfig(
     bucket="SCHEDULES", description="Timers, alarms and reminders.", history=1, max_bytes=1024 * MIB, direct=True
 )
 
+# Keys <household>.<skill>: one read gives a household's words, of every skill and of nobody else.
+HOUSEHOLD_WORDS = KeyValueConfig(
+    bucket="HOUSEHOLD_WORDS",
+    description="What households call their things.",
+    history=1,
+    max_value_size=32 * 1024,
+    max_bytes=256 * MIB,
+    direct=True,
+)
+
 BUCKETS: tuple[KeyValueConfig, ...] = (
     SESSIONS,
     SKILLS,
@@ -330,6 +340,7 @@ BUCKETS: tuple[KeyValueConfig, ...] = (
     SKILL_STATES,
     SKILL_EFFECTS,
     SCHEDULES,
+    HOUSEHOLD_WORDS,
 )
 
 TTS_CACHE = ObjectStoreConfig(

@@ -1,4 +1,8 @@
-"""Reads an utterance: every alternative by template, then by likeness, then by the model; ranks what was found."""
+"""Reads an utterance: every alternative by template, then by likeness, then by the model; ranks what was found.
+
+Words of the household stand in the lists of templates. What is only like one of them is read as it where no sentence
+accounts for every word.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +20,7 @@ from earshot_nlu.understanding.errors import (
     UnknownTimeZoneError,
 )
 from earshot_nlu.understanding.fuzzy.recognise import recognise
+from earshot_nlu.understanding.household import Vocabulary
 from earshot_nlu.understanding.language import Language, Languages
 from earshot_nlu.understanding.model import Alternative, Interpretation, Recognizer, Utterance
 from earshot_nlu.understanding.ranking import ACTED_ON, SURE, Reading, confidence, ranked
@@ -52,8 +57,12 @@ class Interpreter:
         """Understand with another catalogue from the next utterance on."""
         self._catalogue = catalogue
 
-    def interpret(self, utterance: Utterance) -> Interpretation:
+    def interpret(self, utterance: Utterance, words: Vocabulary | None = None) -> Interpretation:
         """Return what an utterance may mean, best first; nothing is an answer.
+
+        Args:
+            utterance: What was said.
+            words: Of the household that said it, in its language.
 
         Raises:
             EmptyTextError: No alternative holds a word.
@@ -68,15 +77,16 @@ class Interpreter:
             raise TextTooLongError(f"longer than {self._max_characters} characters")
         language = self._languages.of(utterance.locale)
         moment = _moment(utterance)
+        known = words or None
         said = [
-            (index, Said(text=text, source=one.transcript, moment=moment, context=utterance.context))
+            (index, Said(text=text, source=one.transcript, moment=moment, context=utterance.context, words=known))
             for index, one in enumerate(alternatives)
             if (text := language.normalise(one.transcript)).text
         ]
         if not said:
             raise EmptyTextError("there are no words in it")
         grammar = catalogue.grammars.get(utterance.locale)
-        readings = _readings(grammar, said, language, alternatives) if grammar else []
+        readings = _readings(grammar, said, language, alternatives, known) if grammar else []
         hypotheses = ranked(readings, alternatives)
         chosen = hypotheses[0].alternative_index if hypotheses else said[0][0]
         return Interpretation(
@@ -91,6 +101,7 @@ def _readings(
     said: Sequence[tuple[int, Said]],
     language: Language,
     alternatives: Sequence[Alternative],
+    words: Vocabulary | None,
 ) -> list[Reading]:
     readings: list[Reading] = []
     for index, one in said:
@@ -107,6 +118,8 @@ def _readings(
                     return readings
     if readings and any(not reading.match.wildcards for reading in readings):
         return readings
+    if words is not None:
+        readings += _alike(grammar, said, language, words)
     # A wildcard takes a misheard word as well: a sentence that accounts for every word may still be the one meant.
     free_too = not readings
     for index, one in said:
@@ -118,6 +131,21 @@ def _readings(
     if grammar.statistical is None or any(confidence(one, alternatives) >= ACTED_ON for one in readings):
         return readings
     return readings + _guesses(grammar.statistical, said[:_MOST_GUESSED], language, alternatives)
+
+
+def _alike(grammar: Grammar, said: Sequence[tuple[int, Said]], language: Language, words: Vocabulary) -> list[Reading]:
+    """Return what the alternatives mean where something in them is like a word of the household."""
+    readings: list[Reading] = []
+    for index, one in said:
+        *_, form = _forms(one, language)
+        alike = words.alike(form.text.text)
+        if alike:
+            units = [unit for unit in grammar.templates.candidates(form.text.text) if not unit.free]
+            readings.extend(
+                Reading(match=found, recognizer=Recognizer.FUZZY, likeness=alike.likeness, alternative_index=index)
+                for found in match(units, replace(form, words=alike), language)
+            )
+    return readings
 
 
 def _guesses(

@@ -14,6 +14,7 @@ from earshot_skillkit import (
     Dismiss,
     Extend,
     InvalidScheduleError,
+    InvalidWordError,
     Reply,
     Request,
     Schedule,
@@ -21,12 +22,16 @@ from earshot_skillkit import (
     ScheduleState,
     SetPaused,
     SourceUnavailableError,
+    StateConflictError,
+    StateUnavailableError,
     TooManySchedulesError,
     intent,
 )
 
 LONGEST = timedelta(hours=24)
 SHORTEST = timedelta(seconds=1)
+# The list of the sentences that a household's own names stand in.
+NAMES = "name"
 
 
 class TimerIntents(Asking):
@@ -47,6 +52,8 @@ class TimerIntents(Asking):
         except TooManySchedulesError:
             return refused(request, "too_many")
         words = words_for(request)
+        if name:
+            await self._learn(request, name)
         count = await self._called(request, timer) if name else 1
         key = ("timer_set" if not name else "named_timer_set") if count == 1 else "another_timer_set"
         return request.respond(key, duration=words.duration(length), name=name, count=count)
@@ -155,6 +162,11 @@ class TimerIntents(Asking):
             there = await self.listed(request, ScheduleKind.TIMER)
             return max(1, sum(words.plain(each.label) == words.plain(timer.label) for each in there))
         return 1
+
+    async def _learn(self, request: Request, name: str) -> None:
+        """Have a timer's name be heard and understood from now on; the timer is set, whatever becomes of that."""
+        with suppress(InvalidWordError, StateConflictError, StateUnavailableError):
+            await self.host.words.learn(request.household_id, NAMES, name, locale=request.locale)
 
     async def _picked(self, request: Request, choice: Choice) -> list[str]:
         ids: list[str] = await self.decided(

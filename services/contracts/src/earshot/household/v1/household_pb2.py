@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$earshot/household/v1/household.proto\x12\x14\x65\x61rshot.household.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"y\n\tHousehold\x12\x14\n\x0chousehold_id\x18\x01 \x01(\t\x12\x16\n\x0e\x64\x65\x66\x61ult_locale\x18\x02 \x01(\t\x12\x11\n\ttime_zone\x18\x03 \x01(\t\x12\x19\n\x11recording_consent\x18\x04 \x01(\x08\x12\x10\n\x08revision\x18\x05 \x01(\x04\"\x96\x01\n\x06\x44\x65vice\x12\x11\n\tdevice_id\x18\x01 \x01(\t\x12\x14\n\x0chousehold_id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x12\n\npublic_key\x18\x04 \x01(\t\x12/\n\x0brevoke_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08revision\x18\x06 \x01(\x04\"n\n\x10\x45rasureRequested\x12\x12\n\nerasure_id\x18\x01 \x01(\t\x12\x14\n\x0chousehold_id\x18\x02 \x01(\t\x12\x30\n\x0crequest_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x94\x01\n\x10\x45rasureCompleted\x12\x12\n\nerasure_id\x18\x01 \x01(\t\x12\x14\n\x0chousehold_id\x18\x02 \x01(\t\x12\r\n\x05store\x18\x03 \x01(\t\x12\x14\n\x0c\x65rased_count\x18\x04 \x01(\x04\x12\x31\n\rcomplete_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$earshot/household/v1/household.proto\x12\x14\x65\x61rshot.household.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"y\n\tHousehold\x12\x14\n\x0chousehold_id\x18\x01 \x01(\t\x12\x16\n\x0e\x64\x65\x66\x61ult_locale\x18\x02 \x01(\t\x12\x11\n\ttime_zone\x18\x03 \x01(\t\x12\x19\n\x11recording_consent\x18\x04 \x01(\x08\x12\x10\n\x08revision\x18\x05 \x01(\x04\"\x96\x01\n\x06\x44\x65vice\x12\x11\n\tdevice_id\x18\x01 \x01(\t\x12\x14\n\x0chousehold_id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x12\n\npublic_key\x18\x04 \x01(\t\x12/\n\x0brevoke_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08revision\x18\x06 \x01(\x04\"@\n\rHouseholdWord\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0e\n\x06locale\x18\x02 \x01(\t\x12\x11\n\tlist_name\x18\x03 \x01(\t\"D\n\x0eHouseholdWords\x12\x32\n\x05words\x18\x01 \x03(\x0b\x32#.earshot.household.v1.HouseholdWord\"n\n\x10\x45rasureRequested\x12\x12\n\nerasure_id\x18\x01 \x01(\t\x12\x14\n\x0chousehold_id\x18\x02 \x01(\t\x12\x30\n\x0crequest_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x94\x01\n\x10\x45rasureCompleted\x12\x12\n\nerasure_id\x18\x01 \x01(\t\x12\x14\n\x0chousehold_id\x18\x02 \x01(\t\x12\r\n\x05store\x18\x03 \x01(\t\x12\x14\n\x0c\x65rased_count\x18\x04 \x01(\x04\x12\x31\n\rcomplete_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,8 +36,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HOUSEHOLD']._serialized_end=216
   _globals['_DEVICE']._serialized_start=219
   _globals['_DEVICE']._serialized_end=369
-  _globals['_ERASUREREQUESTED']._serialized_start=371
-  _globals['_ERASUREREQUESTED']._serialized_end=481
-  _globals['_ERASURECOMPLETED']._serialized_start=484
-  _globals['_ERASURECOMPLETED']._serialized_end=632
+  _globals['_HOUSEHOLDWORD']._serialized_start=371
+  _globals['_HOUSEHOLDWORD']._serialized_end=435
+  _globals['_HOUSEHOLDWORDS']._serialized_start=437
+  _globals['_HOUSEHOLDWORDS']._serialized_end=505
+  _globals['_ERASUREREQUESTED']._serialized_start=507
+  _globals['_ERASUREREQUESTED']._serialized_end=617
+  _globals['_ERASURECOMPLETED']._serialized_start=620
+  _globals['_ERASURECOMPLETED']._serialized_end=768
 # @@protoc_insertion_point(module_scope)

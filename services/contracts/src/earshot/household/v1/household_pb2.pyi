@@ -3,9 +3,11 @@
 isort:skip_file
 """
 
+from collections import abc as abc
 from google.protobuf import descriptor as descriptor
 from google.protobuf import message as message
 from google.protobuf import timestamp_pb2 as timestamp_pb2
+from google.protobuf.internal import containers as containers
 import builtins as builtins
 import sys
 import typing as typing
@@ -92,6 +94,59 @@ class Device(message.Message):
     _HasFieldArgType: _TypeAlias = typing.Literal["revoke_time", b"revoke_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = typing.Literal["device_id", b"device_id", "household_id", b"household_id", "name", b"name", "public_key", b"public_key", "revision", b"revision", "revoke_time", b"revoke_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class HouseholdWord(message.Message):
+    """A word or phrase that a household uses: what it calls a timer, a list, a lamp, a room."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: builtins.int
+    LOCALE_FIELD_NUMBER: builtins.int
+    LIST_NAME_FIELD_NUMBER: builtins.int
+    text: builtins.str
+    """As people say it, "sourdough"."""
+    locale: builtins.str
+    """BCP-47, the language in which they say it."""
+    list_name: builtins.str
+    """The list of the skill's sentences that it is a value of, "name"."""
+    def __init__(
+        self,
+        *,
+        text: builtins.str = ...,
+        locale: builtins.str = ...,
+        list_name: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["list_name", b"list_name", "locale", b"locale", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class HouseholdWords(message.Message):
+    """Words that a skill has from a household. HOUSEHOLD_WORDS bucket, key <household>.<skill>, so that nobody else's are read
+    with them. Understanding takes them for values of the skill's lists, recognition for words that may be said; both only for
+    utterances of this household. What is longer than 40 letters or four words, or holds anything but words, is left out.
+    """
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    WORDS_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def words(self) -> containers.RepeatedCompositeFieldContainer[HouseholdWord]:
+        """The latest first; the first 64 are read."""
+
+    def __init__(
+        self,
+        *,
+        words: abc.Iterable[HouseholdWord] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["words", b"words"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

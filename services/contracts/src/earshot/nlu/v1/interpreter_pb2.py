@@ -28,7 +28,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n earshot/nlu/v1/interpreter.proto\x12\x0e\x65\x61rshot.nlu.v1\x1a\x1b\x65\x61rshot/asr/v1/events.proto\x1a\x1c\x65\x61rshot/common/v1/turn.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9c\x01\n\x10InterpretRequest\x12\x31\n\x0c\x61lternatives\x18\x01 \x03(\x0b\x32\x1b.earshot.asr.v1.Alternative\x12\x0e\n\x06locale\x18\x02 \x01(\t\x12\x11\n\ttime_zone\x18\x03 \x01(\t\x12\x32\n\x0ereference_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"^\n\x11InterpretResponse\x12.\n\nhypotheses\x18\x01 \x03(\x0b\x32\x1a.earshot.nlu.v1.Hypothesis\x12\x19\n\x11registry_revision\x18\x02 \x01(\x04\"\xe0\x01\n\x0fTurnInterpreted\x12,\n\x04turn\x18\x01 \x01(\x0b\x32\x1e.earshot.common.v1.TurnContext\x12.\n\nhypotheses\x18\x02 \x03(\x0b\x32\x1a.earshot.nlu.v1.Hypothesis\x12\x12\n\ntranscript\x18\x03 \x01(\t\x12,\n\trejection\x18\x04 \x01(\x0e\x32\x19.earshot.asr.v1.Rejection\x12\x12\n\nerror_code\x18\x05 \x01(\t\x12\x19\n\x11registry_revision\x18\x06 \x01(\x04\"\x9b\x01\n\nHypothesis\x12\x0e\n\x06intent\x18\x01 \x01(\t\x12\x12\n\nconfidence\x18\x02 \x01(\x02\x12#\n\x05slots\x18\x03 \x03(\x0b\x32\x14.earshot.nlu.v1.Slot\x12\x12\n\nrecognizer\x18\x04 \x01(\t\x12\x19\n\x11\x61lternative_index\x18\x05 \x01(\r\x12\x15\n\rskill_version\x18\x06 \x01(\t\"L\n\x04Slot\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12(\n\x05value\x18\x03 \x01(\x0b\x32\x19.earshot.nlu.v1.SlotValue\"\xb3\x01\n\tSlotValue\x12\x16\n\x0cstring_value\x18\x01 \x01(\tH\x00\x12\x16\n\x0cnumber_value\x18\x02 \x01(\x01H\x00\x12\x33\n\x0e\x64uration_value\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationH\x00\x12\x38\n\x0f\x64\x61te_time_value\x18\x04 \x01(\x0b\x32\x1d.earshot.nlu.v1.DateTimeValueH\x00\x42\x07\n\x05value\":\n\rDateTimeValue\x12\r\n\x05start\x18\x01 \x01(\t\x12\x0b\n\x03\x65nd\x18\x02 \x01(\t\x12\r\n\x05grain\x18\x03 \x01(\t2_\n\x0bInterpreter\x12P\n\tInterpret\x12 .earshot.nlu.v1.InterpretRequest\x1a!.earshot.nlu.v1.InterpretResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n earshot/nlu/v1/interpreter.proto\x12\x0e\x65\x61rshot.nlu.v1\x1a\x1b\x65\x61rshot/asr/v1/events.proto\x1a\x1c\x65\x61rshot/common/v1/turn.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb2\x01\n\x10InterpretRequest\x12\x31\n\x0c\x61lternatives\x18\x01 \x03(\x0b\x32\x1b.earshot.asr.v1.Alternative\x12\x0e\n\x06locale\x18\x02 \x01(\t\x12\x11\n\ttime_zone\x18\x03 \x01(\t\x12\x32\n\x0ereference_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0chousehold_id\x18\x05 \x01(\t\"^\n\x11InterpretResponse\x12.\n\nhypotheses\x18\x01 \x03(\x0b\x32\x1a.earshot.nlu.v1.Hypothesis\x12\x19\n\x11registry_revision\x18\x02 \x01(\x04\"\xe0\x01\n\x0fTurnInterpreted\x12,\n\x04turn\x18\x01 \x01(\x0b\x32\x1e.earshot.common.v1.TurnContext\x12.\n\nhypotheses\x18\x02 \x03(\x0b\x32\x1a.earshot.nlu.v1.Hypothesis\x12\x12\n\ntranscript\x18\x03 \x01(\t\x12,\n\trejection\x18\x04 \x01(\x0e\x32\x19.earshot.asr.v1.Rejection\x12\x12\n\nerror_code\x18\x05 \x01(\t\x12\x19\n\x11registry_revision\x18\x06 \x01(\x04\"\x9b\x01\n\nHypothesis\x12\x0e\n\x06intent\x18\x01 \x01(\t\x12\x12\n\nconfidence\x18\x02 \x01(\x02\x12#\n\x05slots\x18\x03 \x03(\x0b\x32\x14.earshot.nlu.v1.Slot\x12\x12\n\nrecognizer\x18\x04 \x01(\t\x12\x19\n\x11\x61lternative_index\x18\x05 \x01(\r\x12\x15\n\rskill_version\x18\x06 \x01(\t\"L\n\x04Slot\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12(\n\x05value\x18\x03 \x01(\x0b\x32\x19.earshot.nlu.v1.SlotValue\"\xb3\x01\n\tSlotValue\x12\x16\n\x0cstring_value\x18\x01 \x01(\tH\x00\x12\x16\n\x0cnumber_value\x18\x02 \x01(\x01H\x00\x12\x33\n\x0e\x64uration_value\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationH\x00\x12\x38\n\x0f\x64\x61te_time_value\x18\x04 \x01(\x0b\x32\x1d.earshot.nlu.v1.DateTimeValueH\x00\x42\x07\n\x05value\":\n\rDateTimeValue\x12\r\n\x05start\x18\x01 \x01(\t\x12\x0b\n\x03\x65nd\x18\x02 \x01(\t\x12\r\n\x05grain\x18\x03 \x01(\t2_\n\x0bInterpreter\x12P\n\tInterpret\x12 .earshot.nlu.v1.InterpretRequest\x1a!.earshot.nlu.v1.InterpretResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,19 +36,19 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'earshot.nlu.v1.interpreter_
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_INTERPRETREQUEST']._serialized_start=177
-  _globals['_INTERPRETREQUEST']._serialized_end=333
-  _globals['_INTERPRETRESPONSE']._serialized_start=335
-  _globals['_INTERPRETRESPONSE']._serialized_end=429
-  _globals['_TURNINTERPRETED']._serialized_start=432
-  _globals['_TURNINTERPRETED']._serialized_end=656
-  _globals['_HYPOTHESIS']._serialized_start=659
-  _globals['_HYPOTHESIS']._serialized_end=814
-  _globals['_SLOT']._serialized_start=816
-  _globals['_SLOT']._serialized_end=892
-  _globals['_SLOTVALUE']._serialized_start=895
-  _globals['_SLOTVALUE']._serialized_end=1074
-  _globals['_DATETIMEVALUE']._serialized_start=1076
-  _globals['_DATETIMEVALUE']._serialized_end=1134
-  _globals['_INTERPRETER']._serialized_start=1136
-  _globals['_INTERPRETER']._serialized_end=1231
+  _globals['_INTERPRETREQUEST']._serialized_end=355
+  _globals['_INTERPRETRESPONSE']._serialized_start=357
+  _globals['_INTERPRETRESPONSE']._serialized_end=451
+  _globals['_TURNINTERPRETED']._serialized_start=454
+  _globals['_TURNINTERPRETED']._serialized_end=678
+  _globals['_HYPOTHESIS']._serialized_start=681
+  _globals['_HYPOTHESIS']._serialized_end=836
+  _globals['_SLOT']._serialized_start=838
+  _globals['_SLOT']._serialized_end=914
+  _globals['_SLOTVALUE']._serialized_start=917
+  _globals['_SLOTVALUE']._serialized_end=1096
+  _globals['_DATETIMEVALUE']._serialized_start=1098
+  _globals['_DATETIMEVALUE']._serialized_end=1156
+  _globals['_INTERPRETER']._serialized_start=1158
+  _globals['_INTERPRETER']._serialized_end=1253
 # @@protoc_insertion_point(module_scope)

@@ -32,10 +32,13 @@ class InterpretRequest(message.Message):
     LOCALE_FIELD_NUMBER: builtins.int
     TIME_ZONE_FIELD_NUMBER: builtins.int
     REFERENCE_TIME_FIELD_NUMBER: builtins.int
+    HOUSEHOLD_ID_FIELD_NUMBER: builtins.int
     locale: builtins.str
     """BCP-47."""
     time_zone: builtins.str
     """IANA; what "tomorrow" means depends on it."""
+    household_id: builtins.str
+    """Whose words are known beside those of the skills; empty: nobody's."""
     @builtins.property
     def alternatives(self) -> containers.RepeatedCompositeFieldContainer[events_pb2.Alternative]:
         """Best first."""
@@ -51,10 +54,11 @@ class InterpretRequest(message.Message):
         locale: builtins.str = ...,
         time_zone: builtins.str = ...,
         reference_time: timestamp_pb2.Timestamp | None = ...,
+        household_id: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["reference_time", b"reference_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["alternatives", b"alternatives", "locale", b"locale", "reference_time", b"reference_time", "time_zone", b"time_zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["alternatives", b"alternatives", "household_id", b"household_id", "locale", b"locale", "reference_time", b"reference_time", "time_zone", b"time_zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

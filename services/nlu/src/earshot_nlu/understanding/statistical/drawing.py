@@ -19,7 +19,7 @@ from earshot_nlu.understanding.language import Language
 from earshot_nlu.understanding.model import SlotKind
 from earshot_nlu.understanding.statistical.examples import Example, Filled
 from earshot_nlu.understanding.templates.compile import BOUND, CompiledSkill, Unit
-from earshot_nlu.understanding.templates.lists import NarrowedList
+from earshot_nlu.understanding.templates.lists import NarrowedList, listed_as
 from earshot_nlu.understanding.templates.samples import samples
 
 _AN_INTENT = 48
@@ -63,7 +63,7 @@ def draw(skills: Iterable[CompiledSkill], language: Language) -> Drawn:
             units[unit.intent].append(unit)
         for name, known in skill.lists.items():
             if isinstance(known, NarrowedList):
-                lists[_plain(name)].update(known.choices)
+                lists[listed_as(name)].update(known.choices)
     examples: list[Example] = []
     forms: dict[str, tuple[Form, ...]] = {}
     for intent, group in sorted(units.items()):
@@ -74,11 +74,6 @@ def draw(skills: Iterable[CompiledSkill], language: Language) -> Drawn:
     return Drawn(
         examples=tuple(examples), lists={name: tuple(sorted(values)) for name, values in lists.items()}, forms=forms
     )
-
-
-def _plain(name: str) -> str:
-    """Return a list's name without the number that tells it from others of the same skill."""
-    return name.rsplit(" ", 1)[0]
 
 
 class _Drawer:

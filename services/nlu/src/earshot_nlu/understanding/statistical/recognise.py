@@ -128,7 +128,9 @@ class StatisticalRecognizer:
         if not units or not text:
             return None
         kind = units[0].slot_kinds.get(filled.name, SlotKind.TEXT)
-        value: SlotValue | None = self._listed(text, filled.name, forms)
+        value: SlotValue | None = self._listed(text, filled.name, forms) or _of_household(
+            text, filled.name, units, said
+        )
         if kind is not SlotKind.TEXT:
             value = self._valued(str(value) if value is not None else text, kind, said)
             if value is None:
@@ -174,6 +176,20 @@ class StatisticalRecognizer:
 def _fit(form: Form, slots: AbstractSet[str], words: frozenset[str]) -> tuple[bool, float]:
     shared = len(form.words & words)
     return form.slots == slots, shared / (1 + len(form.words | words))
+
+
+def _of_household(text: str, name: str, units: Sequence[Unit], said: Said) -> str | None:
+    """Return the household's word that a slot's text is like, in one of the lists that fill the slot."""
+    if said.words is None:
+        return None
+    lists = {
+        (unit.skill.skill_id, item.list_name)
+        for unit in units
+        for item in references_of(unit)
+        if item.slot_name == name
+    }
+    found = (said.words.closest(skill, listed, text) for skill, listed in sorted(lists))
+    return next((word for word in found if word is not None), None)
 
 
 def _free(name: str, units: Sequence[Unit]) -> bool:

@@ -74,6 +74,7 @@ class CompiledSkill:
     """One skill version's sentences in one locale.
 
     Attributes:
+        skill_id: Whose they are.
         version: As registered.
         skip_words: Those of its file.
         lists: By the names that its units use.
@@ -82,6 +83,7 @@ class CompiledSkill:
         problems: Sentences that were left out, and why.
     """
 
+    skill_id: str
     version: str
     skip_words: tuple[str, ...]
     lists: dict[str, SlotList | NarrowedList] = field(default_factory=dict)
@@ -109,7 +111,11 @@ def compile_skill(words: SkillWords, language: Language) -> CompiledSkill:
         intents = Intents.from_dict(document)
     except (AssertionError, AttributeError, KeyError, ParseError, TypeError, ValueError) as error:
         raise MalformedSentencesError(f"not a sentence file: {type(error).__name__}: {error}") from error
-    skill = CompiledSkill(version=words.version, skip_words=tuple(word for word in intents.skip_words if word))
+    skill = CompiledSkill(
+        skill_id=words.skill_id,
+        version=words.version,
+        skip_words=tuple(word for word in intents.skip_words if word),
+    )
     compiler = _Compiler(skill, words, intents)
     for name, intent in intents.intents.items():
         for data in intent.data:

@@ -53,6 +53,12 @@ class NarrowedList:
         return TextSlotList(name=self.source.name, values=values + self._always)
 
 
+def listed_as(name: str) -> str:
+    """Return what the sentences call a list: a unit's name without the number that tells it from its namesakes."""
+    stem, _, number = name.rpartition(" ")
+    return stem if stem and number.isdigit() else name
+
+
 def runs_of(text: str, language: Language) -> frozenset[str]:
     """Return every run of neighbouring words of a normalised text, up to the language's longest."""
     tokens = language.tokens(text)

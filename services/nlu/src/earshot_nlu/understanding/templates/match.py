@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby, islice
+from typing import Protocol
 
 from hassil.expression import TextChunk
 from hassil.intents import Intent, Intents, IntentsSettings, SlotList, TextSlotList, TextSlotValue
@@ -51,6 +52,16 @@ class Match:
     length: int
 
 
+class Words(Protocol):
+    """What lists hold for this text beside what skills gave them."""
+
+    def within(self, skill_id: str, list_name: str, runs: frozenset[str]) -> list[TextSlotValue]:
+        """Return the values of a list that stand among a text's runs of words."""
+
+    def closest(self, skill_id: str, list_name: str, text: str) -> str | None:
+        """Return the value of a list that a text is or is like; None where it is like none."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
     """A text to match.
@@ -60,12 +71,14 @@ class Said:
         source: The words as they came.
         moment: When they were said.
         context: What templates may require.
+        words: Of the household; None: nothing is known of it.
     """
 
     text: Tracked
     source: str
     moment: Moment
     context: Mapping[str, str] = field(default_factory=dict)
+    words: Words | None = None
 
 
 def match(units: Iterable[Unit], said: Said, language: Language) -> list[Match]:
@@ -120,6 +133,7 @@ class _Lists:
 
     def __init__(self, said: Said, language: Language) -> None:
         self._text = said.text.text
+        self._words = said.words
         self._language = language
         self._runs: frozenset[str] | None = None
         self._values: dict[str, SlotList] = {}
@@ -147,7 +161,10 @@ class _Lists:
             elif isinstance(known, NarrowedList):
                 if self._runs is None:
                     self._runs = runs_of(self._text, self._language)
-                made[name] = self._not_read(known.within(self._runs), name, skill, made)
+                given = known.within(self._runs)
+                if self._words is not None:
+                    given = _joined(given, self._words.within(skill.skill_id, name, self._runs))
+                made[name] = self._not_read(given, name, skill, made)
             elif known is not None:
                 made[name] = known
         return made[name]
@@ -173,6 +190,13 @@ class _Lists:
                 ],
             )
         return self._values[name]
+
+
+def _joined(given: TextSlotList, more: list[TextSlotValue]) -> TextSlotList:
+    """Return a list with more values; what the skill gave comes first, and is not given again."""
+    texts = {value.text_in.text for value in given.values if isinstance(value.text_in, TextChunk)}
+    new = [value for value in more if isinstance(value.text_in, TextChunk) and value.text_in.text not in texts]
+    return TextSlotList(name=given.name, values=[*given.values, *new]) if new else given
 
 
 def _stands_for_itself(value: TextSlotValue, texts: set[str]) -> bool:
