@@ -131,6 +131,8 @@ def _definitions() -> dict[tuple[str, str], Object]:
     found: dict[tuple[str, str], Object] = {}
     for path in sorted(path for folder in CRDS if folder.is_dir() for path in folder.glob("*.yaml")):
         for definition in yaml.safe_load_all(path.read_text()):
+            if definition["kind"] != "CustomResourceDefinition":
+                continue
             spec = definition["spec"]
             for version in spec["versions"]:
                 schema = _strict(version["schema"]["openAPIV3Schema"])
