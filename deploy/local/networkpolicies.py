@@ -17,6 +17,8 @@ from earshot_topology.policies import deny_all, group_policy, network_policy
 
 _DEPLOY = Path(__file__).resolve().parent.parent
 _FILE = "networkpolicy.yaml"
+# Whose whole policy is in which component.
+_BROUGHT_BY = {flows.BUS: "bus", flows.BUS_APPLY: "bus", flows.COLLECTOR: "otel", flows.OPERATOR: "operator"}
 _HEAD = "# Made by `make networkpolicies` from earshot_topology.flows; not edited by hand.\n"
 
 
@@ -36,7 +38,7 @@ def _of_part(part: str, services: list[str]) -> Iterator[dict[str, Any]]:
     for party in dict.fromkeys(named):
         if party in {flows.EVERY, flows.SKILLS}:
             yield group_policy(party, part)
-        elif party in {flows.BUS_APPLY, flows.COLLECTOR, flows.OPERATOR} or (party == flows.BUS and part == "bus"):
+        elif _BROUGHT_BY.get(party) == part:
             yield network_policy(party, part)
         elif party in services:
             yield network_policy(party, part, name=f"{part}-{party}")

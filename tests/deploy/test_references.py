@@ -29,8 +29,12 @@ from support.manifests import (
 # Made beside the overlays, as docs/deploy.md says: by `earshot bus secrets`, and by hand.
 MADE = {
     ("configMap", "bus-trust"): {"account", "trust.conf"},
+    # By the cluster itself, in every namespace.
+    ("configMap", "kube-root-ca.crt"): {"ca.crt"},
     ("secret", "bus-admin"): {"user.creds"},
     ("secret", "bus-ca"): {"ca.crt"},
+    ("secret", "bus-operator"): {"user.creds"},
+    ("secret", "operator-signing"): {"account", "seed"},
     ("secret", "gateway-tls"): {"tls.crt", "tls.key"},
     ("secret", "skill-music"): {"signing-secret"},
     ("secret", "skill-weather"): {"api-key"},

@@ -173,6 +173,11 @@ class _Pod:
     def _environment(self) -> dict[str, str]:
         folders = self._mount()
         made: dict[str, str] = {}
+        for source in self._container.get("envFrom", []):
+            found = self._server.find("v1", "ConfigMap", source["configMapRef"]["name"], self._namespace)
+            if found is None and not source["configMapRef"].get("optional"):
+                raise MissingError(f'configmap "{source["configMapRef"]["name"]}" not found')
+            made |= (found or {}).get("data", {})
         for each in self._container.get("env", []):
             value = each["value"] if "value" in each else self._from(each.get("valueFrom", {}))
             if value is not None:
@@ -213,6 +218,8 @@ class _Pod:
             if source is None:
                 continue
             secret = self._server.find("v1", "Secret", source["secretName"], self._namespace)
+            if secret is None and source.get("optional"):
+                continue
             if secret is None:
                 raise MissingError(f'secret "{source["secretName"]}" not found')
             folder = self._folder / mount["name"]

@@ -169,7 +169,7 @@ async def operating(
     definitions = [DEPLOY / "crds" / "skills.yaml", Path(__file__).parent / "crds" / "keda.yaml"]
     async with cluster(folder / "pods", images, definitions=definitions) as running:
         for name in ("serviceaccount", "role", "rolebinding"):
-            content = yaml.safe_load((DEPLOY / "base" / "operator" / f"{name}.yaml").read_text())
+            content = yaml.safe_load((DEPLOY / "components" / "operator" / f"{name}.yaml").read_text())
             running.server.create(content, NAMESPACE)
         running.server.create(
             {

@@ -111,7 +111,8 @@ class Reconciler:
             RetryableError: It has not all gone yet: do it again.
         """
         labels = {objects.SKILL: name}
-        await self._kube.delete("keda.sh/v1alpha1", "ScaledObject", f"skill-{name}")
+        if self._tools.platform.keda:
+            await self._kube.delete("keda.sh/v1alpha1", "ScaledObject", f"skill-{name}")
         await self._kube.delete("apps/v1", "Deployment", f"skill-{name}")
         loop = asyncio.get_running_loop()
         until = loop.time() + patience_s
@@ -155,16 +156,19 @@ class Reconciler:
             await self._kube.apply(credential.secret)
         wanted = objects.desired_template(skill, platform, credential.id)
         choice = await self._choose(skill, wanted, deployment, pods, before)
-        for content in objects.surroundings(skill, platform):
-            if content["kind"] != "ScaledObject":
-                await self._kube.apply(content)
+        for content in objects.surroundings(skill):
+            await self._kube.apply(content)
+        access = objects.scheduler_access(skill)
+        if skill.scheduler:
+            await self._kube.apply(access)
+        else:
+            await self._kube.delete(access["apiVersion"], access["kind"], access["metadata"]["name"])
         made = objects.deployment(skill, platform, choice.template)
         if choice.verified is not None:
             made["metadata"]["annotations"] = {verdicts.VERIFIED: verdicts.write_verified(choice.verified)}
         await self._kube.apply(made)
-        for content in objects.surroundings(skill, platform):
-            if content["kind"] == "ScaledObject":
-                await self._kube.apply(content)
+        if platform.keda:
+            await self._kube.apply(objects.autoscaler(skill, platform))
         return choice, credential.expires
 
     async def _choose(

@@ -25,21 +25,19 @@ class OperatorSettings(BaseSettings):
     poll_s: float = Field(1.0, gt=0, description="How often it looks while something is under way.")
     resync_s: float = Field(60.0, gt=0, description="How often it looks when nothing is: against drift.")
     grpc_port: int = Field(50_051, ge=1, le=65_535, description="Where skills listen.")
+    keda: bool = Field(default=True, description="Whether KEDA is there; else skills have their least replicas.")
     bus_config: str = Field("bus", description='ConfigMap whose key "url" is the bus that skills connect to.')
     scheduler_target: str = Field("dns:///scheduler:50051", description="Where skills reach the scheduler.")
-    otlp_endpoint: str = Field("", description="Where skills send traces; empty: nowhere.")
     prometheus_url: str = Field("", description="Where KEDA asks for calls in progress; empty: skills scale on CPU.")
-    monitoring_endpoint: str = Field("nats:8222", description="Where KEDA asks nats-server for lag.")
-    account: str = Field("EARSHOT", description="The account that KEDA asks for.")
+    bus_monitoring: str = Field("bus-monitoring", description="TriggerAuthentication by which KEDA asks for lag.")
 
     def platform(self) -> Platform:
         """Return what skills are told of their surroundings."""
         return Platform(
+            keda=self.keda,
             bus_config=self.bus_config,
             scheduler_target=self.scheduler_target,
-            otlp_endpoint=self.otlp_endpoint,
             prometheus_url=self.prometheus_url,
-            monitoring_endpoint=self.monitoring_endpoint,
-            account=self.account,
+            bus_monitoring=self.bus_monitoring,
             progress_deadline_s=self.progress_deadline_s,
         )

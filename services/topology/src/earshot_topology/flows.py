@@ -80,10 +80,12 @@ FLOWS: Final = (
     Flow(source=KEDA, target=BUS, port=MONITORING_PORT, why="lag of consumers", part="bus", local=False),
     Flow(source=GATEWAY, target="dialogue", port=GRPC_PORT, why="typed turns", part="gateway-api", local=False),
     Flow(source=GATEWAY, target="skill-music", port=MEDIA_PORT, why="music, to devices", part="gateway-api"),
-    Flow(source=OPERATOR, target=KUBERNETES, port=443, why="what it watches and makes", local=False),
-    Flow(source=OPERATOR, target=BUS, port=BUS_PORT, why="registrations of skills", local=False),
-    Flow(source=OPERATOR, target=SKILLS, port=GRPC_PORT, why="Describe", local=False),
-    Flow(source=OPERATOR, target=DNS, port=53, why="names of services", local=False),
+    Flow(source=OPERATOR, target=KUBERNETES, port=443, why="what it watches and makes", part="operator", local=False),
+    Flow(source=OPERATOR, target=BUS, port=BUS_PORT, why="registrations of skills", part="operator", local=False),
+    Flow(source=OPERATOR, target=SKILLS, port=GRPC_PORT, why="Describe", part="operator", local=False),
+    Flow(source=OPERATOR, target=DNS, port=53, why="names of services", part="operator", local=False),
+    Flow(source=PROMETHEUS, target=OPERATOR, port=HTTP_PORT, why="metrics", part="operator", local=False),
+    Flow(source=OPERATOR, target=COLLECTOR, port=OTLP_PORT, why="spans", part="otel", local=False),
 )
 
 _OURS_ALONE: Final = frozenset(

@@ -239,7 +239,7 @@ ROLES: dict[str, Permissions] = {
             for bucket in (streams.SKILLS, streams.SKILL_ENDPOINTS)
             for subject in (f"$JS.API.DIRECT.GET.KV_{bucket.bucket}", *_write_bucket(bucket))
         ),
-        subscribe=(f"{inbox('operator')}.>", *_REGISTRY_NEWS),
+        subscribe=(f"{inbox('operator')}.>",),
     ),
     # Applies the topology and replays what was parked: people and deployment jobs, never a service.
     "admin": Permissions(publish=(">",), subscribe=(">",)),

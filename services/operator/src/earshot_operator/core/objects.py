@@ -9,7 +9,7 @@ import hashlib
 import json
 from typing import Any
 
-from earshot_operator.core.networks import network_policy
+from earshot_operator.core.networks import network_policy, scheduler_policy
 from earshot_operator.core.platform import Platform
 from earshot_operator.core.pods import GRPC_PORT, HTTP_PORT, pod_template
 from earshot_operator.core.scaling import scaled_object
@@ -61,14 +61,15 @@ def desired_template(skill: Skill, platform: Platform, credential: str) -> Objec
         credential: Id of the bus credential: another one is another template, so that pods are replaced in time.
     """
     template = pod_template(skill, platform, labels(skill), selector(skill), credential)
-    digest = hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()[:10]
+    # Not of the credential: whoever was found right is no other with another one.
+    digest = hashlib.sha256(json.dumps(template["spec"], sort_keys=True).encode()).hexdigest()[:10]
     template["metadata"]["labels"][REVISION] = digest
     return template
 
 
 def deployment(skill: Skill, platform: Platform, template: Object) -> Object:
-    """Return the Deployment of a template. It says nothing of replicas: those are the autoscaler's."""
-    return {
+    """Return the Deployment of a template. It says nothing of replicas where those are the autoscaler's."""
+    made: Object = {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": metadata(skill),
@@ -81,10 +82,33 @@ def deployment(skill: Skill, platform: Platform, template: Object) -> Object:
             "template": template,
         },
     }
+    if not platform.keda:
+        made["spec"]["replicas"] = skill.scale.minimum
+    return made
 
 
-def surroundings(skill: Skill, platform: Platform) -> tuple[Object, ...]:
-    """Return everything else, in the order in which it is applied."""
+def scheduler_access(skill: Skill) -> Object:
+    """Return what lets the skill in at the scheduler: applied where it sets timers, deleted where it does not."""
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": metadata(skill, f"{skill.name}-scheduler"),
+        "spec": scheduler_policy(skill),
+    }
+
+
+def autoscaler(skill: Skill, platform: Platform) -> Object:
+    """Return the ScaledObject; applied after what it scales."""
+    return {
+        "apiVersion": "keda.sh/v1alpha1",
+        "kind": "ScaledObject",
+        "metadata": metadata(skill),
+        "spec": scaled_object(skill, platform),
+    }
+
+
+def surroundings(skill: Skill) -> tuple[Object, ...]:
+    """Return what its pods need around them, in the order in which it is applied."""
     return (
         {
             "apiVersion": "v1",
@@ -109,7 +133,7 @@ def surroundings(skill: Skill, platform: Platform) -> tuple[Object, ...]:
             "apiVersion": "networking.k8s.io/v1",
             "kind": "NetworkPolicy",
             "metadata": metadata(skill),
-            "spec": network_policy(skill, platform, selector(skill)),
+            "spec": network_policy(skill),
         },
         {
             "apiVersion": "policy/v1",
@@ -120,11 +144,5 @@ def surroundings(skill: Skill, platform: Platform) -> tuple[Object, ...]:
                 "unhealthyPodEvictionPolicy": "AlwaysAllow",
                 "selector": {"matchLabels": selector(skill)},
             },
-        },
-        {
-            "apiVersion": "keda.sh/v1alpha1",
-            "kind": "ScaledObject",
-            "metadata": metadata(skill),
-            "spec": scaled_object(skill, platform),
         },
     )

@@ -10,19 +10,17 @@ class Platform:
     """What the operator knows of its surroundings.
 
     Attributes:
+        keda: Whether KEDA is there; else a skill has as many replicas as it is to have at least.
         bus_config: ConfigMap whose key "url" is the bus.
         scheduler_target: Where skills reach the scheduler.
-        otlp_endpoint: Where they send traces; empty: nowhere.
         prometheus_url: Where KEDA asks how many calls are in progress; empty: it scales on CPU.
-        monitoring_endpoint: Where KEDA asks a nats-server for lag, host and port.
-        account: The account that KEDA asks for.
+        bus_monitoring: TriggerAuthentication by which KEDA asks for lag.
         progress_deadline_s: How long a rollout may stand still before it has failed.
     """
 
+    keda: bool
     bus_config: str
     scheduler_target: str
-    otlp_endpoint: str
     prometheus_url: str
-    monitoring_endpoint: str
-    account: str
+    bus_monitoring: str
     progress_deadline_s: int

@@ -19,6 +19,8 @@ PRE_STOP_S = 3
 # Hooks, the bus's goodbye and telemetry after the last call (earshot_chassis.service.FAREWELL_S), and the interpreter's end.
 FAREWELL_S = 5
 _USER = 10_001
+_CA_FOLDER = "/var/run/earshot/ca"
+_CA_ITEM = {"key": "ca.crt", "path": "ca.crt"}
 
 
 def drain_s(skill: Skill) -> int:
@@ -58,6 +60,7 @@ def pod_template(
             "volumes": [
                 {"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}},
                 {"name": "bus", "secret": {"secretName": skill.credential, "defaultMode": 0o440}},
+                {"name": "bus-ca", "secret": {"secretName": "bus-ca", "optional": True, "items": [_CA_ITEM]}},
             ],
         },
     }
@@ -69,6 +72,8 @@ def _container(skill: Skill, platform: Platform) -> Object:
         "image": skill.image,
         "imagePullPolicy": "IfNotPresent",
         "ports": [{"name": "grpc", "containerPort": GRPC_PORT}, {"name": "http", "containerPort": HTTP_PORT}],
+        # What is said to every pod: by the overlay, and by components.
+        "envFrom": [{"configMapRef": {"name": name, "optional": True}} for name in ("settings", "settings-otel")],
         "env": [*_environment(skill, platform), *_secrets(skill)],
         "resources": {
             "requests": {"cpu": skill.cpu, "memory": skill.memory},
@@ -86,6 +91,7 @@ def _container(skill: Skill, platform: Platform) -> Object:
         "volumeMounts": [
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - the pod's own, which is why it is there
             {"name": "bus", "mountPath": CREDENTIAL_FOLDER, "readOnly": True},
+            {"name": "bus-ca", "mountPath": _CA_FOLDER, "readOnly": True},
         ],
     }
 
@@ -103,18 +109,14 @@ def _environment(skill: Skill, platform: Platform) -> list[Object]:
         "EARSHOT_HTTP_HOST": "0.0.0.0",
         "EARSHOT_HTTP_PORT": str(HTTP_PORT),
         "EARSHOT_SKILL_TARGET": f"$(POD_IP):{GRPC_PORT}",
-        "EARSHOT_SCHEDULER_TARGET": platform.scheduler_target,
         "EARSHOT_DRAIN_TIMEOUT_S": str(drain_s(skill)),
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "GRPC_VERBOSITY": "ERROR",
         "HOME": "/tmp",  # noqa: S108 - as above
     }
-    if platform.otlp_endpoint:
-        values |= {
-            "OTEL_EXPORTER_OTLP_ENDPOINT": platform.otlp_endpoint,
-            "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
-        }
+    if skill.scheduler:
+        values["EARSHOT_SCHEDULER_TARGET"] = platform.scheduler_target
     return made + [{"name": name, "value": value} for name, value in values.items()]
 
 

@@ -57,13 +57,9 @@ def _triggers(skill: Skill, platform: Platform) -> list[Object]:
         triggers.append(
             {
                 "type": "nats-jetstream",
-                "metadata": {
-                    "natsServerMonitoringEndpoint": platform.monitoring_endpoint,
-                    "account": platform.account,
-                    "stream": stream,
-                    "consumer": durable,
-                    "lagThreshold": str(skill.scale.lag),
-                },
+                "metadata": {"stream": stream, "consumer": durable, "lagThreshold": str(skill.scale.lag)},
+                # Of deploy/components/keda: which server, and whose account.
+                "authenticationRef": {"name": platform.bus_monitoring},
             }
         )
     return triggers

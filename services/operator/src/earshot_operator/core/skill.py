@@ -69,6 +69,7 @@ class Skill:
         locales: What it has to speak.
         deadline_s: The longest that one call may take.
         scale: How many.
+        scheduler: Whether it sets timers or alarms.
         secrets: Variables from Secrets.
         egress: What it reaches outside.
         cpu: Request.
@@ -83,6 +84,7 @@ class Skill:
     locales: tuple[str, ...]
     deadline_s: int
     scale: Scale
+    scheduler: bool
     secrets: tuple[SecretVariable, ...]
     egress: tuple[Egress, ...]
     cpu: str
@@ -121,6 +123,7 @@ def parse(body: Mapping[str, Any]) -> Skill:
             lag=scale.get("lag", 16),
             consumer=_consumer(scale.get("consumer")),
         ),
+        scheduler=bool(spec.get("scheduler", False)),
         secrets=tuple(SecretVariable(**each) for each in spec.get("secrets", [])),
         egress=tuple(Egress(cidr=each["cidr"], ports=tuple(each["ports"])) for each in spec.get("egress", [])),
         cpu=spec.get("resources", {}).get("cpu", "50m"),

@@ -1,0 +1,140 @@
+"""What a Skill becomes is what a skill of deploy/base is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from earshot_operator.core import objects
+from earshot_operator.core.pods import PRE_STOP_S, drain_s
+from earshot_operator.core.skill import parse
+from earshot_operator.errors import InvalidSkillError
+from earshot_operator.settings import OperatorSettings
+from support.manifests import environment, named, render, validate
+
+# What depends on the deadline, and on what was measured of a skill.
+OWN = {"EARSHOT_DRAIN_TIMEOUT_S"}
+
+
+def skill(**spec):
+    """Return the Skill that is to be the clock."""
+    body = {
+        "metadata": {"name": "clock", "namespace": "earshot", "uid": "u", "generation": 1},
+        "spec": {"image": "earshot/skill-clock:0.1.0", "locales": ["en-US"], **spec},
+    }
+    return parse(body)
+
+
+@pytest.fixture
+def platform(monkeypatch):
+    """What the operator of the overlay prod is told."""
+    deployment = named(render("overlays/prod"), "Deployment", "operator")
+    for name, value in environment(deployment["spec"]["template"]["spec"]["containers"][0]).items():
+        if name.startswith("EARSHOT_OPERATOR_") and " " not in value:
+            monkeypatch.setenv(name, value)
+    return OperatorSettings().platform()
+
+
+def by_name(items, field="name"):
+    """Return a list of named things as a mapping."""
+    return {each[field]: each for each in items}
+
+
+def test_its_pods_are_those_of_deploy_base(platform):
+    """Security, probes, variables, volumes and spread are the same, line for line."""
+    shipped = named(render("overlays/prod"), "Deployment", "skill-clock")["spec"]
+    template = objects.desired_template(skill(), platform, "credential")
+    made = objects.deployment(skill(), platform, template)["spec"]
+    assert made.keys() == shipped.keys()
+    for field in ("strategy", "revisionHistoryLimit", "progressDeadlineSeconds", "selector"):
+        assert made[field] == shipped[field], field
+    assert made["template"]["metadata"]["labels"].items() >= shipped["template"]["metadata"]["labels"].items()
+    ours, theirs = made["template"]["spec"], shipped["template"]["spec"]
+    assert ours.keys() == theirs.keys()
+    for field in ours.keys() - {"containers", "volumes", "terminationGracePeriodSeconds"}:
+        assert ours[field] == theirs[field], field
+    assert by_name(ours["volumes"]) == by_name(theirs["volumes"])
+    (our,), (their,) = ours["containers"], theirs["containers"]
+    assert our.keys() == their.keys()
+    for field in our.keys() - {"env", "volumeMounts", "resources"}:
+        assert our[field] == their[field], field
+    assert by_name(our["volumeMounts"]) == by_name(their["volumeMounts"])
+    assert our["resources"].keys() == their["resources"].keys()
+    mine, base = by_name(our["env"]), by_name(their["env"])
+    assert {name: mine[name] for name in mine.keys() - OWN} == {name: base[name] for name in base.keys() - OWN}
+
+
+@pytest.mark.parametrize("kind", ["Service", "ServiceAccount", "NetworkPolicy", "PodDisruptionBudget", "ScaledObject"])
+def test_its_surroundings_are_those_of_deploy_base(platform, kind):
+    """Each object is the same, but for its owner and one label more."""
+    shipped = named(render("overlays/prod"), kind, "skill-clock")
+    found = [*objects.surroundings(skill()), objects.autoscaler(skill(), platform)]
+    made = named(found, kind, "skill-clock")
+    assert {name: value for name, value in made.items() if name != "metadata"} == {
+        name: value for name, value in shipped.items() if name != "metadata"
+    }
+    assert made["metadata"]["labels"].items() >= shipped["metadata"]["labels"].items()
+
+
+def test_what_it_asks_for_is_given(platform):
+    """Secrets, places outside, the scheduler and a consumer of its own: where they are asked for, and valid."""
+    asking = skill(
+        deadline="20s",
+        scheduler=True,
+        secrets=[{"env": "EARSHOT_WEATHER_API_KEY", "name": "weather", "key": "api-key"}],
+        egress=[{"cidr": "0.0.0.0/0", "ports": [443]}],
+        scale={"min": 3, "max": 30, "lag": 5, "consumer": {"stream": "NEWS", "durable": "news"}},
+    )
+    template = objects.desired_template(asking, platform, "credential")
+    made = [
+        *objects.surroundings(asking),
+        objects.deployment(asking, platform, template),
+        objects.scheduler_access(asking),
+        objects.autoscaler(asking, platform),
+    ]
+    for content in made:
+        validate(content)
+    spec = template["spec"]
+    variables = environment(spec["containers"][0])
+    assert variables["EARSHOT_WEATHER_API_KEY"] == "secret weather api-key"
+    assert variables["EARSHOT_SCHEDULER_TARGET"] == "dns:///scheduler:50051"
+    assert float(variables["EARSHOT_DRAIN_TIMEOUT_S"]) == drain_s(asking) >= asking.deadline_s
+    assert spec["terminationGracePeriodSeconds"] > PRE_STOP_S + drain_s(asking)
+    egress = named(made, "NetworkPolicy", "skill-clock")["spec"]["egress"]
+    assert {"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}], "ports": [{"protocol": "TCP", "port": 443}]} in egress
+    triggers = by_name(named(made, "ScaledObject", "skill-clock")["spec"]["triggers"], "type")
+    assert triggers["nats-jetstream"]["metadata"] == {"stream": "NEWS", "consumer": "news", "lagThreshold": "5"}
+    assert triggers["nats-jetstream"]["authenticationRef"] == {"name": "bus-monitoring"}
+
+
+def test_without_keda_replicas_are_said(platform):
+    """Nobody else would say how many there are to be."""
+    template = objects.desired_template(skill(), platform, "credential")
+    assert "replicas" not in objects.deployment(skill(), platform, template)["spec"]
+    assert objects.deployment(skill(), replace(platform, keda=False), template)["spec"]["replicas"] == 2
+
+
+def test_another_credential_is_the_same_revision(platform):
+    """Pods are replaced, but what they are was found right already."""
+    one, two = (objects.desired_template(skill(), platform, each) for each in ("a", "b"))
+    assert one != two
+    assert one["metadata"]["labels"] == two["metadata"]["labels"]
+    other = objects.desired_template(skill(image="earshot/skill-clock:0.2.0"), platform, "a")
+    assert other["metadata"]["labels"] != one["metadata"]["labels"]
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"scale": {"min": 3, "max": 2}},
+        {"secrets": [{"env": "EARSHOT_NATS_URL", "name": "a", "key": "b"}]},
+        {"secrets": [{"env": "LD_PRELOAD", "name": "a", "key": "b"}]},
+        {"deadline": "40s"},
+    ],
+)
+def test_what_can_t_run_is_told(spec):
+    """What the definition's schema can't say is said by the operator, with a code."""
+    with pytest.raises(InvalidSkillError) as caught:
+        skill(**spec)
+    assert caught.value.code == "invalid_skill"

@@ -1,0 +1,166 @@
+"""Which template runs, and what the status says of it: pure, in every order in which a pass may find the cluster."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+
+import pytest
+
+from earshot_operator.core import objects, status, verdicts
+from earshot_operator.core.observed import Pod, Rollout
+from earshot_operator.core.skill import parse
+from earshot_operator.core.verdicts import Description, Refusal, judge
+from earshot_operator.credentials import Issuer
+from earshot_operator.errors import SigningKeyError
+from earshot_operator.settings import OperatorSettings
+from earshot_topology import jwt
+
+PLATFORM = OperatorSettings().platform()
+DONE = Rollout(wanted=1, updated=1, total=1, available=1, seen=True, late=False)
+LATE = Rollout(wanted=1, updated=1, total=2, available=1, seen=True, late=True)
+NOW = "2026-01-01T00:00:00Z"
+
+
+def skill(image="toy:1", **spec):
+    """Return a Skill."""
+    metadata = {"name": "toy", "namespace": "earshot", "uid": "u", "generation": 1}
+    return parse({"metadata": metadata, "spec": {"image": image, "locales": ["en-US", "zh-CN"], **spec}})
+
+
+def template(image="toy:1"):
+    """Return a template."""
+    return objects.desired_template(skill(image), PLATFORM, "credential")
+
+
+def said(**other):
+    """Return what a process says of itself."""
+    fields = {"skill_id": "toy", "version": "1.0.0", "locales": ("en-US", "zh-CN"), "timeout_s": 2.0}
+    return Description(**(fields | other))
+
+
+def pod(image="toy:1", *, ready=True, trouble=""):
+    """Return a pod of a template."""
+    revision = verdicts.revision_of(template(image))
+    return Pod(name=f"pod-{image}", address="127.0.0.1", image=image, revision=revision, ready=ready, trouble=trouble)
+
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        ({"skill_id": "other"}, "WrongSkill"),
+        ({"locales": ("en-US",)}, "LocaleMissing"),
+        ({"timeout_s": 5.5}, "DeadlineTooLong"),
+    ],
+)
+def test_what_is_said_is_judged_by_the_spec(other, reason):
+    """Who it is, what it speaks, how long it may take; more than is asked for is fine."""
+    assert judge(skill(), "r", said(locales=("en-US", "fr-FR", "zh-CN"), timeout_s=5.0)) is None
+    assert judge(skill(), "r", said(**other)).reason == reason
+
+
+def test_the_last_template_that_was_right_runs_on():
+    """Refused is put back; what was not asked yet is tried; a refusal holds until the spec is another."""
+    one, two, three = (template(f"toy:{number}") for number in (1, 2, 3))
+    refusal = Refusal(revision=verdicts.revision_of(two), image="toy:2", reason="LocaleMissing", message="")
+    tried = verdicts.choose(two, one, None, None)
+    assert (tried.template, tried.verified, tried.is_verified) == (two, one, False)
+    refused = verdicts.choose(two, one, refusal, None)
+    assert (refused.template, refused.verified, refused.refusal) == (one, one, refusal)
+    again = verdicts.choose(two, one, None, refusal)
+    assert (again.template, again.refusal) == (one, refusal), "whoever follows goes by the status"
+    other = verdicts.choose(three, one, None, refusal)
+    assert (other.template, other.refusal) == (three, None)
+    right = verdicts.choose(three, one, said(), refusal)
+    assert (right.template, right.verified) == (three, three)
+    first = verdicts.choose(two, None, refusal, None)
+    assert (first.template, first.verified) == (two, None), "there is nothing to put back"
+
+
+def test_an_annotation_that_can_t_be_read_is_none():
+    """Somebody may have written into it."""
+    one = template()
+    kept = {"metadata": {"annotations": {verdicts.VERIFIED: verdicts.write_verified(one)}}}
+    assert verdicts.read_verified(kept) == one
+    for wrong in ("", "{", "[]", "{}", json.dumps({"metadata": {}})):
+        assert verdicts.read_verified({"metadata": {"annotations": {verdicts.VERIFIED: wrong}}}) is None
+    assert verdicts.read_verified(None) is None
+
+
+def observe(choice, rollout, pods, registered, problem=None):
+    """Return what the status is made from."""
+    return status.Observed(pods=pods, rollout=rollout, choice=choice, registered=registered, problem=problem)
+
+
+def conditions(made):
+    """Return status and reason by type."""
+    return {each["type"]: (each["status"], each["reason"]) for each in made["conditions"]}
+
+
+def test_conditions_say_what_serves_and_what_does_not():
+    """From nothing to serving, a failing update beside it, and what keeps the operator from working at all."""
+    right = verdicts.choose(template(), template(), None, None)
+    none = status.status_of(
+        observe(right, Rollout(wanted=1, updated=0, total=0, available=0, seen=False, late=False), (), {}), 1, {}, NOW
+    )
+    assert conditions(none)["Available"] == ("False", "NoReplicaReady")
+    assert conditions(none)["Progressing"] == ("True", "RollingOut")
+    unregistered = status.status_of(observe(right, DONE, (pod(),), {}), 1, {}, NOW)
+    assert conditions(unregistered)["Available"] == ("False", "NotRegistered")
+    assert conditions(unregistered)["Progressing"] == ("True", "WaitingForRegistration")
+    serving = status.status_of(observe(right, DONE, (pod(),), {"pod-toy:1": "1.0.0"}), 1, {}, NOW)
+    assert status.settled(serving)
+    assert (serving["version"], serving["ready"]) == ("1.0.0", 1)
+    trying = verdicts.choose(template("toy:2"), template(), None, None)
+    pods = (pod(), pod("toy:2", ready=False, trouble="ImagePullBackOff: not found"))
+    failed = status.status_of(observe(trying, LATE, pods, {"pod-toy:1": "1.0.0"}), 2, serving, "2026-01-02T00:00:00Z")
+    assert conditions(failed)["Degraded"] == ("True", "UpdateFailed")
+    assert conditions(failed)["Available"] == ("True", "Serving")
+    (degraded,) = [each for each in failed["conditions"] if each["type"] == "Degraded"]
+    assert degraded["message"] == "pod-toy:2: ImagePullBackOff: not found; toy:1 keeps serving"
+    assert degraded["lastTransitionTime"] == "2026-01-02T00:00:00Z"
+    (available,) = [each for each in failed["conditions"] if each["type"] == "Available"]
+    assert available["lastTransitionTime"] == NOW, "it has been so all the time"
+    blocked = status.status_of(
+        observe(None, DONE, (pod(),), {"pod-toy:1": "1.0.0"}, ("InvalidSpec", "no")), 3, failed, NOW
+    )
+    assert conditions(blocked)["Degraded"] == ("True", "InvalidSpec")
+    assert conditions(blocked)["Available"] == ("True", "Serving")
+
+
+def test_an_event_for_each_change_and_none_for_none():
+    """What is told follows what was; the same change after another one is told again."""
+    right = verdicts.choose(template(), template(), None, None)
+    serving = status.status_of(observe(right, DONE, (pod(),), {"pod-toy:1": "1.0.0"}), 1, {}, NOW)
+    gone = status.status_of(observe(right, DONE, (pod(ready=False),), {}), 1, serving, "2026-01-02T00:00:00Z")
+    assert status.happenings(serving, serving) == []
+    told = {(each.reason, each.warning, each.after) for each in status.happenings(serving, gone)}
+    assert ("NoReplicaReady", True, NOW) in told
+
+
+def test_a_credential_is_made_once_and_renewed_in_time(tmp_path):
+    """Kept while it is good; made anew with two thirds of its life gone, for another key, for what can't be read."""
+    keys = [jwt.Keys.generate().skill_signing for _ in range(2)]
+    for name, value in (("seed", keys[0].seed.decode()), ("account", keys[0].account)):
+        (tmp_path / name).write_text(value)
+    clock = [time.time()]
+    issuer = Issuer(tmp_path, days=30, now=lambda: clock[0])
+    first = issuer.credential(skill(), None)
+    secret = first.secret
+    assert secret is not None
+    kept = issuer.credential(skill(), secret)
+    assert (kept.id, kept.expires, kept.secret) == (first.id, first.expires, None)
+    clock[0] += 21 * 86_400
+    renewed = issuer.credential(skill(), secret)
+    assert renewed.secret is not None
+    assert renewed.id != first.id
+    for wrong in ("", "no credential"):
+        broken = secret | {"data": {"user.creds": base64.b64encode(wrong.encode()).decode()}}
+        assert issuer.credential(skill(), broken).secret is not None
+    (tmp_path / "seed").write_text(keys[1].seed.decode())
+    assert issuer.credential(skill(), renewed.secret).secret is not None, "the key is another one"
+    (tmp_path / "seed").unlink()
+    with pytest.raises(SigningKeyError) as caught:
+        issuer.credential(skill(), secret)
+    assert caught.value.code == "signing_key_missing"
