@@ -67,7 +67,6 @@ FLOWS: Final = (
     Flow(source="skill-weather", target=INTERNET, port=443, why="forecasts"),
     # The stack on one machine asks for health at the same place.
     Flow(source=PROMETHEUS, target=EVERY, port=HTTP_PORT, why="metrics"),
-    Flow(source=PROMETHEUS, target=OPERATOR, port=HTTP_PORT, why="metrics", local=False),
     Flow(source=EVERY, target=COLLECTOR, port=OTLP_PORT, why="spans", part="otel"),
     Flow(source=COLLECTOR, target=DNS, port=53, why="the name of its backend", part="otel", local=False),
     Flow(source=COLLECTOR, target=INTERNET, port=443, why="spans, to where they are kept", part="otel", local=False),
