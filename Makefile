@@ -165,6 +165,10 @@ bench-audio: $(ENVIRONMENT) ## Concurrent audio streams through one ASR worker, 
 bench-voice: $(ENVIRONMENT) ## End of speech to first audio with the real engines, both locales
 	@PYTHONPATH=tests $(PY) -m bench.voice $(ARGS)
 
+.PHONY: bench-usage
+bench-usage: $(ENVIRONMENT) ## Memory and CPU of each service, at rest and for a spoken turn: what deploy/base asks for
+	@PYTHONPATH=tests $(PY) -m bench.usage $(ARGS)
+
 .PHONY: bench-takeover
 bench-takeover: $(ENVIRONMENT) ## How long a turn stands still when its owner is killed or frozen, by stage
 	@PYTHONPATH=tests $(PY) -m bench.takeover $(ARGS)

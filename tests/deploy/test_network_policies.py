@@ -1,0 +1,84 @@
+"""What the rendered network policies let through is what is declared, from every party to every other, and nothing else."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import pytest
+
+from earshot_topology import flows
+from earshot_topology.flows import FLOWS
+from support.manifests import BASES, NAME, PART_OF, Object, pod_templates, render
+from support.network_policies import Party, allowed
+
+PORTS = sorted({flow.port for flow in FLOWS} | {22, 80, 9090})
+# Whose flows are there only with a component that the development overlay has not.
+COMPONENTS = {"dev": {"", "bus"}, "prod": {"", "bus", "otel", "gateway-api"}}
+# Nobody that a flow means.
+STRANGERS = {
+    "somebody": Party(labels={NAME: "asr", PART_OF: "earshot"}, namespace="elsewhere"),
+    "metadata service": Party(address="169.254.169.254"),
+}
+OUTSIDE = {
+    flows.DNS: Party(labels={"k8s-app": "kube-dns"}, namespace="kube-system"),
+    flows.GATEWAY: Party(namespace="gateway-system"),
+    flows.KEDA: Party(namespace="keda"),
+    flows.PROMETHEUS: Party(namespace="monitoring"),
+    flows.INTERNET: Party(address="93.184.216.34"),
+    **STRANGERS,
+}
+
+
+def _parties(objects: tuple[Object, ...]) -> dict[str, Party]:
+    inside = {
+        workload["metadata"]["name"]: Party(labels=template["metadata"]["labels"])
+        for workload, template in pod_templates(objects)
+    }
+    # The official chart's pods, where it is not our component that runs them.
+    return {flows.BUS: Party(labels={NAME: "nats", "app.kubernetes.io/component": "nats"}), **inside, **OUTSIDE}
+
+
+def _is(party: str, meant: str) -> bool:
+    return party not in STRANGERS and flows.belongs(party, meant)
+
+
+def _declared(source: str, target: str, port: int, parts: set[str]) -> bool:
+    """Tell whether a connection is declared: it may leave, where the source is ours, and enter, where the target is."""
+    there = [flow for flow in FLOWS if flow.part in parts and flow.port == port and _is(target, flow.target)]
+    leaves = source in OUTSIDE or any(_is(source, flow.source) for flow in there)
+    # Whoever comes to the bus may be a device: what lets it in is its credentials.
+    enters = target in OUTSIDE or any(_is(source, flow.source) or flow.source == flows.DEVICES for flow in there)
+    return leaves and enters
+
+
+def _pairs(parties: dict[str, Party]) -> Iterator[tuple[str, str, int]]:
+    for source, target in itertools.product(parties, parties):
+        # What happens between others is theirs.
+        if not (source in OUTSIDE and target in OUTSIDE):
+            yield from ((source, target, port) for port in PORTS)
+
+
+@pytest.mark.parametrize("overlay", COMPONENTS)
+def test_what_gets_through_is_what_is_declared(overlay: str) -> None:
+    """Every connection that a policy allows is a flow, and every flow is allowed, by both ends."""
+    objects = render(f"overlays/{overlay}")
+    parties = _parties(objects)
+    assert set(BASES) <= parties.keys()
+    through = {
+        (source, target, port)
+        for source, target, port in _pairs(parties)
+        if allowed(objects, parties[source], parties[target], port)
+    }
+    declared = {pair for pair in _pairs(parties) if _declared(*pair, COMPONENTS[overlay])}
+    assert sorted(through - declared) == []
+    assert sorted(declared - through) == []
+    assert len(declared) > 40
+
+
+def test_names_are_asked_for_by_both_protocols() -> None:
+    """DNS goes over UDP, and over TCP where an answer is long."""
+    objects = render("overlays/prod")
+    asr = _parties(objects)["asr"]
+    assert all(allowed(objects, asr, OUTSIDE[flows.DNS], 53, protocol) for protocol in ("UDP", "TCP"))
+    assert not allowed(objects, asr, OUTSIDE[flows.DNS], 5353, "UDP")
