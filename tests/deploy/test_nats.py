@@ -29,7 +29,7 @@ from support.manifests import DEPLOY, Object, named, of_kind, render, validate
 from support.nats import free_port
 
 POD = "nats-0"
-VALUES = DEPLOY / "nats" / "values.yaml"
+VALUES = DEPLOY / "charts" / "nats.yaml"
 
 
 @dataclass(frozen=True, slots=True)

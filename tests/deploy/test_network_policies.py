@@ -8,13 +8,13 @@ from collections.abc import Iterator
 import pytest
 
 from earshot_topology import flows
-from earshot_topology.flows import FLOWS
+from earshot_topology.flows import FLOWS, Flow
 from support.manifests import BASES, NAME, PART_OF, Object, pod_templates, render
 from support.network_policies import Party, allowed
 
-PORTS = sorted({flow.port for flow in FLOWS} | {22, 80, 9090})
+PORTS = sorted({flow.port for flow in FLOWS} | {22, 80, 6443, 9090})
 # Whose flows are there only with a component that the development overlay has not.
-COMPONENTS = {"dev": {"", "bus"}, "prod": {"", "bus", "otel", "gateway-api"}}
+COMPONENTS = {"dev": {"", "bus"}, "prod": {"", "bus", "otel", "gateway-api", "operator"}}
 # Nobody that a flow means.
 STRANGERS = {
     "somebody": Party(labels={NAME: "asr", PART_OF: "earshot"}, namespace="elsewhere"),
@@ -26,6 +26,8 @@ OUTSIDE = {
     flows.KEDA: Party(namespace="keda"),
     flows.PROMETHEUS: Party(namespace="monitoring"),
     flows.INTERNET: Party(address="93.184.216.34"),
+    # The API server is no pod, and has a private address.
+    flows.KUBERNETES: Party(address="10.0.0.1"),
     **STRANGERS,
 }
 
@@ -40,15 +42,30 @@ def _parties(objects: tuple[Object, ...]) -> dict[str, Party]:
 
 
 def _is(party: str, meant: str) -> bool:
-    return party not in STRANGERS and flows.belongs(party, meant)
+    return party == meant or (party not in STRANGERS and flows.belongs(party, meant))
+
+
+def _meant(flow: Flow, target: str) -> str:
+    """Return whom a flow means: the API server is no pod, so that whoever talks to it may talk to all on its ports."""
+    return target if flow.target == flows.KUBERNETES else flow.target
+
+
+def _ports(target: str, port: int) -> set[int]:
+    return {port, 6443} if target == flows.KUBERNETES else {port}
 
 
 def _declared(source: str, target: str, port: int, parts: set[str]) -> bool:
     """Tell whether a connection is declared: it may leave, where the source is ours, and enter, where the target is."""
-    there = [flow for flow in FLOWS if flow.part in parts and flow.port == port and _is(target, flow.target)]
+    there = [
+        flow
+        for flow in FLOWS
+        if flow.part in parts and _is(target, _meant(flow, target)) and port in _ports(flow.target, flow.port)
+    ]
     leaves = source in OUTSIDE or any(_is(source, flow.source) for flow in there)
     # Whoever comes to the bus may be a device: what lets it in is its credentials.
-    enters = target in OUTSIDE or any(_is(source, flow.source) or flow.source == flows.DEVICES for flow in there)
+    enters = target in OUTSIDE or any(
+        _is(source, flow.source) or flow.source == flows.DEVICES for flow in there if flow.target != flows.KUBERNETES
+    )
     return leaves and enters
 
 

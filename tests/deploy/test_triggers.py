@@ -134,8 +134,8 @@ async def test_every_trigger_finds_what_it_names(stack: Stack, name: str) -> Non
     [
         ("consumer", "asrr", "consumer 'asrr' not found"),
         ("stream", "UTTERANCE", "not found in stream 'UTTERANCE'"),
-        ("account", "EARSHOT", "not found"),
-        ("account", "", "no account"),
+        ("accountID", "EARSHOT", "not found"),
+        ("accountID", "", "no account"),
     ],
 )
 async def test_a_trigger_that_names_what_is_not_there_is_found_out(
