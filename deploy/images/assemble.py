@@ -21,9 +21,9 @@ TOOLS = Path("/tools")
 WHEELS = Path("/wheels")
 
 
-def run(*command: str | Path) -> None:
-    """Run a command; end with it when it fails."""
-    done = subprocess.run(command, check=False)  # noqa: S603 - commands are put together here
+def run(*command: str | Path, within: Path | None = None) -> None:
+    """Run a command in a folder; end with it when it fails."""
+    done = subprocess.run(command, cwd=within, check=False)  # noqa: S603 - commands are put together here
     if done.returncode:
         raise SystemExit(done.returncode)
 
@@ -60,8 +60,8 @@ def dependencies() -> None:
 def distributions() -> None:
     """Add our own."""
     found = [*Path("services").glob("*/pyproject.toml"), *Path("services").glob("skills/*/pyproject.toml")]
-    folders = [f"./{path.parent}" for path in sorted(found)]
-    pip("wheel", "--no-deps", "--no-index", "--no-build-isolation", "--wheel-dir", WHEELS, *folders)
+    for path in sorted(found):
+        run(TOOLS / "bin" / "python", "-m", "hatchling", "build", "-t", "wheel", "-d", WHEELS, within=path.parent)
     pip("install", "--no-index", "--no-deps", "--no-compile", "--target", OWN, *sorted(WHEELS.glob("*.whl")))
     compiled(OWN)
 

@@ -24,6 +24,8 @@ from images.dockerfiles import files
 from images.workspace import ROOT, Distribution, UnknownServiceError, image_of
 
 _PULL_S = 60
+# 1980, before which archives can't say when.
+_STAMP = 315_532_800
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,16 +100,16 @@ def build(buildah: Buildah, service: str, wanted_base: str = "") -> Built:
     check_files(distribution)
     stands_on = chosen(buildah, wanted_base, distribution)
     name = f"earshot/{distribution.service}:{distribution.version}"
-    # Of the commit, so that the same commit makes the same layers.
-    stamp = git("log", "-1", "--format=%ct")
     with tempfile.TemporaryDirectory(prefix="earshot-image-") as scratch:
         command = ["build", "--quiet", "--layers", "--format", "oci", "--tag", name, "--pull-never"]
         command += ["--file", str(ROOT / distribution.folder / "Dockerfile"), "--build-arg", f"BASE={stands_on}"]
         command += ["--build-arg", f"VERSION={distribution.version}"]
         command += ["--build-arg", f"REVISION={git('rev-parse', 'HEAD') or 'unknown'}"]
+        command += ["--label", f"org.opencontainers.image.created={git('log', '-1', '--format=%cI') or 'unknown'}"]
         if "PIP_INDEX_URL" in os.environ:
             command += ["--build-arg", "PIP_INDEX_URL"]
-        command += ["--timestamp", stamp] if stamp else []
+        # Of nobody's clock, so that the same files make the same layer, whatever commit they are built from.
+        command += ["--timestamp", str(_STAMP)]
         buildah.show(*command, *index.arguments(Path(scratch)), str(ROOT))
     return Built(name=name, base=stands_on, bytes=buildah.size(name), seconds=time.monotonic() - began)
 

@@ -1,4 +1,4 @@
-"""Take from an image what only its build needs, in the second stage: pip and its like, compilers, set-user-id programs.
+"""Take from an image what only its build needs, in the last stage: pip and its like, set-user-id bits; refuse compilers.
 
 Usage: python3 /seal.py      (as root; it removes itself)
 
@@ -15,10 +15,11 @@ from pathlib import Path
 
 USER = 10001
 FOLDERS = ("/var/cache/earshot", "/var/lib/earshot", "/var/lib/earshot-models", "/run/earshot/bus")
-_PACKAGES = ("pip", "pip-*", "setuptools", "setuptools-*", "wheel", "wheel-*", "pkg_resources", "_distutils_hack")
-_PACKAGES_TOO = ("distutils-precedence.pth", "ensurepip")
-_PROGRAMS = ("pip", "pip3", "pip3.*", "pip-*", "wheel", "easy_install*")
-_COMPILERS = ("cc", "gcc", "c++", "g++", "clang", "ld", "as", "make", "pip", "pip3", "uv")
+_PACKAGES = ("pip", "setuptools", "wheel", "pkg_resources", "_distutils_hack", "distutils-precedence.pth", "ensurepip")
+_METADATA = ("pip-*", "setuptools-*", "wheel-*")
+_INSTALLERS = ("pip", "pip3", "pip3.*", "pip-*", "wheel", "easy_install*")
+_COMPILERS = ("cc", "gcc", "c++", "g++", "clang", "ld", "as", "make", "cargo", "uv")
+_PROGRAMS = ("usr/local/bin", "usr/bin", "usr/local/sbin", "usr/sbin")
 
 
 def remove(path: Path) -> None:
@@ -29,39 +30,34 @@ def remove(path: Path) -> None:
         path.unlink()
 
 
-def build_tools() -> None:
+def build_tools(root: Path) -> None:
     """Remove pip and what comes with it, wherever this Python has it."""
-    library = Path(sysconfig.get_path("stdlib"))
+    library = root / sysconfig.get_path("stdlib").lstrip("/")
     for folder in (library, library / "site-packages", library.parent / "python3" / "dist-packages"):
-        for pattern in (*_PACKAGES, *_PACKAGES_TOO):
+        for pattern in (*_PACKAGES, *_METADATA):
             for path in folder.glob(pattern):
                 remove(path)
-    for folder in programs():
-        for pattern in _PROGRAMS:
-            for path in folder.glob(pattern):
+    for name in _PROGRAMS:
+        for pattern in _INSTALLERS:
+            for path in (root / name).glob(pattern):
                 remove(path)
-    shutil.rmtree("/usr/share/python-wheels", ignore_errors=True)
+    shutil.rmtree(root / "usr/share/python-wheels", ignore_errors=True)
 
 
-def programs() -> list[Path]:
-    """Return the folders of programs."""
-    return [Path(folder) for folder in ("/usr/local/bin", "/usr/bin", "/usr/local/sbin", "/usr/sbin")]
-
-
-def compilers() -> None:
+def check_compilers(root: Path) -> None:
     """Refuse a base with compilers: they can't be taken out file by file.
 
     Raises:
         SystemExit: It has some.
     """
-    found = sorted({name for folder in programs() for name in _COMPILERS if (folder / name).exists()})
+    found = sorted({name for folder in _PROGRAMS for name in _COMPILERS if (root / folder / name).exists()})
     if found:
         raise SystemExit(f"base_has_build_tools: this base brings {', '.join(found)}; take a slim one")
 
 
-def privileges() -> None:
+def privileges(root: Path) -> None:
     """Take set-user-id and set-group-id from every program."""
-    for folder, _, names in os.walk("/usr"):
+    for folder, _, names in os.walk(root / "usr"):
         for name in names:
             path = Path(folder, name)
             mode = path.lstat().st_mode
@@ -69,21 +65,25 @@ def privileges() -> None:
                 path.chmod(stat.S_IMODE(mode) & 0o777)
 
 
-def main() -> None:
-    """Run all of it."""
-    build_tools()
-    compilers()
-    privileges()
+def seal(root: Path) -> None:
+    """Do all of it.
+
+    Raises:
+        SystemExit: The base has compilers.
+    """
+    check_compilers(root)
+    build_tools(root)
+    privileges(root)
     for name, line in (
         ("passwd", f"earshot:x:{USER}:{USER}::/tmp:/usr/sbin/nologin\n"),
         ("group", f"earshot:x:{USER}:\n"),
     ):
-        with Path("/etc", name).open("a") as handle:
+        with (root / "etc" / name).open("a") as handle:
             handle.write(line)
     for folder in FOLDERS:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-    Path(__file__).unlink()
+        (root / folder.lstrip("/")).mkdir(parents=True, exist_ok=True)
 
 
 if __name__ == "__main__":
-    main()
+    seal(Path("/"))
+    Path(__file__).unlink()
