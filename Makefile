@@ -116,9 +116,9 @@ networkpolicies-check: $(ENVIRONMENT) ## Check the network policies for drift
 ##@ Ship
 
 .PHONY: image
-image: $(ENVIRONMENT) ## Build a service's image with buildah (SERVICE=asr BASE=image|offline STORAGE=folder)
+image: $(ENVIRONMENT) ## Build a service's image with buildah (SERVICE=asr EXTRA=sherpa BASE=image|offline STORAGE=folder)
 	@test -n "$(SERVICE)" || { echo "earshot: say which: make image SERVICE=asr" >&2; exit 2; }
-	@PYTHONPATH=deploy $(PY) -m images.build $(SERVICE) $(if $(BASE),--base $(BASE)) $(if $(STORAGE),--storage $(STORAGE))
+	@PYTHONPATH=deploy $(PY) -m images.build $(SERVICE) $(if $(EXTRA),--extra $(EXTRA)) $(if $(BASE),--base $(BASE)) $(if $(STORAGE),--storage $(STORAGE))
 
 .PHONY: dockerfiles
 dockerfiles: $(ENVIRONMENT) ## Write each service's Dockerfile and its pinned requirements from pyproject.toml
@@ -200,7 +200,7 @@ lock: $(ENVIRONMENT) ## Resolve the requirements anew (the newest versions that 
 	@echo uv | $(PY) -m uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --no-emit-index-url \
 		$(ARGS) -o requirements/uv.txt -
 	@$(MAKE) dockerfiles
-	@! grep -l '://' requirements/*.txt services/*/requirements.txt services/skills/*/requirements.txt deploy/images/tools.txt || { echo "an address got into the requirements" >&2; exit 1; }
+	@! grep -l '://' requirements/*.txt services/*/requirements*.txt services/skills/*/requirements*.txt deploy/images/tools.txt || { echo "an address got into the requirements" >&2; exit 1; }
 
 .PHONY: clean
 clean: ## Remove what was built and measured, and the local stack's state (.venv stays)

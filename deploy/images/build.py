@@ -1,6 +1,6 @@
 """Build one service's image.
 
-Usage: python -m images.build <service> [--base IMAGE] [--storage FOLDER]
+Usage: python -m images.build <service> [--extra NAME] [--base IMAGE] [--storage FOLDER]
 
 Without --base it stands on the official `python` image that its Dockerfile names, if that is here or can be pulled, else
 on the offline base (`base`); `--base offline` does not try.
@@ -20,7 +20,7 @@ from pathlib import Path
 
 from images import base, index
 from images.buildah import Buildah, BuildahError, MissingToolError
-from images.dockerfiles import files
+from images.dockerfiles import files, requirements
 from images.workspace import ROOT, Distribution, UnknownServiceError, image_of
 
 _PULL_S = 60
@@ -87,23 +87,28 @@ def check_files(distribution: Distribution) -> None:
             raise BuildahError(f"{path.relative_to(ROOT)} is out of date: run `make dockerfiles`")
 
 
-def build(buildah: Buildah, service: str, wanted_base: str = "") -> Built:
+def build(buildah: Buildah, service: str, wanted_base: str = "", extra: str = "") -> Built:
     """Build an image.
 
     Raises:
-        UnknownServiceError: There is no such service.
+        UnknownServiceError: There is no such service, or no such extra.
         MissingToolError: Something has to be installed first.
         BuildahError: The build failed.
     """
     began = time.monotonic()
     distribution = image_of(service)
+    if extra and extra not in distribution.extras:
+        raise UnknownServiceError(
+            f"{service} has no extra {extra!r}; it has {', '.join(distribution.extras) or 'none'}"
+        )
     check_files(distribution)
     stands_on = chosen(buildah, wanted_base, distribution)
-    name = f"earshot/{distribution.service}:{distribution.version}"
+    name = f"earshot/{distribution.service}:{distribution.version}{f'-{extra}' if extra else ''}"
     with tempfile.TemporaryDirectory(prefix="earshot-image-") as scratch:
         command = ["build", "--quiet", "--layers", "--format", "oci", "--tag", name, "--pull-never"]
         command += ["--file", str(ROOT / distribution.folder / "Dockerfile"), "--build-arg", f"BASE={stands_on}"]
         command += ["--build-arg", f"VERSION={distribution.version}"]
+        command += ["--build-arg", f"REQUIREMENTS={requirements(extra)}"]
         command += ["--build-arg", f"REVISION={git('rev-parse', 'HEAD') or 'unknown'}"]
         command += ["--label", f"org.opencontainers.image.created={git('log', '-1', '--format=%cI') or 'unknown'}"]
         if "PIP_INDEX_URL" in os.environ:
@@ -122,11 +127,12 @@ def main() -> None:
     """
     parser = argparse.ArgumentParser(prog="images.build", description="Build one service's image.")
     parser.add_argument("service")
+    parser.add_argument("--extra", default="", help="an optional part to add: sherpa, for asr")
     parser.add_argument("--base", default="", help="image to stand on; offline: made of Debian's packages")
     parser.add_argument("--storage", type=Path, help="folder of images; else buildah's own")
     options = parser.parse_args()
     try:
-        built = build(Buildah(options.storage), options.service, options.base)
+        built = build(Buildah(options.storage), options.service, options.base, options.extra)
     except (UnknownServiceError, MissingToolError, BuildahError) as error:
         raise SystemExit(f"{error.code}: {error}") from None
     print(f"{built.name}  {built.bytes / 1e6:.0f} MB  on {built.base}  {built.seconds:.0f} s")

@@ -41,8 +41,10 @@ ARG BASE=python:3.11-slim-bookworm
 
 FROM ${{BASE}} AS build
 ARG PIP_INDEX_URL=""
+ARG REQUIREMENTS=requirements.txt
 WORKDIR /build
-COPY deploy/images/assemble.py {tools} {folder}/requirements.txt ./
+COPY deploy/images/assemble.py {tools} ./
+COPY {folder}/$REQUIREMENTS requirements.txt
 RUN ["python3", "assemble.py", "dependencies"]
 {copies}
 RUN ["python3", "assemble.py", "distributions"]
@@ -64,6 +66,11 @@ USER {user}
 WORKDIR /
 ENTRYPOINT ["/opt/earshot/bin/python", "-m", "{package}"]
 """
+
+
+def requirements(extra: str = "") -> str:
+    """Return the name of a requirement file: of a distribution as it is, or with one of its extras."""
+    return f"requirements-{extra}.txt" if extra else "requirements.txt"
 
 
 def dockerfile(distribution: Distribution) -> str:
@@ -99,7 +106,9 @@ def files() -> dict[Path, str]:
     found = {ROOT / TOOLS: pins(_TOOLS)}
     for distribution in images().values():
         found[ROOT / distribution.folder / "Dockerfile"] = dockerfile(distribution)
-        found[ROOT / distribution.folder / "requirements.txt"] = pins(foreign(distribution))
+        found[ROOT / distribution.folder / requirements()] = pins(foreign(distribution))
+        for extra, more in distribution.extras.items():
+            found[ROOT / distribution.folder / requirements(extra)] = pins((*foreign(distribution), *more))
     return found
 
 

@@ -23,7 +23,7 @@ OWN = "earshot-"
 
 
 class UnknownServiceError(Exception):
-    """There is no image of that name."""
+    """There is no image of that name, or it has no such extra."""
 
     code = "unknown_service"
 
@@ -47,6 +47,7 @@ class Distribution:
         folder: Relative to the root: "services/skills/clock".
         package: "earshot_skill_clock".
         dependencies: Requirements as they are written there.
+        extras: What its optional parts require besides, by their names.
         image: None for a library.
     """
 
@@ -56,6 +57,7 @@ class Distribution:
     folder: str
     package: str
     dependencies: tuple[str, ...]
+    extras: Mapping[str, tuple[str, ...]]
     image: Image | None
 
     @property
@@ -77,6 +79,7 @@ def read(path: Path) -> Distribution:
         folder=path.parent.relative_to(ROOT).as_posix(),
         package=Path(package).name,
         dependencies=tuple(project.get("dependencies", ())),
+        extras={name: tuple(texts) for name, texts in project.get("optional-dependencies", {}).items()},
         image=None
         if said is None
         else Image(

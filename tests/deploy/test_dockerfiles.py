@@ -93,7 +93,7 @@ def test_files_are_what_pyproject_says() -> None:
     """No Dockerfile and no requirement file is changed by hand, and none is left behind."""
     wanted = files()
     assert [path for path, text in wanted.items() if not path.exists() or path.read_text() != text] == []
-    there = {path for name in ("Dockerfile", "requirements.txt") for path in (ROOT / "services").rglob(name)}
+    there = {path for name in ("Dockerfile", "requirements*.txt") for path in (ROOT / "services").rglob(name)}
     assert there == wanted.keys() - {ROOT / TOOLS}
 
 
@@ -131,7 +131,7 @@ def test_what_is_imported_is_pinned(distribution: Distribution) -> None:
             assert {name_of(name) for name in providers[package]} & pinned, f"{part.folder} imports {package}"
 
 
-@pytest.mark.parametrize("path", [ROOT / TOOLS, *sorted((ROOT / "services").rglob("requirements.txt"))], ids=str)
+@pytest.mark.parametrize("path", [ROOT / TOOLS, *sorted((ROOT / "services").rglob("requirements*.txt"))], ids=str)
 def test_every_pin_has_hashes_and_no_address(path: Path) -> None:
     """A requirement file holds exact versions with hashes, as requirements/all.txt has them, and nothing else."""
     known = blocks()
@@ -197,6 +197,15 @@ def test_dialogue_needs_no_inference_runtime() -> None:
     }
     assert not names["dialogue"] & RUNTIMES
     assert names["asr"] & RUNTIMES
+
+
+def test_an_extra_is_the_same_and_more() -> None:
+    """The large recogniser is an image of its own choice: everything that asr's has, and its runtime."""
+    folder = ROOT / image_of("asr").folder
+    plain, large = _pins(folder / "requirements.txt"), _pins(folder / "requirements-sherpa.txt")
+    assert plain.items() <= large.items()
+    assert "sherpa-onnx" in large
+    assert "sherpa-onnx" not in plain
 
 
 def test_a_build_sees_sources_alone() -> None:
