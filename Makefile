@@ -120,6 +120,10 @@ image: $(ENVIRONMENT) ## Build a service's image with buildah (SERVICE=asr EXTRA
 	@test -n "$(SERVICE)" || { echo "earshot: say which: make image SERVICE=asr" >&2; exit 2; }
 	@PYTHONPATH=deploy $(PY) -m images.build $(SERVICE) $(if $(EXTRA),--extra $(EXTRA)) $(if $(BASE),--base $(BASE)) $(if $(STORAGE),--storage $(STORAGE))
 
+.PHONY: images
+images: $(ENVIRONMENT) ## Build the image of every service and skill (BASE=… STORAGE=…)
+	@PYTHONPATH=deploy $(PY) -m images.build $(if $(BASE),--base $(BASE)) $(if $(STORAGE),--storage $(STORAGE))
+
 .PHONY: dockerfiles
 dockerfiles: $(ENVIRONMENT) ## Write each service's Dockerfile and its pinned requirements from pyproject.toml
 	@PYTHONPATH=deploy $(PY) -m images.dockerfiles

@@ -1,6 +1,6 @@
-"""Build one service's image.
+"""Build a service's image, or everyone's.
 
-Usage: python -m images.build <service> [--extra NAME] [--base IMAGE] [--storage FOLDER]
+Usage: python -m images.build [<service>] [--extra NAME] [--base IMAGE] [--storage FOLDER]
 
 Without --base it stands on the official `python` image that its Dockerfile names, if that is here or can be pulled, else
 on the offline base (`base`); `--base offline` does not try.
@@ -21,7 +21,7 @@ from pathlib import Path
 from images import base, index
 from images.buildah import Buildah, BuildahError, MissingToolError
 from images.dockerfiles import files, requirements
-from images.workspace import ROOT, Distribution, UnknownServiceError, image_of
+from images.workspace import ROOT, Distribution, UnknownServiceError, image_of, images
 
 _PULL_S = 60
 # 1980, before which archives can't say when.
@@ -125,17 +125,19 @@ def main() -> None:
     Raises:
         SystemExit: It can't be built; one line says why.
     """
-    parser = argparse.ArgumentParser(prog="images.build", description="Build one service's image.")
-    parser.add_argument("service")
+    parser = argparse.ArgumentParser(prog="images.build", description="Build a service's image, or everyone's.")
+    parser.add_argument("service", nargs="?", default="", help="asr, skill-clock; none: all of them")
     parser.add_argument("--extra", default="", help="an optional part to add: sherpa, for asr")
     parser.add_argument("--base", default="", help="image to stand on; offline: made of Debian's packages")
     parser.add_argument("--storage", type=Path, help="folder of images; else buildah's own")
     options = parser.parse_args()
     try:
-        built = build(Buildah(options.storage), options.service, options.base, options.extra)
+        buildah = Buildah(options.storage)
+        for service in [options.service] if options.service else images():
+            built = build(buildah, service, options.base, options.extra)
+            print(f"{built.name}  {built.bytes / 1e6:.0f} MB  on {built.base}  {built.seconds:.0f} s")
     except (UnknownServiceError, MissingToolError, BuildahError) as error:
         raise SystemExit(f"{error.code}: {error}") from None
-    print(f"{built.name}  {built.bytes / 1e6:.0f} MB  on {built.base}  {built.seconds:.0f} s")
 
 
 if __name__ == "__main__":

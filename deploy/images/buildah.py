@@ -43,6 +43,7 @@ class Buildah:
             )
         if os.geteuid() != 0 and not _SUBORDINATES.exists():
             raise MissingToolError("buildah needs root here, or subordinate ids for this user: apt-get install uidmap")
+        self._storage = storage
         self._global: list[str] = []
         if storage is not None:
             self._global = ["--root", str(storage / "images"), "--runroot", str(storage / "run")]
@@ -120,6 +121,22 @@ class Buildah:
         """
         (found,) = json.loads(self.ask("images", "--json", image))
         return int(found["size_bytes"]) if "size_bytes" in found else parsed(found["size"])
+
+    def clear(self, *, images: bool) -> None:
+        """Remove every container, what interrupted builds have left included, and on request every image, from its folder.
+
+        Raises:
+            ValueError: It works in the storage that others share.
+            BuildahError: Something is in use.
+        """
+        if self._storage is None:
+            raise ValueError("the shared storage is not cleared")
+        self.ask("rm", "--all")
+        if images:
+            self.ask("rmi", "--all", "--force")
+            # The overlay driver mounts its folder on itself.
+            subprocess.run(("umount", self._storage / "images" / "overlay"), capture_output=True, check=False)  # noqa: S603, S607
+            shutil.rmtree(self._storage, ignore_errors=True)
 
 
 def parsed(size: str) -> int:

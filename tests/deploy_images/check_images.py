@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import stat
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -91,24 +90,17 @@ def images() -> Iterator[dict[str, Image]]:
         buildah = Buildah(STORAGE)
     except MissingToolError as error:
         pytest.fail(str(error))
-    containers: list[str] = []
     try:
         found = {}
         for name, service in RUN.items():
             built = build(buildah, service, os.environ.get("BASE", ""))
             show(f"{built.name}: {built.bytes / 1e6:.0f} MB on {built.base}, {built.seconds:.0f} s")
-            containers.append(buildah.ask("from", "--pull-never", built.name))
-            root = Path(buildah.ask("mount", containers[-1]))
+            root = Path(buildah.ask("mount", buildah.ask("from", "--pull-never", built.name)))
             configuration = buildah.configuration(built.name)
             found[name] = Image(service=service, built=built, root=root, configuration=configuration)
         yield found
     finally:
-        for container in containers:
-            buildah.ask("umount", container)
-            buildah.ask("rm", container)
-        if not os.environ.get("KEEP"):
-            buildah.ask("rmi", "--all", "--force")
-            shutil.rmtree(STORAGE, ignore_errors=True)
+        buildah.clear(images=not os.environ.get("KEEP"))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
