@@ -1,6 +1,6 @@
 """Put an image's Python together, in the first stage of its build; no part of this stage is in the image but what it makes.
 
-Usage: python3 assemble.py dependencies | distributions      (in /build; nothing but the standard library is there)
+Usage: python3 assemble.py tools | dependencies | distributions      (in /build; nothing but the standard library is there)
 
 `dependencies` makes /opt/earshot, an environment without pip, of requirements.txt. `distributions` makes
 /opt/earshot-own of the workspace's own that lie in services/, on the environment's path: a layer of its own, so that an image
@@ -10,7 +10,6 @@ which builders change.
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -39,22 +38,25 @@ def compiled(folder: Path) -> None:
     subprocess.run(command, check=False)  # noqa: S603 - likewise
 
 
-def dependencies() -> None:
-    """Make the environment of what others wrote."""
+def tools() -> None:
+    """Make what makes the rest: pip, and what builds wheels. It is the same for every image, and built once."""
     run(sys.executable, "-m", "venv", TOOLS)
     pip("install", "--require-hashes", "-r", "tools.txt")
-    # Wheels first: the few that have none are made here, with the tools that are pinned, not with any that pip would fetch.
-    pip("wheel", "--require-hashes", "--no-build-isolation", "--wheel-dir", WHEELS, "-r", "requirements.txt")
+
+
+def dependencies() -> None:
+    """Make the environment of what others wrote."""
     run(sys.executable, "-m", "venv", "--without-pip", ENVIRONMENT)
-    into = ("--python", ENVIRONMENT / "bin" / "python")
-    pip(*into, "install", "--no-index", "--no-deps", "--no-compile", *sorted(WHEELS.glob("*.whl")))
+    # The few that have no wheel are built with the tools that are pinned, not with any that pip would fetch.
+    pinned = ("--require-hashes", "--no-build-isolation", "-r", "requirements.txt")
+    into = ("--prefix", ENVIRONMENT, "--ignore-installed", "--no-compile", "--no-warn-script-location")
+    pip("install", *into, *pinned)
     for script in (ENVIRONMENT / "bin").iterdir():
         if not script.name.startswith("python"):
             script.unlink()
     (packages,) = ENVIRONMENT.glob("lib/python3.*/site-packages")
     (packages / "earshot.pth").write_text(f"{OWN}\n")
     compiled(ENVIRONMENT)
-    shutil.rmtree(WHEELS)
 
 
 def distributions() -> None:
@@ -67,4 +69,4 @@ def distributions() -> None:
 
 
 if __name__ == "__main__":
-    {"dependencies": dependencies, "distributions": distributions}[sys.argv[1]]()
+    {"tools": tools, "dependencies": dependencies, "distributions": distributions}[sys.argv[1]]()

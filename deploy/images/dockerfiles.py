@@ -41,9 +41,10 @@ ARG BASE=python:3.11-slim-bookworm
 
 FROM ${{BASE}} AS build
 ARG PIP_INDEX_URL=""
-ARG REQUIREMENTS=requirements.txt
 WORKDIR /build
 COPY deploy/images/assemble.py {tools} ./
+RUN ["python3", "assemble.py", "tools"]
+ARG REQUIREMENTS=requirements.txt
 COPY {folder}/$REQUIREMENTS requirements.txt
 RUN ["python3", "assemble.py", "dependencies"]
 {copies}
