@@ -10,6 +10,7 @@ import pytest
 from earshot.skill.v1 import skill_pb2, skill_pb2_grpc
 from earshot_chassis.rpc_client import connect
 from earshot_registry import SkillRegistry
+from support.kube import real
 from support.kube.images import module
 from support.kube.operating import operating
 
@@ -21,13 +22,14 @@ class Bus:
         self.client = client
 
 
+@pytest.mark.skipif(bool(real.wanted()), reason="test_lives does it with that cluster's image")
 @pytest.mark.timeout(240)
 async def test_the_clock_answers(stack, tmp_path):
     """The real clock runs from a Deployment, registers itself, and answers whoever finds it in the registry."""
-    async with operating(stack, tmp_path, {"clock:0.1.0": module("earshot_skill_clock")}) as at_work:
+    async with operating(stack, tmp_path, {"clock:0.1.0": module("earshot_skill_clock")}, skill_id="clock") as at_work:
         at_work.start(EARSHOT_OPERATOR_PROGRESS_DEADLINE_S="60")
-        at_work.write("clock", image="clock:0.1.0", locales=["en-US", "zh-CN"])
-        await at_work.serving(version("earshot-skill-clock"), "clock")
+        at_work.write(image="clock:0.1.0", locales=["en-US", "zh-CN"])
+        await at_work.serving(version("earshot-skill-clock"))
         client = await nats.connect(stack.nats_url, user_credentials=str(stack.creds("admin")))
         registry = SkillRegistry(Bus(client))
         await registry.start()

@@ -1,4 +1,7 @@
-"""The operator at work in a test: a real bus, the API server of our own, the real process with its own account."""
+"""The operator at work in a test: a real bus, the API server of our own, the real process with its own account.
+
+Where a real cluster is named (see `real`), the same tests use that one, and the operator that runs in it.
+"""
 
 from __future__ import annotations
 
@@ -6,46 +9,96 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+import nats
 import yaml
 
 from earshot_local import Stack
 from earshot_local.credentials import load_keys
+from earshot_registry.listing import list_bucket
+from support.kube import real
 from support.kube.cluster import NAMESPACE, Cluster, cluster
 from support.kube.images import Forked, settle
 from support.kube.kubelet import Start
+from support.kube.real import RealApi
 from support.kube.store import Object
 
 ROOT = Path(__file__).resolve().parents[3]
 DEPLOY = ROOT / "deploy"
+_LABEL = "earshot.dev/skill"
 ACCOUNT = f"sa:{NAMESPACE}:operator"
 SKILL = ("earshot.dev/v1alpha1", "Skill")
-PATIENCE_S = 60.0
+# A real cluster pulls images, and gives a rollout ten minutes.
+PATIENCE_S = 900.0 if real.wanted() else 60.0
 
 
-@dataclass(slots=True)
+class Api(Protocol):
+    """What tests do with a cluster: `ApiServer` and `RealApi` do it."""
+
+    def create(self, content: Object, namespace: str = "") -> Object:
+        """Create an object."""
+
+    def rewrite(self, content: Object) -> Object:
+        """Replace an object."""
+
+    def delete(self, api_version: str, kind: str, name: str, namespace: str = "") -> None:
+        """Delete an object."""
+
+    def find(self, api_version: str, kind: str, name: str, namespace: str = "") -> Object | None:
+        """Return an object, or None."""
+
+    def listed(self, api_version: str, kind: str, namespace: str = "") -> list[Object]:
+        """Return a kind's objects."""
+
+    async def changed(self) -> None:
+        """Wait for something to change, or a moment."""
+
+
+@dataclass(slots=True, kw_only=True)
 class Operating:
     """What a test has in its hands.
 
     Attributes:
-        cluster: The API server.
-        stack: The bus.
+        api: The cluster.
+        cluster: The API server of our own; None where the cluster is a real one.
+        stack: The bus; None where it is the cluster's.
         folder: The test's own.
+        settings: Variables of the operator.
+        skill_id: The skill whose images the test has.
+        namespace: Where it is.
+        versions: Two images of it, and the versions that they register; a real cluster may lack the second.
         operator: The operator's process, while one runs.
     """
 
-    cluster: Cluster
-    stack: Stack
+    api: Api
+    cluster: Cluster | None
+    stack: Stack | None
     folder: Path
     settings: Mapping[str, str]
-    operator: Forked | None = field(default=None)
+    skill_id: str = "toy"
+    namespace: str = NAMESPACE
+    versions: tuple[tuple[str, str], ...] = (("toy:1", "1.0.0"), ("toy:2", "2.0.0"))
+    operator: Forked | None = None
 
-    def start(self, **settings: str) -> Forked:
-        """Start an operator."""
+    @property
+    def double(self) -> Cluster:
+        """The API server of our own.
+
+        Raises:
+            RuntimeError: The cluster is a real one.
+        """
+        if self.cluster is None:
+            raise RuntimeError("this is a real cluster")
+        return self.cluster
+
+    def start(self, **settings: str) -> None:
+        """Start an operator; a real cluster has its own."""
+        if self.cluster is None or self.stack is None:
+            return
         environment = {
             "PATH": os.environ["PATH"],
             "KUBECONFIG": str(self.cluster.kubeconfig(self.folder, ACCOUNT)),
@@ -59,7 +112,6 @@ class Operating:
             **settings,
         }
         self.operator = Forked(_run_operator, environment, str(self.folder / "operator.log"))
-        return self.operator
 
     def kill(self) -> None:
         """SIGKILL the operator."""
@@ -75,65 +127,76 @@ class Operating:
 
     # Skills.
 
-    def write(self, name: str = "toy", **spec: Any) -> None:
+    def write(self, name: str = "", **spec: Any) -> None:
         """Create a Skill, or give it another spec."""
         content = {"locales": ["en-US"], "scale": {"min": 1}, **spec}
         present = self.skill(name)
         if present is None:
-            self.cluster.server.create(
-                {"apiVersion": SKILL[0], "kind": SKILL[1], "metadata": {"name": name}, "spec": content}, NAMESPACE
-            )
+            skill = {"apiVersion": SKILL[0], "kind": SKILL[1], "metadata": {"name": name or self.skill_id}}
+            self.api.create(skill | {"spec": content}, self.namespace)
             return
-        present["spec"] = content
-        present["metadata"]["generation"] += 1
-        self.cluster.server.rewrite(present)
+        self.api.rewrite(present | {"spec": content})
 
-    def delete(self, name: str = "toy") -> None:
+    def delete(self, name: str = "") -> None:
         """Delete a Skill, as kubectl does."""
-        self.cluster.server.delete(*SKILL, name, NAMESPACE)
+        self.api.delete(*SKILL, name or self.skill_id, self.namespace)
 
-    def skill(self, name: str = "toy") -> Object | None:
+    def skill(self, name: str = "") -> Object | None:
         """Return a Skill as it is."""
-        return self.cluster.server.find(*SKILL, name, NAMESPACE)
+        return self.api.find(*SKILL, name or self.skill_id, self.namespace)
 
-    def status(self, name: str = "toy") -> Object:
+    def status(self, name: str = "") -> Object:
         """Return a Skill's status; empty while there is none."""
         return (self.skill(name) or {}).get("status", {})
 
-    def condition(self, type_: str, name: str = "toy") -> tuple[str, str]:
+    def condition(self, type_: str, name: str = "") -> tuple[str, str]:
         """Return status and reason of a condition."""
         for each in self.status(name).get("conditions", []):
             if each["type"] == type_:
                 return each["status"], each["reason"]
         return "", ""
 
-    def degraded_by(self, image: str, reason: str, name: str = "toy") -> bool:
+    def degraded_by(self, image: str, reason: str) -> bool:
         """Tell whether the status speaks of an image, and says for this reason that it does not work."""
-        spec, generation = (self.skill(name) or {})["spec"], (self.skill(name) or {})["metadata"]["generation"]
-        seen = self.status(name).get("observedGeneration") == generation and spec["image"] == image
-        return seen and self.condition("Degraded", name) == ("True", reason)
+        skill = self.skill() or {}
+        seen = self.status().get("observedGeneration") == skill["metadata"]["generation"]
+        return seen and skill["spec"]["image"] == image and self.condition("Degraded") == ("True", reason)
+
+    async def registered(self, bucket: str) -> set[str] | None:
+        """Return the keys of a bucket that hold something of the skill; None where the bus can't be asked."""
+        url, credentials = real.bus() if self.stack is None else (self.stack.nats_url, str(self.stack.creds("admin")))
+        if not url:
+            return None
+        client = await nats.connect(url.split(","), user_credentials=credentials)
+        listing = await list_bucket(client, bucket)
+        await client.close()
+        keys = {entry.key for entry in listing.entries if entry.value is not None}
+        return {key for key in keys if key.startswith(f"{self.skill_id}.")}
 
     def find(self, api_version: str, kind: str, name: str) -> Object | None:
         """Return an object of the namespace."""
-        return self.cluster.server.find(api_version, kind, name, NAMESPACE)
+        return self.api.find(api_version, kind, name, self.namespace)
 
-    def pods(self) -> list[Object]:
-        """Return all pods."""
-        return self.cluster.server.listed("v1", "Pod", NAMESPACE)
+    def pods(self, name: str = "", *, leaving: bool = False) -> list[Object]:
+        """Return a skill's pods; those that are on their way out only if they are asked for."""
+        wanted = name or self.skill_id
+        pods = [pod for pod in self.listed("v1", "Pod") if pod["metadata"].get("labels", {}).get(_LABEL) == wanted]
+        return [pod for pod in pods if leaving or "deletionTimestamp" not in pod["metadata"]]
+
+    def listed(self, api_version: str, kind: str) -> list[Object]:
+        """Return a kind's objects of the namespace."""
+        return self.api.listed(api_version, kind, self.namespace)
 
     async def until(self, holds: Callable[[], bool], patience_s: float = PATIENCE_S) -> None:
         """Wait for something to hold; what the operator said is shown if it never does."""
         try:
             async with asyncio.timeout(patience_s):
                 while not holds():
-                    changed = self.cluster.server.store.changed
-                    with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(0.1):
-                            await changed.wait()
+                    await self.api.changed()
         except TimeoutError:
             raise AssertionError(f"never: {self.status()}\n{self.log[-4000:]}") from None
 
-    async def serving(self, version: str, name: str = "toy", patience_s: float = PATIENCE_S) -> None:
+    async def serving(self, version: str, name: str = "", patience_s: float = PATIENCE_S) -> None:
         """Wait until a version serves and there is nothing left to do."""
         wanted = (("False", "UpToDate"), version)
         await self.until(
@@ -151,16 +214,30 @@ async def bus(folder: Path) -> AsyncIterator[Stack]:
 
 @contextlib.asynccontextmanager
 async def operating(
-    stack: Stack, folder: Path, images: Mapping[str, Start], **settings: str
+    stack: Stack | None, folder: Path, images: Mapping[str, Start], *, skill_id: str = "toy", **settings: str
 ) -> AsyncIterator[Operating]:
-    """Run a cluster with our definitions, the operator's rights and no operator yet.
+    """Have a cluster with our definitions, the operator's rights and no operator yet.
 
     Args:
-        stack: The bus.
+        stack: The bus; None for a real cluster's.
         folder: The test's own.
         images: What pods run.
+        skill_id: The skill that the images are of.
         settings: More variables of the operator.
     """
+    if stack is None:
+        api = RealApi(real.wanted())
+        yield Operating(
+            api=api,
+            cluster=None,
+            stack=None,
+            folder=folder,
+            settings=settings,
+            skill_id=real.skill(),
+            namespace=api.namespace,
+            versions=tuple(each for each in map(real.image, (1, 2)) if each[0]),
+        )
+        return
     signing = folder / "signing"
     signing.mkdir()
     keys = load_keys(stack.home)
@@ -171,16 +248,11 @@ async def operating(
         for name in ("serviceaccount", "role", "rolebinding"):
             content = yaml.safe_load((DEPLOY / "components" / "operator" / f"{name}.yaml").read_text())
             running.server.create(content, NAMESPACE)
-        running.server.create(
-            {
-                "apiVersion": "v1",
-                "kind": "ConfigMap",
-                "metadata": {"name": "bus"},
-                "data": {"url": stack.nats_url},
-            },
-            NAMESPACE,
+        url = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "bus"}, "data": {"url": stack.nats_url}}
+        running.server.create(url, NAMESPACE)
+        at_work = Operating(
+            api=running.server, cluster=running, stack=stack, folder=folder, settings=settings, skill_id=skill_id
         )
-        at_work = Operating(running, stack, folder, settings)
         try:
             yield at_work
         finally:

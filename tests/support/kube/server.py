@@ -26,6 +26,7 @@ VERSION = {"major": "1", "minor": "33", "gitVersion": "v1.33.0", "platform": "li
 _METHODS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _KEPT = ("uid", "creationTimestamp", "deletionTimestamp", "generation", "namespace", "name")
 _FINAL = {"Deployment": "selector", "StatefulSet": "selector"}
+_MOMENT_S = 0.1
 # Whoever has to do with writing: it is told before and after each, and may end a process in between.
 Witness = Callable[[Asked, str], Awaitable[None]]
 
@@ -130,6 +131,12 @@ class ApiServer:
         content = {"apiVersion": api_version, "kind": kind, "metadata": {"name": name, "namespace": namespace}}
         target = self._named(content)
         self._end(target.key, self._present(target), {})
+
+    async def changed(self) -> None:
+        """Wait for the next change, or a moment."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_MOMENT_S):
+                await self.store.changed.wait()
 
     def find(self, api_version: str, kind: str, name: str, namespace: str = "default") -> Object | None:
         """Return an object."""
