@@ -196,6 +196,21 @@ eval-nlu: $(ENVIRONMENT) ## How well ordinary sentences are understood, on ../sh
 eval-asr: $(ENVIRONMENT) ## Commands recognised, other speech refused (recordings: EARSHOT_DATA; ARGS="--clips N")
 	@PYTHONPATH=tests $(PY) -m bench.recognition $(ARGS)
 
+CAPACITY_FIGURES = build/results/capacity-figures.json
+
+.PHONY: capacity
+capacity: $(ENVIRONMENT) ## Measure, and work out a fleet of 17.3 million devices (ARGS="--devices N --turns-per-day N --peak N")
+	@.venv/bin/earshot capacity --devices 17300000 --turns-per-day 12 --peak 4 --keep $(CAPACITY_FIGURES) $(ARGS)
+
+.PHONY: simulate-scaling
+simulate-scaling: $(ENVIRONMENT) ## KEDA and HPA over a burst of ten times within a minute; figures of make capacity, else measured now
+	@.venv/bin/earshot scaling --plot build/results/scaling.svg \
+		$(if $(wildcard $(CAPACITY_FIGURES)),--figures $(CAPACITY_FIGURES)) $(ARGS)
+
+.PHONY: bench-devices
+bench-devices: $(ENVIRONMENT) ## 5,000 connected devices on one nats-server: memory, rates, and all of them back after a restart
+	@PYTHONPATH=tests $(PY) -m bench.devices $(ARGS)
+
 .PHONY: bench-schedule
 bench-schedule: $(ENVIRONMENT) ## 5,000 alarms at one instant while schedulers and nats-server are killed (ARGS="--alarms N")
 	@PYTHONPATH=tests $(PY) -m bench.schedule $(ARGS)

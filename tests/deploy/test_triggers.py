@@ -9,7 +9,6 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
 import pytest_asyncio
@@ -66,21 +65,16 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
 
 def monitoring(stack: Stack) -> str:
     """Return where the stack's nats-server tells how it is."""
-    configuration = (stack.home.nats / "nats-server.conf").read_text()
-    port, path = re.search(r'http: "[^:]*:(\d+)"\nhttp_base_path: "([^"]*)"', configuration).groups()
-    return f"http://127.0.0.1:{port}{path}"
-
-
-async def account(stack: Stack, name: str = "EARSHOT") -> str:
-    """Return the public key of the services' account."""
-    async with httpx.AsyncClient() as client:
-        answer = (await client.get(f"{monitoring(stack)}/jsz?accounts=true")).json()
-    return next(each["id"] for each in answer["account_details"] if each["name"] == name)
+    return keda.monitoring(stack.home.nats / "nats-server.conf")
 
 
 async def objects_of(stack: Stack) -> list[Any]:
     """Return what production renders to, with what `earshot bus trust` adds: the account's public key."""
-    trust = {"kind": "ConfigMap", "metadata": {"name": TRUST}, "data": {"account": await account(stack)}}
+    trust = {
+        "kind": "ConfigMap",
+        "metadata": {"name": TRUST},
+        "data": {"account": await keda.account(monitoring(stack))},
+    }
     return [*render(PROD), trust]
 
 
@@ -104,7 +98,7 @@ async def check(stack: Stack, scaled: Mapping[str, Any], trigger: Mapping[str, A
             named_metrics = keda.metrics_of(trigger["metadata"]["query"])
             if not named_metrics:
                 raise keda.NotFoundByKedaError(f"{name}: a query without a metric of ours")
-            async with httpx.AsyncClient() as client:
+            async with keda.browser() as client:
                 told = (await client.get(f"{stack.http(name)}/metrics")).text
             for metric_name, labels in named_metrics.items():
                 if not re.search(rf"^{metric_name}(\{{| )", told, re.MULTILINE):

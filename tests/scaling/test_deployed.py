@@ -13,7 +13,10 @@ from earshot_cli.scaling.fleet import ServiceSpec
 from earshot_cli.scaling.simulate import LIMIT_S, Scenario, headroom, judge, services, simulate, with_minimum
 
 ROOT = Path(__file__).resolve().parents[2]
-BURST = Scenario(begins_s=120, lasts_s=120, after_s=0)
+BURST = Scenario(begins_s=60, lasts_s=60, after_s=0)
+
+# A second of CPU each, of which a busy machine has few.
+pytestmark = pytest.mark.timeout(180)
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -24,12 +25,32 @@ class NotFoundByKedaError(Exception):
     """KEDA would say that a trigger is not ready, in these words."""
 
 
+def browser() -> httpx.AsyncClient:
+    """Return a client that loads no certificate authorities, which costs more than all that it asks."""
+    return httpx.AsyncClient(timeout=30, verify=False, trust_env=False)  # noqa: S501 - plain HTTP to this machine
+
+
+def monitoring(configuration: Path) -> str:
+    """Return where a nats-server of a local stack tells how it is, by its configuration file."""
+    found = re.search(r'http: "([^"]*)"\nhttp_base_path: "([^"]*)"', configuration.read_text())
+    if found is None:
+        raise ValueError(f"{configuration} tells nowhere how the server is")
+    return f"http://{found[1]}{found[2]}"
+
+
+async def account(server: str, name: str = "EARSHOT") -> str:
+    """Return the public key of an account on a server, the services' unless another is named."""
+    async with browser() as client:
+        answer = (await client.get(f"{server}/jsz?accounts=true")).json()
+    return next(str(each["id"]) for each in answer["account_details"] if each["name"] == name)
+
+
 def getting(place: Place) -> Get:
     """Return what asks a cluster's addresses on this machine."""
 
     async def get(url: str) -> Any:
         asked = httpx.URL(url)
-        async with httpx.AsyncClient(timeout=5) as client:
+        async with browser() as client:
             answer = await client.get(place(asked.netloc.decode()) + asked.raw_path.decode())
         return answer.json()
 

@@ -27,6 +27,8 @@ from earshot_topology.subjects import DeviceAddress
 _SPARE_FILES = 200
 # How many handshakes one process has in hand at once: the server gives each of them two seconds.
 _AT_ONCE = 32
+# Whoever lost its server asks nobody; more than this the process itself could not sign in two seconds.
+_RETURNING_AT_ONCE = 512
 _TRIES = 6
 
 
@@ -168,7 +170,8 @@ class Crowd:
         self._returning: set[asyncio.Task[None]] = set()
         self._closing = False
         self._lost_at = 0.0
-        self._handshakes = asyncio.Semaphore(_AT_ONCE)
+        self._joining = asyncio.Semaphore(_AT_ONCE)
+        self._storming = asyncio.Semaphore(_RETURNING_AT_ONCE)
         self._awaited = 0
         self._arrived = asyncio.Event()
         self.tally = Tally()
@@ -185,13 +188,13 @@ class Crowd:
     async def _tried(self, address: DeviceAddress, credentials: Credentials) -> float:
         for _ in range(_TRIES - 1):
             try:
-                return await self._join(address, credentials)
+                return await self._join(address, credentials, self._joining)
             except (OSError, TimeoutError):
                 self.tally.refused += 1
-        return await self._join(address, credentials)
+        return await self._join(address, credentials, self._joining)
 
-    async def _join(self, address: DeviceAddress, credentials: Credentials) -> float:
-        async with self._handshakes:
+    async def _join(self, address: DeviceAddress, credentials: Credentials, turnstile: asyncio.Semaphore) -> float:
+        async with turnstile:
             began = time.monotonic()
             _, protocol = await asyncio.get_running_loop().create_connection(
                 lambda: _Connection(address, credentials, self), self._host, self._port
@@ -229,7 +232,7 @@ class Crowd:
             await asyncio.sleep(self._random.random() * pause)
             pause = min(2 * pause, 30.0)
             try:
-                await self._join(address, credentials)
+                await self._join(address, credentials, self._storming)
             except (OSError, TimeoutError):
                 self.tally.refused += 1
             else:

@@ -32,6 +32,7 @@ def scaling(
     rate: Annotated[float, typer.Option("--rate", help="Turns a second before the burst.")] = 2.0,
     factor: Annotated[float, typer.Option("--factor", help="How many times as many come.")] = 10.0,
     within: Annotated[float, typer.Option("--within", help="Seconds in which they come.")] = 60.0,
+    lasts: Annotated[float, typer.Option("--lasts", help="Seconds for which they stay.")] = 300.0,
     seeds: Annotated[int, typer.Option("--seeds", help="How many bursts are drawn.")] = 3,
     seed: Annotated[int, typer.Option("--seed", help="The first one's seed.")] = 1,
     recording: Annotated[
@@ -39,6 +40,9 @@ def scaling(
     ] = None,
     plot: Annotated[Path | None, typer.Option("--plot", help="SVG file to draw the first burst in.")] = None,
     whole_day: Annotated[bool, typer.Option("--day/--no-day", help="Simulate a day, too.")] = True,
+    minima: Annotated[
+        bool, typer.Option("--minima/--no-minima", help="Try fewer and more pods of the recogniser, too.")
+    ] = True,
     as_json: Json = False,
 ) -> None:
     """Simulate KEDA and the HorizontalPodAutoscaler over a burst, with deploy/base and measured costs. Exits 1 when it does not hold.
@@ -48,17 +52,17 @@ def scaling(
     from earshot_cli.scaling import report, scaledobjects, simulate  # noqa: PLC0415 - what other commands don't need
     from earshot_cli.scaling.plot import svg  # noqa: PLC0415
 
-    if not (rate > 0 and factor >= 1 and within > 0 and seeds > 0):
-        raise BadArgumentError("rate, within and seeds have to be above 0, and factor at least 1")
+    if not (rate > 0 and factor >= 1 and within > 0 and lasts > 0 and seeds > 0):
+        raise BadArgumentError("rate, within, lasts and seeds have to be above 0, and factor at least 1")
     output = Output(as_json=as_json)
     described = scaledobjects.read(base)
     found = obtain(figures, None, output)
     specs = simulate.services(found, described)
-    scenario = simulate.Scenario(base=rate, factor=factor, within_s=within, seed=seed)
+    scenario = simulate.Scenario(base=rate, factor=factor, within_s=within, lasts_s=lasts, seed=seed)
     if recording is not None:
         _recorded(recording, specs, found, output)
         return
-    result, drawing = _bursts(specs, found, scenario, seeds, whole_day=whole_day)
+    result, drawing = _bursts(specs, found, scenario, seeds, whole_day=whole_day, minima=minima)
     if plot is not None:
         plot.parent.mkdir(parents=True, exist_ok=True)
         first, arrivals = drawing
@@ -72,7 +76,7 @@ def scaling(
 
 
 def _bursts(
-    specs: Sequence[ServiceSpec], figures: Figures, scenario: Scenario, seeds: int, *, whole_day: bool
+    specs: Sequence[ServiceSpec], figures: Figures, scenario: Scenario, seeds: int, *, whole_day: bool, minima: bool
 ) -> tuple[Simulated, tuple[Run, Sequence[float]]]:
     from dataclasses import replace  # noqa: PLC0415
 
@@ -84,9 +88,8 @@ def _bursts(
         arrivals = each.arrivals()
         runs.append((simulate.simulate(specs, figures, arrivals, each.seconds, seed=each.seed), arrivals))
     configured = specs[0].scaling.minimum
-    tried = simulate.smallest_minimum(
-        specs, figures, scenarios, specs[0].name, range(max(1, configured - 3), configured + _MORE)
-    )
+    candidates = range(max(1, configured - 3), configured + _MORE) if minima else ()
+    tried = simulate.smallest_minimum(specs, figures, scenarios, specs[0].name, candidates)
     day = None
     if whole_day:
         rate = load.diurnal(mean=scenario.base * _DAY_SHARE)
@@ -136,9 +139,9 @@ def _show(result: Simulated, figures: Figures, output: Output) -> None:
         report.bursts(result),
         "\nheadroom",
         report.headroom(result),
-        "\nhow many recognisers that takes",
-        report.minima(result, result.specs[0].scaling.minimum),
     )
+    if result.tried:
+        output.show("\nhow many recognisers that takes", report.minima(result, result.specs[0].scaling.minimum))
     if result.day is not None:
         output.show(
             f"\na day of {result.day.turns:,} turns, p95 {result.day.p95_s:.2f} s",

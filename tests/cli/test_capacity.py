@@ -1,0 +1,96 @@
+"""The commands that size a fleet, with figures that were kept."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from earshot_cli.app import app
+from earshot_cli.capacity.assumptions import meanings
+from earshot_cli.capacity.figures import read
+from earshot_cli.errors import BadArgumentError, NotFoundError
+
+ROOT = Path(__file__).resolve().parents[2]
+FIGURES = ROOT / "tests" / "scaling" / "figures.json"
+FLEET = ("capacity", "--devices", "17300000", "--turns-per-day", "12", "--peak", "4", "--figures", str(FIGURES))
+
+
+def test_a_fleet_is_sized_with_every_assumption_named():
+    """The table has pods of each service, NATS nodes, what breaks first, and every assumption by its name."""
+    result = CliRunner(env={"COLUMNS": "200"}).invoke(app, FLEET)
+    assert result.exit_code == 0, result.output
+    for word in (*meanings(), "asr", "scheduler", "skills (4)", "NATS nodes", "breaks first"):
+        assert word in result.output
+
+
+def test_the_document_follows_what_is_assumed():
+    """Pods of asr halve on a machine that is twice as fast; the document holds figures and assumptions."""
+    documents = []
+    for more in ((), ("--assume", "machine=2", "--assume", "spare_pods=0.000001")):
+        result = CliRunner().invoke(app, [*FLEET, "--json", "--cells", "1", *more])
+        assert result.exit_code == 0, result.output
+        documents.append(json.loads(result.stdout))
+    plain, fast = documents
+    assert plain["services"][0]["peak"] == pytest.approx(2 * fast["services"][0]["peak"], rel=0.01)
+    assert fast["assumptions"]["machine"] == 2
+    assert plain["figures"] == json.loads(FIGURES.read_text())
+    assert plain["fleet"]["peak_turns_per_s"] == pytest.approx(9_611, rel=0.001)
+    assert plain["bus"]["nodes"] == plain["bus"]["cells"] * plain["bus"]["nodes_per_cell"]
+
+
+def test_figures_that_are_none_are_refused(tmp_path: Path):
+    """No file, no JSON, a field that is missing or below nought: each with its place."""
+    with pytest.raises(NotFoundError):
+        read(tmp_path / "none.json")
+    broken = tmp_path / "broken.json"
+    document = json.loads(FIGURES.read_text())
+    for text, said in (
+        ("{", "no JSON document"),
+        (json.dumps({**document, "turns": 0}), "turns"),
+        (json.dumps({key: value for key, value in document.items() if key != "bus"}), "bus"),
+        (json.dumps({**document, "colour": "red"}), "colour"),
+    ):
+        broken.write_text(text)
+        with pytest.raises(BadArgumentError, match=said) as refused:
+            read(broken)
+        assert refused.value.code == "bad_figures"
+
+
+@pytest.mark.timeout(180)
+def test_a_burst_is_simulated_with_what_is_deployed(tmp_path: Path):
+    """It holds, says what stood ready, draws the picture; twice as many do not hold, and the command exits 1."""
+    drawing = tmp_path / "burst.svg"
+    arguments = [
+        "scaling",
+        "--base",
+        str(ROOT / "deploy/base"),
+        "--figures",
+        str(FIGURES),
+        "--seeds",
+        "1",
+        "--no-day",
+        "--no-minima",
+        "--lasts",
+        "60",
+        "--json",
+    ]
+    result = CliRunner().invoke(app, [*arguments, "--plot", str(drawing)])
+    assert result.exit_code == 0, result.output
+    document = json.loads(result.stdout)
+    assert document["holds"]
+    assert [each["service"] for each in document["headroom"]] == ["asr", "nlu", "dialogue", "skill", "tts"]
+    assert drawing.read_text().startswith("<svg")
+    assert CliRunner().invoke(app, [*arguments, "--rate", "4"]).exit_code == 1
+
+
+def test_a_recording_is_simulated_too(tmp_path: Path):
+    """A minute of one turn a second is carried."""
+    recording = tmp_path / "begun.txt"
+    recording.write_text("\n".join(map(str, range(60))))
+    arguments = ["scaling", "--base", str(ROOT / "deploy/base"), "--figures", str(FIGURES), "--json"]
+    result = CliRunner().invoke(app, [*arguments, "--recording", str(recording)])
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["turns"] == 60
