@@ -1,24 +1,27 @@
-"""Whole sentences are told from fragments, and found in a lattice whose likeliest path is none."""
+"""Whole sentences are told from fragments, and searched for where the likeliest words are none."""
 
 from __future__ import annotations
 
 import itertools
 import json
 import math
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from earshot_asr.engines.pocketsphinx.lattice import Lattice, Weights, best_sentence
+from earshot_asr.engines.pocketsphinx.acoustic import english
+from earshot_asr.engines.pocketsphinx.bundles import BundleStore
+from earshot_asr.engines.pocketsphinx.decoders import Decoders
+from earshot_asr.engines.pocketsphinx.noise import Loudness, with_floor
+from earshot_asr.engines.pocketsphinx.sentences import fill
 from earshot_asr.vocabulary.automaton import Automaton
 from earshot_asr.vocabulary.graph import Graph, union
 from earshot_asr.vocabulary.minimal import minimal
+from support.engines import documents, spoken
 
 SENTENCES = (("can", "you", "hear"), ("turn", "it", "off"), ("turn", "it", "on"), ("stop",), ("stop", "it"))
-EVEN = Weights(language=0.0, word=0.0, filler=0.0)
-NODES = ("!SENT_START", "turn", "!NULL", "it", "in", "off", "!SENT_END")
-FRAMES = (0, 10, 30, 40, 40, 60, 90)
-# source, target, how well the word of the source fits: "turn in off" sounds likelier than "turn it off" by 25.
-LINKS = ((0, 1, -1), (1, 2, -9), (2, 3, -1), (2, 4, -1), (1, 4, -20), (3, 5, -30), (4, 5, -5), (5, 6, -8))
+NONSENSE = "play what time is jazz music in Tokyo by the Lanterns will it"
 
 
 def _graph(*sentences: tuple[str, ...]) -> Graph:
@@ -33,13 +36,6 @@ def _graph(*sentences: tuple[str, ...]) -> Graph:
         graph.add_arc(node, graph.end)
         graphs.append((1.0, graph))
     return union(graphs)
-
-
-def _lattice(links: tuple[tuple[int, int, int], ...] = LINKS) -> Lattice:
-    lines = ["start=0", f"end={len(NODES) - 1}"]
-    lines += [f"I={n}\tt={at / 100:.2f}\tW={word}\tv=1" for n, (word, at) in enumerate(zip(NODES, FRAMES, strict=True))]
-    lines += [f"J={n}\tS={source}\tE={target}\ta={fit}\tp=0.5" for n, (source, target, fit) in enumerate(links)]
-    return Lattice.read("\n".join(lines))
 
 
 @pytest.mark.parametrize("small", [True, False], ids=["minimal", "with silent arcs"])
@@ -64,34 +60,52 @@ def test_a_sentence_is_as_likely_as_in_the_graph() -> None:
         assert total + automaton.endings[node] == pytest.approx(math.log(1 / len(SENTENCES)), abs=0.01)
 
 
-def test_the_likeliest_sentence_of_a_lattice_is_found() -> None:
-    """What sounds best is no sentence; the one that is gets taken, with the times and scores of its words."""
-    found = best_sentence(_lattice(), Automaton.of(minimal(_graph(*SENTENCES))), EVEN)
-    assert [(one.word, one.start_frame, one.end_frame, one.fit) for one in found] == [
-        ("turn", 10, 29, -9),
-        ("it", 40, 59, -30),
-        ("off", 60, 89, -8),
+def test_places_are_filled_or_closed() -> None:
+    """A place's probability is shared by the words in it; one without words can not be passed."""
+    grammar = (
+        "NUM_STATES 2\nTRANSITION 0 1 0.500000 [name]\nTRANSITION 0 1 0.400000 [room]\nTRANSITION 0 1 0.100000 all\n"
+    )
+    assert fill(grammar, {"[name]": ["x@name", "y@name"]}).splitlines() == [
+        "NUM_STATES 2",
+        "TRANSITION 0 1 0.250000 x@name",
+        "TRANSITION 0 1 0.250000 y@name",
+        "TRANSITION 0 1 0.100000 all",
     ]
-    assert all(one.posterior == 0.5 for one in found)
 
 
-def test_of_two_sentences_sound_and_likelihood_decide() -> None:
-    """Without a language model the better sound wins; with one that counts much, the sentence that is said more."""
-    rare = Automaton.of(minimal(_graph(*([("turn", "it", "off")] * 9), ("turn", "in", "off"))))
-    assert [one.word for one in best_sentence(_lattice(), rare, EVEN)] == ["turn", "in", "off"]
-    strict = Weights(language=20.0, word=0.0, filler=0.0)
-    assert [one.word for one in best_sentence(_lattice(), rare, strict)] == ["turn", "it", "off"]
+def _in_a_room(text: str) -> bytes:
+    pcm = spoken(text, "en-US")
+    loudness = Loudness()
+    loudness.measure(bytearray(pcm))
+    return with_floor(pcm, 0, loudness.floor_dbfs)
 
 
-def test_a_silence_costs_what_the_decoder_makes_it_cost() -> None:
-    """Of two ways to the same words, the one through a silence is not taken when silences are dear."""
-    sentences = Automaton.of(minimal(_graph(("turn", "in", "off"))))
-    dear = Weights(language=0.0, word=0.0, filler=-50.0)
-    assert [best_sentence(_lattice(), sentences, one)[0].end_frame for one in (EVEN, dear)] == [29, 39]
+async def test_where_words_are_no_sentence_the_best_sentence_is_taken_and_doubted(cache: Path) -> None:
+    """Known words in an order that no template has become a whole sentence, which fits the sound worse and is refused."""
+    bundle = await BundleStore(cache).get(english(), documents("en-US"))
+    decoders = Decoders(bundle.order)
+    sentences = decoders.knowledge.sentences
+    assert sentences is not None
+    heard = decoders.decode_whole(_in_a_room("play some jazz"))[0]
+    assert (heard.evidence["whole"], heard.evidence["margin"]) == (1, 0)
+    best = decoders.decode_whole(_in_a_room(NONSENSE))[0]
+    assert sentences.accepts(best.words)
+    assert best.evidence["whole"] < 1
+    assert best.evidence["margin"] < 0
+    assert best.confidence < english().calibration.limit < heard.confidence
 
 
-def test_a_lattice_without_a_sentence_gives_none() -> None:
-    """Neither words that are no sentence nor a sentence that does not reach the end of the sound is found."""
-    automaton = Automaton.of(minimal(_graph(("stop",), ("turn", "it"))))
-    assert best_sentence(_lattice(), automaton, EVEN) == ()
-    assert best_sentence(_lattice(()), automaton, EVEN) == ()
+async def test_the_strict_search_is_there_when_nobody_waits(cache: Path) -> None:
+    """What only some utterances need is made once a vocabulary is loaded and nothing else is to be done."""
+    bundle = await BundleStore(cache).get(english(), documents("en-US"))
+    decoders = Decoders(bundle.order)
+    assert decoders.complete()
+    assert not decoders.complete()
+
+
+async def test_a_vocabulary_whose_files_are_gone_goes_on_hearing(cache: Path) -> None:
+    """Without its grammar a vocabulary takes no other sentence for what is none, and hears the others."""
+    bundle = await BundleStore(cache).get(english(), documents("en-US"))
+    decoders = Decoders(replace(bundle.order, sentences_grammar=str(cache / "gone")))
+    assert decoders.decode_whole(_in_a_room(NONSENSE))[0].evidence["whole"] == 0
+    assert decoders.decode_whole(_in_a_room("play some jazz"))[0].words == ("play", "some", "jazz")

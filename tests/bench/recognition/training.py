@@ -1,12 +1,13 @@
-"""Learns from the tuning half what a reading's evidence is worth, and writes the engine's coefficients.
+"""Learns from the tuning half what a reading's evidence is worth, and writes a model's coefficients.
 
-    PYTHONPATH=tests EARSHOT_DATA=… .venv/bin/python -m bench.recognition.training [--again] [--clips N]
+    PYTHONPATH=tests EARSHOT_DATA=… .venv/bin/python -m bench.recognition.training [en-US|zh-CN|zh-CN-builtin]
+        [--again] [--clips N]
 
 Every clip is decoded as a worker process does it. A reading counts as right when our NLU makes the right intent and slots
 of it (coffee commands) or when it is right word for word (synthesised ones); everything else, other speech included, is
 wrong. Speech that is for us and speech that is not weigh the same in sum. Weights are at least 0: more of a good thing
 never makes a reading less sure. The limit is the lowest at which false acceptance, cross-validated, is at most 2 %. The
-evidence is kept in build/results/asr-evidence.json; --again decodes anew.
+evidence is kept in build/results/asr-evidence-<model>.json; --again decodes anew. For Mandarin there is synthesised speech alone.
 """
 
 from __future__ import annotations
@@ -27,29 +28,30 @@ from numpy.typing import NDArray
 
 from bench.recognition.clips import Recordings, mixed, read_recordings, to_pcm
 from bench.recognition.coffee import INTENT, coffee_document
-from bench.recognition.evaluating import ENGLISH, SNRS_DB
+from bench.recognition.evaluating import ENGLISH, MANDARIN, SNRS_DB
 from bench.recognition.halving import chosen
 from bench.recognition.saying import commands, other
 from bench.recognition.scoring import same_meaning, same_words
 from bench.recognition.skills import coffee, documents, registered
 from bench.results import RESULTS, table
 from earshot_asr.engines.pocketsphinx import acoustic
+from earshot_asr.engines.pocketsphinx.acoustic import AcousticModel
 from earshot_asr.engines.pocketsphinx.bundles import BundleStore
 from earshot_asr.engines.pocketsphinx.decoders import Decoders
 from earshot_asr.engines.pocketsphinx.evidence import Evidence, confidence
 from earshot_asr.engines.pocketsphinx.noise import Loudness, with_floor
+from earshot_asr.engines.pocketsphinx.orders import Reading
 from earshot_asr.vocabulary.tokens import join
 from support.data import data_folder
 from support.understanding import SkillWords, meaning, taught, utterance
 
-KEPT = RESULTS / "asr-evidence.json"
 _RIDGE = 1e-3
 _STEPS = 20_000
 _RATE = 0.05
 _FOLDS = 5
 _LIMITS = tuple(step / 20 for step in range(1, 20))
 _MOST_FALSE = 0.02
-_FILE = Path(acoustic.__file__).parent / "calibration" / f"{ENGLISH}.json"
+_MODELS = (ENGLISH, MANDARIN, "zh-CN-builtin")
 
 Row = dict[str, Any]
 
@@ -75,10 +77,7 @@ class Example:
 
 def examples(recordings: Recordings, most: int | None) -> Iterator[Example]:
     """Yield the tuning half, one at a time; at most so many coffee commands."""
-    for one in commands(ENGLISH, "tune"):
-        yield Example(kind="synth", pcm=one.pcm(), text=one.text)
-    for one in other(ENGLISH, "tune"):
-        yield Example(kind="synth_other", pcm=one.pcm())
+    yield from synthesised(ENGLISH)
     half = chosen(recordings, "tune")
     for clip in half.other:
         yield Example(kind="other", pcm=to_pcm(clip.samples()))
@@ -90,14 +89,45 @@ def examples(recordings: Recordings, most: int | None) -> Iterator[Example]:
         yield Example(kind="unregistered", pcm=to_pcm(samples), coffee=False)
 
 
-async def decoders(words: list[SkillWords], cache: Path) -> tuple[Decoders, dict[str, str]]:
-    """Return decoders for the English sentences of some skills, and how their words are written."""
-    bundle = await BundleStore(cache).get(acoustic.english(), documents(words)[ENGLISH])
+def synthesised(locale: str) -> Iterator[Example]:
+    """Yield the sentences of the tuning half that are synthesised."""
+    for one in commands(locale, "tune"):
+        yield Example(kind="synth", pcm=one.pcm(), text=one.text)
+    for one in other(locale, "tune"):
+        yield Example(kind="synth_other", pcm=one.pcm())
+
+
+async def decoders(
+    words: list[SkillWords], cache: Path, model: AcousticModel | None = None
+) -> tuple[Decoders, dict[str, str]]:
+    """Return decoders for the sentences of some skills, and how their words are written; English by default."""
+    hears = model or acoustic.english()
+    bundle = await BundleStore(cache).get(hears, documents(words)[hears.locale])
     return Decoders(bundle.order), bundle.spellings
 
 
+def hear(ears: Decoders, pcm: bytes) -> tuple[Reading, ...]:
+    """Return the readings of an utterance as a worker process makes them."""
+    loudness = Loudness()
+    loudness.measure(bytearray(pcm))
+    heard, start = loudness.cut(pcm)
+    return ears.decode_whole(with_floor(heard, start // 2, loudness.floor_dbfs))
+
+
+def decode_mandarin(model: AcousticModel, cache: Path) -> list[Row]:
+    """Return evidence and truth of every synthesised Mandarin example."""
+    ears, spellings = asyncio.run(decoders(registered(), cache, model))
+    rows: list[Row] = []
+    for example in synthesised(MANDARIN):
+        if found := hear(ears, example.pcm):
+            said = join(found[0].words, spellings)
+            right = bool(example.text) and same_words(said, example.text)
+            rows.append({"kind": example.kind, "said": said, "right": right, "evidence": found[0].evidence})
+    return rows
+
+
 def decode(recordings: Recordings, cache: Path, most: int | None) -> list[Row]:
-    """Return evidence and truth of every example."""
+    """Return evidence and truth of every English example."""
     skills = registered()
     both = [*skills, coffee(coffee_document(recordings.grammar))]
     interpreter = taught(both)
@@ -105,11 +135,7 @@ def decode(recordings: Recordings, cache: Path, most: int | None) -> list[Row]:
     without, _ = asyncio.run(decoders(skills, cache))
     rows: list[Row] = []
     for example in examples(recordings, most):
-        loudness = Loudness()
-        loudness.measure(bytearray(example.pcm))
-        heard, start = loudness.cut(example.pcm)
-        pcm = with_floor(heard, start // 2, loudness.floor_dbfs)
-        found = (with_coffee if example.coffee else without).decode_whole(pcm)
+        found = hear(with_coffee if example.coffee else without, example.pcm)
         if not found:
             continue
         said = join(found[0].words, spellings)
@@ -130,6 +156,8 @@ def fit(rows: Sequence[Row], names: Sequence[str]) -> dict[str, float]:
     for_us = np.array([is_for_us(row) for row in rows])
     share = np.where(for_us, 1 / for_us.sum(), 1 / (~for_us).sum()) / 2
     middle, spread = values.mean(axis=0), values.std(axis=0)
+    # What is always the same says nothing.
+    spread = np.where(spread > 0, spread, np.inf)
     scaled = (values - middle) / spread
     weights, offset = np.zeros(len(names)), 0.0
     for _ in range(_STEPS):
@@ -151,22 +179,33 @@ def is_for_us(row: Row) -> bool:
 def main() -> None:
     """Decode if need be, fit, write the coefficients, print what limits would do."""
     parser = argparse.ArgumentParser(prog="bench.recognition.training")
+    parser.add_argument("model", nargs="?", choices=_MODELS, default=ENGLISH, help="which coefficients")
     parser.add_argument("--again", action="store_true", help="decode even if the evidence was kept")
     parser.add_argument("--clips", type=int, help="at most so many coffee commands")
     arguments = parser.parse_args()
-    folder = data_folder()
-    if folder is None:
-        raise SystemExit("there are no recordings to learn from: set EARSHOT_DATA")
-    if arguments.again or not KEPT.is_file():
+    kept = RESULTS / f"asr-evidence-{arguments.model}.json"
+    if arguments.again or not kept.is_file():
         with tempfile.TemporaryDirectory(prefix="earshot-training-") as cache:
-            rows = decode(read_recordings(folder / "speech"), Path(cache), arguments.clips)
+            rows = _decode(arguments.model, Path(cache), arguments.clips)
         RESULTS.mkdir(parents=True, exist_ok=True)
-        KEPT.write_text(json.dumps(rows))
-    rows = json.loads(KEPT.read_text())
+        kept.write_text(json.dumps(rows))
+    rows = json.loads(kept.read_text())
     weights = fit(rows, list(rows[0]["evidence"]))
     limit = choose(rows, cross_validated(rows))
-    _FILE.write_text(json.dumps({"weights": weights, "limit": limit, "examples": len(rows)}, indent=2) + "\n")
-    print(_FILE.read_text())
+    file = Path(acoustic.__file__).parent / "calibration" / f"{arguments.model}.json"
+    file.write_text(json.dumps({"weights": weights, "limit": limit, "examples": len(rows)}, indent=2) + "\n")
+    print(file.read_text())
+
+
+def _decode(model: str, cache: Path, most: int | None) -> list[Row]:
+    folder = data_folder()
+    if model == "zh-CN-builtin":
+        return decode_mandarin(acoustic.mandarin(None), cache)
+    if folder is None:
+        raise SystemExit("there is nothing to learn from: set EARSHOT_DATA")
+    if model == MANDARIN:
+        return decode_mandarin(acoustic.mandarin(folder / "models" / "zh-CN-tdt"), cache)
+    return decode(read_recordings(folder / "speech"), cache, most)
 
 
 def cross_validated(rows: Sequence[Row]) -> list[float]:

@@ -33,6 +33,7 @@ class Bundle:
         form: Which kind of model it is.
         model: Language model in ARPA's format, or grammar in CMU's.
         sentences: What a whole sentence is.
+        grammar: All sentences as a closed grammar with places, to search for a whole one; empty where `model` is a grammar.
         likeliest: By context, the log probability of the likeliest word; empty for a grammar.
         dictionary: Pronunciations of the model's words and of no others.
         spellings: How words are written where that is not as in the dictionary.
@@ -43,6 +44,7 @@ class Bundle:
     form: Form
     model: str
     sentences: Automaton
+    grammar: str
     likeliest: Mapping[str, float]
     dictionary: str
     spellings: Mapping[str, str]
@@ -132,6 +134,7 @@ def make_bundle(sentences: Sentences, language: Language) -> Bundle:
         form=language.form,
         model=model.text() if model else to_fsg(small),
         sentences=Automaton.of(small),
+        grammar=to_fsg(small) if model else "",
         likeliest=model.likeliest() if model else {},
         dictionary=dictionary.to_text({word: pronunciations[word] for word in words}),
         spellings={word: written for word, written in language.spellings().items() if word in words},

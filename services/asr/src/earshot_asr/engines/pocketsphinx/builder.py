@@ -16,6 +16,7 @@ from typing import Any, TextIO
 
 from earshot_asr.engines.pocketsphinx.orders import (
     DICTIONARY_FILE,
+    GRAMMAR_FILE,
     LIKELIEST_FILE,
     MODEL_FILE,
     SENTENCES_FILE,
@@ -66,6 +67,7 @@ def _write(bundle: Bundle, folder: Path) -> None:
     (beside / LIKELIEST_FILE).write_text(json.dumps(bundle.likeliest, ensure_ascii=False), encoding="utf-8")
     sentences = json.dumps(bundle.sentences.to_json(), ensure_ascii=False)
     (beside / SENTENCES_FILE).write_text(sentences, encoding="utf-8")
+    (beside / GRAMMAR_FILE).write_text(bundle.grammar, encoding="utf-8")
     (beside / DICTIONARY_FILE).write_text(bundle.dictionary, encoding="utf-8")
     summary = {
         "form": bundle.form,

@@ -20,6 +20,7 @@ from earshot_asr.engines.errors import RecognizerUnavailableError, VocabularyInv
 from earshot_asr.engines.pocketsphinx.acoustic import AcousticModel
 from earshot_asr.engines.pocketsphinx.orders import (
     DICTIONARY_FILE,
+    GRAMMAR_FILE,
     LIKELIEST_FILE,
     MODEL_FILE,
     SENTENCES_FILE,
@@ -29,7 +30,7 @@ from earshot_asr.engines.pocketsphinx.orders import (
 from earshot_asr.vocabulary.languages import Form
 from earshot_asr.vocabulary.pronunciation.ipa import to_arpabet
 
-FORMAT: Final = 7
+FORMAT: Final = 8
 """Part of every key: raise it when the same templates shall give other files."""
 UNUSED_S: Final = 7 * 24 * 3600.0
 """How long a bundle stays on disk without being asked for; services that share the directory may still have it loaded."""
@@ -179,6 +180,7 @@ def _read(folder: Path, acoustic: AcousticModel) -> StoredBundle | None:
         model=str(folder / MODEL_FILE),
         likeliest=str(folder / LIKELIEST_FILE),
         sentences=str(folder / SENTENCES_FILE),
+        sentences_grammar=str(folder / GRAMMAR_FILE),
         grammar=summary["form"] == Form.GRAMMAR,
         dictionary=str(folder / DICTIONARY_FILE),
         search=dict(acoustic.search),

@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any, Final, Protocol
 
 from earshot_asr.engines.pocketsphinx.evidence import Evidence, confidence, likeness
-from earshot_asr.engines.pocketsphinx.lattice import Lattice, Spoken, Weights, best_sentence
 from earshot_asr.engines.pocketsphinx.orders import Heard, LoadOrder, Reading
 from earshot_asr.vocabulary.automaton import Automaton
 from earshot_asr.vocabulary.places import says, stands_for
@@ -27,6 +25,8 @@ _EXAMINED: Final = 100
 _VARIANT: Final = re.compile(r"\(\d+\)$")
 _LEAST: Final = 1e-300
 _TELLING_FRAMES: Final = 9
+GRAMMAR_SCALE: Final = 1024.0
+"""What logarithms of a grammar's search are short of those of a language model's: it tells the sums that it has shifted."""
 _BEGIN: Final = "<s>"
 _END: Final = "</s>"
 _NO_WORD: Final = re.compile(r"^(<.*>|\[.*\]|\+\+.*\+\+|\(NULL\))$")
@@ -53,6 +53,47 @@ class Knowledge:
 
     likeliest: Mapping[str, float]
     sentences: Automaton | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spoken:
+    """One word of a reading.
+
+    Attributes:
+        word: The word, without marks.
+        start_frame: Its first.
+        end_frame: Its last.
+        fit: Logarithm of how well it fits the sound, relative to the best sound of each frame.
+        posterior: From 0 to 1, how little else the search had in mind.
+    """
+
+    word: str
+    start_frame: int
+    end_frame: int
+    fit: float
+    posterior: float
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search has found.
+
+    Attributes:
+        spoken: Its words; none: it has found nothing.
+        fit: How well all of it fits the sound, silence included: the mean of what `Spoken.fit` is of each frame.
+    """
+
+    spoken: tuple[Spoken, ...] = ()
+    fit: float = 0.0
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words alone."""
+        return tuple(one.word for one in self.spoken)
+
+
+FindSentence = Callable[[], Found]
+"""Searches the same utterance for a whole sentence."""
 
 
 def make_decoder(order: LoadOrder) -> Any:
@@ -103,84 +144,96 @@ def words_so_far(decoder: Any) -> tuple[str, ...]:
     return plain_words(hypothesis.hypstr.split()) if hypothesis else ()
 
 
-def decode_whole(decoder: Any, pcm: bytes, order: LoadOrder, knowledge: Knowledge) -> tuple[Reading, ...]:
-    """Return the readings of a whole utterance, best first; none where no words were found."""
+def decode_whole(
+    decoder: Any, pcm: bytes, order: LoadOrder, knowledge: Knowledge, grammar: Callable[[], Any]
+) -> tuple[Reading, ...]:
+    """Return the readings of a whole utterance, best first; none where no words were found.
+
+    Args:
+        decoder: Of the language model.
+        pcm: The utterance.
+        order: The decoder's.
+        knowledge: What is known of the sentences.
+        grammar: Returns a decoder of whole sentences only, for where the language model finds none; None: there is none.
+    """
     if len(pcm) < SHORTEST_BYTES:
         return ()
+
+    def find() -> Found:
+        strict = grammar()
+        if strict is None:
+            return Found()
+        begin(strict)
+        strict.process_raw(pcm, full_utt=True)
+        strict.end_utt()
+        return _likeliest(strict, GRAMMAR_SCALE)
+
     begin(decoder)
     decoder.process_raw(pcm, full_utt=True)
-    return conclude(decoder, order, knowledge)
+    return conclude(decoder, order, knowledge, find)
 
 
-def conclude(decoder: Any, order: LoadOrder, knowledge: Knowledge) -> tuple[Reading, ...]:
-    """End an utterance and return its readings, best first; none where no words were found."""
+def conclude(decoder: Any, order: LoadOrder, knowledge: Knowledge, find: FindSentence = Found) -> tuple[Reading, ...]:
+    """End an utterance and return its readings, best first; none where no words were found.
+
+    Args:
+        decoder: Of the language model, which has had the utterance.
+        order: The decoder's.
+        knowledge: What is known of the sentences.
+        find: Asked for a sentence where the likeliest words are none.
+    """
     # What the first pass over the tree of all words has found, before the second looks at the likely ones closely.
     quick = words_so_far(decoder)
     decoder.end_utt()
     likeliest = _likeliest(decoder)
-    if not likeliest:
+    if not likeliest.spoken:
         return ()
-    chosen, whole = _whole(decoder, likeliest, order, knowledge)
-    words = _texts(chosen)
+    whole = knowledge.sentences is None or knowledge.sentences.accepts(likeliest.words)
+    sentence = likeliest if whole else find()
+    chosen = sentence if sentence.spoken else likeliest
+    words = chosen.words
+    scores = _scores(chosen.spoken)
+    if chosen is not likeliest:
+        # The grammar has nothing else in mind. How sure the search was is told by its own words.
+        free = _scores(likeliest.spoken)
+        scores |= {
+            "posterior": free["posterior"],
+            "least": free["least"],
+            "margin": sentence.fit - likeliest.fit,
+        }
     evidence = Evidence(
-        **_scores(chosen),
+        **scores,
         **({"language": 0.0, "oddest": 0.0} if order.grammar else _language(decoder, words, knowledge.likeliest)),
         agreement=likeness(words, quick),
-        whole=whole,
+        whole=likeness(words, likeliest.words) if sentence.spoken else 0.0,
     )
     best = Reading(
         words=_plainly(words),
         confidence=confidence(evidence, order.calibration),
-        heard=_heard(chosen),
+        heard=_heard(chosen.spoken),
         evidence=evidence.values(),
     )
-    others = [] if order.grammar else [other for other in _others(decoder, _texts(likeliest)) if other != words]
+    others = [] if order.grammar else [other for other in _others(decoder, likeliest.words) if other != words]
     return (best, *_alternatives(best, others, knowledge.sentences))
 
 
-def _likeliest(decoder: Any) -> tuple[Spoken, ...]:
-    """Return the words of the likeliest path."""
-    segments: Iterable[_Segment] = decoder.seg() if decoder.hyp() else ()
-    return tuple(
+def _likeliest(decoder: Any, scale: float = 1.0) -> Found:
+    """Return the likeliest path; logarithms of how well it fits are multiplied by `scale`."""
+    segments: list[_Segment] = list(decoder.seg()) if decoder.hyp() else []
+    frames = sum(segment.end_frame - segment.start_frame + 1 for segment in segments)
+    fit = sum(scale * _log(segment.ascore) for segment in segments) / frames if frames else 0.0
+    spoken = tuple(
         Spoken(
             word=bare(segment.word),
             start_frame=segment.start_frame,
             end_frame=segment.end_frame,
-            fit=_log(segment.ascore),
+            fit=scale * _log(segment.ascore),
             posterior=min(1.0, segment.prob),
         )
         for segment in segments
         if is_word(segment.word)
     )
-
-
-def _whole(
-    decoder: Any, likeliest: tuple[Spoken, ...], order: LoadOrder, knowledge: Knowledge
-) -> tuple[tuple[Spoken, ...], float]:
-    """Return the reading to take, and how near it is to the likeliest path: 0 where it is no whole sentence.
-
-    The likeliest path is taken if it is a sentence, else the likeliest sentence that the search has had in mind.
-    """
-    if knowledge.sentences is None or knowledge.sentences.accepts(_texts(likeliest)):
-        return likeliest, 1.0
-    lattice = _lattice(decoder)
-    sentence = best_sentence(lattice, knowledge.sentences, Weights.of(order.search)) if lattice else ()
-    if not sentence:
-        return likeliest, 0.0
-    return sentence, likeness(_texts(sentence), _texts(likeliest))
-
-
-def _lattice(decoder: Any) -> Lattice | None:
-    lattice = decoder.get_lattice()
-    if lattice is None:
-        return None
-    with NamedTemporaryFile(prefix="earshot-lattice-") as file:
-        lattice.write_htk(file.name)
-        return Lattice.read(Path(file.name).read_text(encoding="utf-8"))
-
-
-def _texts(spoken: Iterable[Spoken]) -> tuple[str, ...]:
-    return tuple(one.word for one in spoken)
+    return Found(spoken, fit)
 
 
 def _scores(spoken: Sequence[Spoken]) -> dict[str, float]:

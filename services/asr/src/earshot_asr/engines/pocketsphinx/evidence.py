@@ -1,6 +1,6 @@
 """What speaks for and against a reading, and how sure it makes that the reading was said to us.
 
-A language model of some hundreds of words forces any speech into them, so a reading alone proves nothing. Eight things
+A language model of some hundreds of words forces any speech into them, so a reading alone proves nothing. Nine things
 tell speech that was meant for it from speech that was not, none of them in every case:
 
     acoustic    how well the words fit the sound, against the best sound of each frame
@@ -10,7 +10,8 @@ tell speech that was meant for it from speech that was not, none of them in ever
     agreement   whether the quick first pass over the utterance found the same words as the thorough second
     language    how likely the words are in the skills' sentences, against the likeliest word in the place of each
     oddest      the same of the word that is oddest in its place, or of the end where no sentence ends
-    whole       whether the words are a sentence from begin to end, and where they had to be changed for that, how little
+    whole       whether the likeliest words are a sentence from begin to end; where another had to be taken, how like them it is
+    margin      how much worse that sentence fits the sound than the likeliest words
 
 Their weights were learned from recordings (`bench.recognition.training`) and make a probability of them, so that a
 limit means the same for every vocabulary and does not have to be found anew.
@@ -32,6 +33,7 @@ _LEAST: Final = {
     "least": -10.0,
     "language": -10.0,
     "oddest": -12.0,
+    "margin": -4.0,
 }
 _STEEPEST: Final = 60.0
 
@@ -48,6 +50,7 @@ class Evidence:
     language: float
     oddest: float
     whole: float
+    margin: float = 0.0
 
     def values(self) -> dict[str, float]:
         """Return them by name, none below what still makes a difference."""

@@ -130,7 +130,8 @@ class Hearing:
         for stream, utterance in self._utterances.items():
             if utterance.paused_at is not None and utterance.prepared is None and not utterance.is_long:
                 return self._guarded(self._prepare, stream, utterance)
-        return None
+        # What is left is made while nobody waits.
+        return [] if any(decoders.complete() for decoders in self._bundles.values()) else None
 
     def _guarded(self, work: _Work, stream: int, utterance: _Utterance) -> list[bytes]:
         """Do a piece of work; what the decoder can not stomach costs this utterance and no other."""

@@ -25,7 +25,7 @@ _SECTION: Final = re.compile(r"\\(\d)-grams:")
 _COUNT: Final = re.compile(r"ngram (\d)=\d+")
 
 
-def add_words(order: LoadOrder, phrases: Phrases, folder: Path) -> LoadOrder | None:
+def add_words(order: LoadOrder, phrases: Phrases, folder: Path) -> tuple[LoadOrder, tuple[str, ...]] | None:
     """Write the files of a decoder that hears a household's own words, too.
 
     Args:
@@ -34,7 +34,7 @@ def add_words(order: LoadOrder, phrases: Phrases, folder: Path) -> LoadOrder | N
         folder: Where to write.
 
     Returns:
-        The order for the decoder; None where nothing is to be added.
+        The order for the decoder, and the words that were added; None where nothing is to be added.
 
     Raises:
         OSError: A file can not be read or written.
@@ -55,7 +55,8 @@ def add_words(order: LoadOrder, phrases: Phrases, folder: Path) -> LoadOrder | N
     model.write_text(expand(text, {_place: tuple(words) for _place, words in said.items()}), encoding="utf-8")
     added = to_text({word: ways for words in said.values() for word, ways in words.items()})
     dictionary.write_text(Path(order.dictionary).read_text(encoding="utf-8") + added, encoding="utf-8")
-    return order.with_files(model=str(model), dictionary=str(dictionary))
+    added_words = tuple(word for words in said.values() for word in words)
+    return order.with_files(model=str(model), dictionary=str(dictionary)), added_words
 
 
 def _language(order: LoadOrder) -> AbstractContextManager[Language]:

@@ -8,6 +8,7 @@ from typing import Any, Final, Self
 MODEL_FILE: Final = "model"
 LIKELIEST_FILE: Final = "likeliest.json"
 SENTENCES_FILE: Final = "sentences.json"
+GRAMMAR_FILE: Final = "sentences.fsg"
 DICTIONARY_FILE: Final = "words.dict"
 SUMMARY_FILE: Final = "bundle.json"
 """The files of a bundle."""
@@ -23,6 +24,7 @@ class LoadOrder:
         model: Language model or grammar.
         likeliest: What the likeliest words of the language model are worth; empty: not known.
         sentences: What a whole sentence is; empty: not known.
+        sentences_grammar: A closed grammar of the sentences; empty: there is none beside `model`.
         grammar: Whether `model` is a grammar.
         dictionary: Pronunciations.
         search: The decoder's settings.
@@ -39,6 +41,7 @@ class LoadOrder:
     dictionary: str
     likeliest: str = ""
     sentences: str = ""
+    sentences_grammar: str = ""
     search: dict[str, float] = field(default_factory=dict)
     calibration: dict[str, float] = field(default_factory=dict)
     kind: str = ""
@@ -57,6 +60,7 @@ class LoadOrder:
             "model": self.model,
             "likeliest": self.likeliest,
             "sentences": self.sentences,
+            "sentences_grammar": self.sentences_grammar,
             "grammar": self.grammar,
             "dictionary": self.dictionary,
             "search": self.search,

@@ -27,6 +27,7 @@ class Calibration:
     language: float = 0.0
     oddest: float = 0.0
     whole: float = 0.0
+    margin: float = 0.0
     limit: float = 0.2
 
     def weights(self) -> dict[str, float]:
