@@ -9,6 +9,7 @@
     coffee commands             the skills alone                    rejected
     synthesised commands        the skills and the coffee grammar   word for word
     Mandarin recordings         the skills and their own sentences  word for word
+    the same, other sentences   the skills alone                    rejected
 
 Recordings are those of the optional data folder; without it only what is synthesised is heard. One half of everything
 was tuned on and the other is reported (`halving`). RTF is CPU time, of this process and the decoding ones, by audio

@@ -84,6 +84,7 @@ class Evaluation:
     async def mandarin(self, model: Path | None) -> None:
         """Hear Mandarin with CMU's model, if there is one, and with what the product brings along."""
         said = self._some(commands(MANDARIN, self._half))
+        nonsense = self._some(other(MANDARIN, self._half))
         clips = self._recordings.mandarin if self._recordings else ()
         if model is not None:
             sentences = documents(self._skills)[MANDARIN]
@@ -94,8 +95,15 @@ class Evaluation:
             self._count("zh_clips_exact", exact)
             async with listener({MANDARIN: sentences}, mandarin_model=model) as ears:
                 await self._said("zh_synth_exact", ears, said, MANDARIN)
+                await self._for_nobody("zh_false_accept", ears, nonsense, clips)
         async with listener(_only(self._skills, MANDARIN)) as ears:
             await self._said("zh_builtin_synth_exact", ears, said, MANDARIN)
+            await self._for_nobody("zh_builtin_false_accept", ears, nonsense, clips)
+
+    async def _for_nobody(self, name: str, ears: Listener, said: Sequence[Saying], clips: Sequence[Clip]) -> None:
+        """Hear Mandarin that no skill understands: synthesised sentences, and recordings without their own sentences."""
+        pcm = [*(one.pcm() for one in said), *(to_pcm(clip.samples()) for clip in clips)]
+        self._accepted(name, await ears.hear(pcm, MANDARIN), [*said, *clips])
 
     async def _said(self, name: str, ears: Listener, said: Sequence[Saying], locale: str) -> None:
         heard = await ears.hear([one.pcm() for one in said], locale)

@@ -24,6 +24,7 @@ from earshot_asr.receiving import Receivers
 from earshot_asr.recognition import Recognizer
 from earshot_asr.servicer import RecognizerServicer
 from earshot_asr.settings import AsrSettings
+from earshot_asr.teaching import Teacher
 from earshot_asr.vad import VadPool
 from earshot_chassis.bus import Bus
 from earshot_chassis.ids import uuid7
@@ -55,8 +56,10 @@ def composition(
         engine = make_engine(engine_settings, pronouncer=pronouncer)
         registry = SkillRegistry(service.bus)
 
+        teacher = Teacher(engine)
+
         async def learn(snapshot: RegistrySnapshot) -> None:
-            await engine.set_vocabulary(wire.vocabulary_of(snapshot))
+            await teacher.teach(wire.vocabulary_of(snapshot))
 
         registry.on_change(learn)
         # Both before work is taken: the first vocabulary is in force when the first utterance comes.
@@ -64,6 +67,7 @@ def composition(
         service.on_stop(engine.stop)
         service.on_start(registry.start)
         service.on_stop(registry.stop)
+        service.on_stop(teacher.stop)
         engine_ends = settings.vad == "engine"
         if engine_ends and not engine.capabilities.endpoints:
             raise EndpointsMissingError(f"{engine.capabilities.name} does not find the end of speech: EARSHOT_ASR_VAD")
