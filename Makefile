@@ -40,6 +40,10 @@ up: $(ENVIRONMENT) ## Start everything and stay up (SCALE=asr=3,nlu=2 CLUSTER=3)
 test: $(ENVIRONMENT) ## Run the tests (ARGS="-k name -x", JOBS=1)
 	@$(PY) -m pytest -n $(JOBS) $(ARGS)
 
+.PHONY: test-deploy
+test-deploy: $(ENVIRONMENT) ## Run the long tests of deployment (ARGS="-k name")
+	@$(PY) -m pytest tests/deploy_slow $(ARGS)
+
 .PHONY: check
 check: lint types layers protos-check asyncapi-check licences-check networkpolicies-check dockerfiles-check ## Run every check: lint, types, layers, contracts, AsyncAPI, network policies
 
@@ -53,7 +57,7 @@ lint: $(ENVIRONMENT) ## Check style and format
 types: $(ENVIRONMENT) ## Check types, strictly
 	@echo "==> mypy (a minute without its cache)" >&2
 	@$(PY) -m mypy --no-error-summary $(addprefix -p ,$(PACKAGES))
-	@$(PY) -m mypy --no-error-summary protos/generate.py deploy/local
+	@$(PY) -m mypy --no-error-summary protos/generate.py protos/speakers.py deploy/local
 	@MYPYPATH=deploy $(PY) -m mypy --no-error-summary -p images
 
 .PHONY: layers
@@ -76,13 +80,15 @@ e2e-kube: $(ENVIRONMENT) ## The operator's tests on a real cluster (KUBECONFIG=f
 ##@ Contracts
 
 .PHONY: protos
-protos: $(ENVIRONMENT) ## Generate services/contracts from protos/
+protos: $(ENVIRONMENT) ## Generate services/contracts from protos/, and docs/contracts.md
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PY) protos/generate.py
+	@$(PY) protos/speakers.py
 
 .PHONY: protos-check
 protos-check: $(ENVIRONMENT) ## Check generated code for drift; buf lint; buf breaking against the last release
 	@echo "==> protos: drift, lint, breaking changes" >&2
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PY) protos/generate.py --check
+	@$(PY) protos/speakers.py --check
 	@$(BUF) lint protos
 	@$(BUF) breaking protos --against protos/released.binpb
 

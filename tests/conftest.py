@@ -15,6 +15,8 @@ from earshot_chassis.client import QuickClient
 # Tests connect as services do: a flush of nats-py's own client does not wait for a subscription made before it.
 nats.NATS = QuickClient  # type: ignore[misc]
 
+# `make test-deploy` names it.
+collect_ignore = ["deploy_slow"]
 # Folders whose files share one stack.
 _SHARING = {"tests/outages", "tests/ringing", "tests/traces", "tests/turns"}
 # Folders that load the machine by themselves: one after the other in one process, from the beginning. Side by side they

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from builds.contracts import Contracts, new_packages, next_contracts, previous_contracts
+from builds.contracts import TESTS, Contracts, new_packages, next_contracts, previous_contracts
 
 # Services whose own package may be newer than the last release: then there is no earlier build of them.
 _OWN_PACKAGE: Final = {"scheduler": "earshot.schedule.v1"}
@@ -54,9 +54,10 @@ class Builds:
         self.given: dict[str, str] = {}
 
     def environment(self, process: str, build: str) -> Mapping[str, str]:
-        """Return what makes a process a build, and remember that it is one; nothing for one that there never was."""
+        """Return what makes a process a build, and remember that it is one; where there never was one, today's."""
         if build == "previous" and not has_previous(process):
-            return {}
+            self.given.pop(process, None)
+            return {"PYTHONPATH": str(TESTS)}
         self.given[process] = build
         return self._made[build].environment(self._record)
 
@@ -65,9 +66,10 @@ class Builds:
         return self._made[build]
 
     def loaded(self) -> dict[str, str]:
-        """Return which build each process says that it is."""
-        told = ((process, each[1]) for process, each in self._lines() if each[0] == "loaded")
-        return {process: build.split()[0] for process, build in told if build.endswith(f"+{build.split()[0]}")}
+        """Return which build each process that was given one says that it is."""
+        told = {process: said for process, (where, said) in self._lines() if where == "loaded"}
+        builds = {process: said.split() for process, said in told.items() if process in self.given}
+        return {process: build for process, (build, version) in builds.items() if version.endswith(f"+{build}")}
 
     def read(self, process: str) -> set[tuple[str, str]]:
         """Return where a process has read additions, and by whom."""
@@ -83,5 +85,5 @@ class Builds:
 
 
 def has_previous(process: str) -> bool:
-    """Tell whether the last release had the service."""
+    """Tell whether the last release had the service of a process."""
     return _OWN_PACKAGE.get(process.rpartition("-")[0]) not in new_packages()

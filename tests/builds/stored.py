@@ -13,19 +13,31 @@ from nats.aio.msg import Msg
 
 from builds.unknown import added_by, all_added
 from earshot.common.v1 import error_pb2
+from earshot.device.v1 import directive_pb2, downstream_pb2
 from earshot.dialogue.v1 import outcome_pb2, session_pb2
 from earshot.nlu.v1 import interpreter_pb2
 from earshot.schedule.v1 import record_pb2
 from earshot_local.stack import Stack
 
+# By a part of the subject; the first that is found.
 _KINDS: Final[dict[str, type[Message]]] = {
     "turn.interpreted": interpreter_pb2.TurnInterpreted,
     "turn.outcome.": outcome_pb2.Outcome,
     "$KV.SESSIONS.": session_pb2.Session,
     "$KV.SCHEDULES.": record_pb2.ScheduleRecord,
     "parked.": error_pb2.ParkedMessage,
+    ".down.speech.": downstream_pb2.SpeechFrame,
+    ".down.directive": directive_pb2.Directive,
 }
-_SUBJECTS: Final = ("turn.interpreted", "turn.outcome.>", "$KV.SESSIONS.>", "$KV.SCHEDULES.>", "parked.>")
+_SUBJECTS: Final = (
+    "turn.interpreted",
+    "turn.outcome.>",
+    "$KV.SESSIONS.>",
+    "$KV.SCHEDULES.>",
+    "parked.>",
+    "device.*.*.down.speech.*",
+    "device.*.*.down.directive",
+)
 
 
 @dataclass(slots=True)
@@ -58,7 +70,7 @@ class Stored:
         await self.client.close()
 
     async def _hear(self, message: Msg) -> None:
-        kind = next(kind for start, kind in _KINDS.items() if message.subject.startswith(start))
+        kind = next(kind for part, kind in _KINDS.items() if part in message.subject)
         if not message.data:
             return
         read = kind.FromString(message.data)

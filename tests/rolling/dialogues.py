@@ -9,13 +9,18 @@ another one's, is another answer.
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Iterator, Mapping
-from typing import Final
+from itertools import islice
+from typing import Any, Final
 
-from chaos.codewords import DIGEST_PLACE
+from chaos.codewords import DIGEST_PLACE, LOCALES
 from chaos.lines import Subject, line
-from chaos.speaking import Line
+from chaos.phases import Board
+from chaos.speaking import Line, Speaker
+from chaos.system import device_settings
+from earshot_local.stack import Stack
 
 TURNS: Final = 4
 _TAKE: Final = {"en-US": ("take a note", "What shall I note?"), "zh-CN": ("记一条笔记", "要记什么？")}
@@ -49,6 +54,19 @@ def dialogues(
         read = answer.format(noted.utterance.transcript)
         yield says(said, read)
         yield says(_REPEAT[locale], read)
+
+
+def whole_dialogues(stop: asyncio.Event, lines: Iterator[Line]) -> Iterator[Line]:
+    """Yield lines to the end of the dialogue in which it is time to stop."""
+    while not stop.is_set():
+        yield from islice(lines, TURNS)
+
+
+def speaker(system: Stack, number: int, lines: Iterator[Line], board: Board, **options: Any) -> Speaker:
+    """Return a user whose device is as fast as its test can be."""
+    paces: dict[str, Any] = {"capture_speed": 2.0, "playback_speed": 4.0}
+    settings = device_settings(system, number, LOCALES[number % len(LOCALES)], **(paces | options))
+    return Speaker(settings, board, lines)
 
 
 def _only(locale: str, text: str) -> Mapping[str, str]:

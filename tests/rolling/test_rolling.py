@@ -7,8 +7,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator
-from itertools import islice
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +23,11 @@ from chaos.history import History
 from chaos.lines import words
 from chaos.phases import Board, Phase
 from chaos.records import Turn
-from chaos.speaking import Line, Speaker
-from chaos.system import NOTE, REPLICAS, SERVICES, device_settings, service, stack
+from chaos.system import NOTE, REPLICAS, SERVICES, service, stack
 from earshot_local.stack import Stack
 from earshot_topology import attributes
 from earshot_topology.subjects import DeviceAddress
-from rolling.dialogues import TURNS, dialogues
+from rolling.dialogues import TURNS, dialogues, speaker, whole_dialogues
 from rolling.restarting import GRACE_S, Restart, metric, restart
 from rolling.timers import Kitchen
 from support.stack import converse
@@ -69,19 +67,6 @@ async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stac
     async with stack(home, services=PROCESSES, environment=ENVIRONMENT, tracestore=True, grace_s=GRACE_S) as running:
         await running.ready()
         yield running
-
-
-def speaker(system: Stack, number: int, lines: Iterator[Line], board: Board, **options: Any) -> Speaker:
-    """Return a user whose device is as fast as its test can be."""
-    paces: dict[str, Any] = {"capture_speed": 2.0, "playback_speed": 4.0}
-    settings = device_settings(system, number, LOCALES[number % len(LOCALES)], **(paces | options))
-    return Speaker(settings, board, lines)
-
-
-def whole_dialogues(stop: asyncio.Event, lines: Iterator[Line]) -> Iterator[Line]:
-    """Yield lines to the end of the dialogue in which it is time to stop."""
-    while not stop.is_set():
-        yield from islice(lines, TURNS)
 
 
 async def typed(system: Stack, stop: asyncio.Event) -> list[str]:

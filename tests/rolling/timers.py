@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -11,7 +12,7 @@ from earshot_device import Device
 from earshot_local.stack import Stack
 from earshot_topology.subjects import DeviceAddress
 from support.ringing import Ear, until
-from support.stack import converse, device
+from support.stack import Typed, converse, device
 
 # Some are set and ring within one scheduler's life, others outlive it.
 _DURATIONS: Final = ("two", "five", "three", "four")
@@ -26,11 +27,13 @@ class Kitchen:
 
     Attributes:
         system: That sets and rings them.
+        ask: Types one turn.
         answers: What was said to each timer that was asked for.
         rang: The occurrence of each ringing that began on the device, and could be heard.
     """
 
     system: Stack
+    ask: Callable[[Stack, str, str, DeviceAddress], Awaitable[Typed]] = converse
     answers: list[str] = field(default_factory=list)
     rang: list[str] = field(default_factory=list)
 
@@ -43,7 +46,7 @@ class Kitchen:
                 for duration in itertools.cycle(_DURATIONS):
                     if stop.is_set():
                         break
-                    turn = await converse(self.system, f"set a timer for {duration} seconds", "en-US", _ADDRESS)
+                    turn = await self.ask(self.system, f"set a timer for {duration} seconds", "en-US", _ADDRESS)
                     self.answers.append(" ".join(turn.keys))
                     await asyncio.sleep(_EVERY_S)
                 await until(lambda: len(self.rang) >= len(self.answers), _ALL_RANG_S)

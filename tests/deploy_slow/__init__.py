@@ -1,0 +1,1 @@
+"""Long tests of deployment: `make test-deploy`."""
