@@ -19,26 +19,61 @@ nats.NATS = QuickClient  # type: ignore[misc]
 collect_ignore = ["deploy_slow"]
 # Folders whose files share one stack.
 _SHARING = {"tests/outages", "tests/ringing", "tests/traces", "tests/turns"}
-# Folders that load the machine by themselves: one after the other in one process, from the beginning. Side by side they
-# would be late for no other reason than each other.
-_HEAVY = {"tests/chaos", "tests/endurance", "tests/fuzz", "tests/rolling"}
-_HEAVY_FILES = {"tests/local/test_cluster.py", "tests/scheduler/test_crowd.py"}
-_ALONE = "heavy"
+# What loads the machine by itself runs in one of two lanes, one after the other in one process, from the beginning: in one what
+# kills and waits, in the other what floods. Together they would be late for no other reason than each other; in one lane they
+# would take longer than all else.
+_LANES = {
+    "tests/chaos": "faults",
+    "tests/rolling": "faults",
+    "tests/local/test_cluster.py": "faults",
+    "tests/scheduler/test_crowd.py": "faults",
+    "tests/endurance": "flood",
+    "tests/fuzz": "flood",
+}
+# What takes longest begins first, so that nobody works alone at the end.
+_LONG = (
+    "faults",
+    "flood",
+    "tests/turns",
+    "tests/outages",
+    "tests/timers/test_rings.py",
+    "tests/effects/test_effects.py",
+    "tests/traces",
+    "tests/quotas/test_neighbours.py",
+    "tests/chassis/test_storage.py",
+    "tests/cli/test_bus.py",
+    "tests/chassis/test_service.py",
+    "tests/nlu/test_training.py",
+    "tests/ringing",
+    "tests/parked/test_parked.py",
+    "tests/scheduler/test_process.py",
+    "tests/lifecycle/test_lifecycle.py",
+    "tests/nlu/test_statistical.py",
+    "tests/scheduler/test_crashes.py",
+)
+# A process is given two of these at first, and would begin its second one after minutes: these cost nobody anything.
+_SHORT = ("tests/scheduler/test_words.py", "tests/bench/test_recoveries.py", "tests/bench/test_recognition_scoring.py")
 
 
 class _ByServers(LoadScopeScheduling):
-    """Keeps a file's tests in one process, or a folder's: they share servers. What is heavy begins first."""
+    """Keeps a file's tests in one process, or a folder's: they share servers. What takes long begins first."""
+
+    _ordered = False
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.split("::", 1)[0]
         folder = file.rsplit("/", 1)[0]
-        if folder in _HEAVY or file in _HEAVY_FILES:
-            return _ALONE
-        return folder if folder in _SHARING else file
+        lane = _LANES.get(file) or _LANES.get(folder)
+        return lane or (folder if folder in _SHARING else file)
 
     def _assign_work_unit(self, node: Any) -> None:
-        if _ALONE in self.workqueue:
-            self.workqueue.move_to_end(_ALONE, last=False)
+        if not self._ordered:
+            self._ordered = True
+            long = [name for name in _LONG if name in self.workqueue]
+            at_once = len(self.nodes)
+            for name in reversed([*long[:at_once], *_SHORT, *long[at_once:]]):
+                if name in self.workqueue:
+                    self.workqueue.move_to_end(name, last=False)
         super()._assign_work_unit(node)
 
 

@@ -18,7 +18,7 @@ from support.contracts import methods, saturated
 SEED = 20_261_124
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(240)
 async def test_nothing_wrong_does_any_harm() -> None:
     """No process dies, no valid turn is lost, and every bad message is parked, dropped and counted, or refused."""
     result = await run(20_000, SEED)
