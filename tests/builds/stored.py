@@ -12,11 +12,11 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from builds.unknown import added_by, all_added
-from earshot.common.v1 import error_pb2
 from earshot.device.v1 import directive_pb2, downstream_pb2
 from earshot.dialogue.v1 import outcome_pb2, session_pb2
 from earshot.nlu.v1 import interpreter_pb2
 from earshot.schedule.v1 import record_pb2
+from earshot_chassis.parking import PREFIX
 from earshot_local.stack import Stack
 
 # By a part of the subject; the first that is found.
@@ -25,7 +25,6 @@ _KINDS: Final[dict[str, type[Message]]] = {
     "turn.outcome.": outcome_pb2.Outcome,
     "$KV.SESSIONS.": session_pb2.Session,
     "$KV.SCHEDULES.": record_pb2.ScheduleRecord,
-    "parked.": error_pb2.ParkedMessage,
     ".down.speech.": downstream_pb2.SpeechFrame,
     ".down.directive": directive_pb2.Directive,
 }
@@ -70,12 +69,14 @@ class Stored:
         await self.client.close()
 
     async def _hear(self, message: Msg) -> None:
+        if message.subject.startswith("parked."):
+            headers = message.headers or {}
+            self.parked.append(f"{headers[f'{PREFIX}Subject']}: {headers[f'{PREFIX}Code']}")
+            return
         kind = next(kind for part, kind in _KINDS.items() if part in message.subject)
         if not message.data:
             return
         read = kind.FromString(message.data)
-        if isinstance(read, error_pb2.ParkedMessage):
-            self.parked.append(f"{read.subject}: {read.error.code}")
         for place, by in all_added(read):
             self.added[place].add(by)
         if isinstance(read, session_pb2.Session | record_pb2.ScheduleRecord):
