@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from earshot_local.plan import SERVICES, TRACESTORE
 from images import seal
@@ -236,3 +237,16 @@ def test_what_is_for_another_system_is_left_out() -> None:
     assert pins(["colorama>=0.4 ; sys_platform == 'win32'"]) == ""
     assert "nats-py==" in pins(["faststream[nats]"])
     assert "nats-py==" not in pins(["faststream"])
+
+
+@pytest.mark.parametrize("distribution", EVERY)
+def test_manifests_run_the_image_as_it_wants(distribution: Distribution) -> None:
+    """A service's Deployment names its image with the version of its code, and mounts what it writes to."""
+    path = ROOT / "deploy" / "base" / distribution.service / "deployment.yaml"
+    if distribution.service == "tracestore":
+        assert not path.exists(), "one machine's trace store"
+        return
+    (container,) = yaml.safe_load(path.read_text())["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == f"earshot/{distribution.service}:{distribution.version}"
+    assert distribution.image is not None
+    assert set(distribution.image.writable) <= {mount["mountPath"] for mount in container.get("volumeMounts", ())}

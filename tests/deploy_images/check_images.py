@@ -44,7 +44,7 @@ RUNTIMES = (
 )
 TOOLS = re.compile(r"(pip\d?|uv|gcc|g\+\+|cc|c\+\+|ld|as|make|cmake|wheel|apt|apt-get|dpkg)(-?\d+(\.\d+)*)?")
 
-pytestmark = [pytest.mark.timeout(1200), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.timeout(3600), pytest.mark.asyncio(loop_scope="module")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
