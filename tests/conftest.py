@@ -19,23 +19,25 @@ nats.NATS = QuickClient  # type: ignore[misc]
 collect_ignore = ["deploy_slow"]
 # Folders whose files share one stack.
 _SHARING = {"tests/outages", "tests/ringing", "tests/traces", "tests/turns"}
-# What loads the machine by itself runs in one of two lanes, one after the other in one process, from the beginning: in one what
-# kills and waits, in the other what floods. Together they would be late for no other reason than each other; in one lane they
-# would take longer than all else.
-_LANES = {
-    "tests/chaos": "faults",
-    "tests/rolling": "faults",
-    "tests/local/test_cluster.py": "faults",
-    "tests/scheduler/test_crowd.py": "faults",
-    "tests/endurance": "flood",
-    "tests/fuzz": "flood",
+# What loads the machine by itself: one after the other in one process, from the beginning. Side by side they would be late for no
+# other reason than each other.
+_HEAVY = {
+    "tests/chaos",
+    "tests/fuzz",
+    "tests/rolling",
+    "tests/local/test_cluster.py",
+    "tests/scheduler/test_crowd.py",
 }
+_ALONE = "heavy"
 # What takes longest begins first, so that nobody works alone at the end.
 _LONG = (
-    "faults",
-    "flood",
+    _ALONE,
     "tests/turns",
     "tests/outages",
+    "tests/endurance/test_endurance.py",
+    "tests/operator/test_lives.py",
+    "tests/operator/test_kills.py",
+    "tests/deploy/test_triggers.py",
     "tests/timers/test_rings.py",
     "tests/effects/test_effects.py",
     "tests/traces",
@@ -63,8 +65,9 @@ class _ByServers(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.split("::", 1)[0]
         folder = file.rsplit("/", 1)[0]
-        lane = _LANES.get(file) or _LANES.get(folder)
-        return lane or (folder if folder in _SHARING else file)
+        if folder in _HEAVY or file in _HEAVY:
+            return _ALONE
+        return folder if folder in _SHARING else file
 
     def _assign_work_unit(self, node: Any) -> None:
         if not self._ordered:
