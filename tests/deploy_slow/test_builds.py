@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -10,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import httpx
 import pytest
 import pytest_asyncio
 
@@ -25,7 +29,7 @@ from chaos.speaking import Speaker
 from chaos.system import NOTE, REPLICAS, SERVICES, service, stack
 from earshot_local.stack import Stack
 from earshot_topology.subjects import DeviceAddress
-from rolling.dialogues import dialogues, speaker, whole_dialogues
+from rolling.dialogues import TURNS, dialogues, speaker, whole_dialogues
 from rolling.restarting import GRACE_S, Restart, restart
 from rolling.timers import Kitchen
 from support.buf import buf
@@ -64,7 +68,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(900)
 async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     """Run two of each service."""
     home = tmp_path_factory.mktemp("builds")
-    async with stack(home, services=PROCESSES, environment=ENVIRONMENT, grace_s=GRACE_S) as running:
+    async with stack(home, services=PROCESSES, environment=ENVIRONMENT, tracestore=True, grace_s=GRACE_S) as running:
         await running.ready(120)
         yield running
 
@@ -145,6 +149,43 @@ async def test_each_service_is_replaced_by_newer_and_older_builds(system: Stack,
             await living.arrive(name)
             await living.replace(name, lambda process: builds.environment(process, "previous"))
             assert builds.loaded() == builds.given
+
+
+@pytest.mark.parametrize("build", ["next", "previous"])
+async def test_devices_and_tools_have_contracts_of_their_own(system: Stack, builds: Builds, build: str) -> None:
+    """A device, the command and the trace store are newer or older than all services: they talk, are answered and listed."""
+    environment = {**os.environ, **builds.environment(f"{build}-0", build), "EARSHOT_HOME": str(system.home.root)}
+    environment["EARSHOT_INSTANCE_ID"] = f"{build}-0"
+    await restart(system, "tracestore", builds.environment("tracestore", build))
+    address = DeviceAddress("home94", f"device-{build}")
+    settings = {
+        "nats_url": system.nats_url,
+        "household_id": address.household,
+        "device_id": address.device,
+        "credentials": str(system.device_credentials(*address)),
+        "locale": LOCALES[0],
+    }
+    told = json.loads(await _run(environment, "-m", "builds.talker", json.dumps(settings)))
+    assert told == {"verdicts": ["answered"] * TURNS, "offences": []}
+    command = ("-c", "from earshot_cli.app import main; main()", "ask", "what time is it in Tokyo", "--json")
+    assert b"Tokyo" in await _run(environment, *command)
+    async with httpx.AsyncClient(base_url=system.traces_url, trust_env=False) as client, asyncio.timeout(10):
+        listed: list[dict[str, object]] = []
+        while len(listed) < TURNS:
+            answer = await client.get("/api/turns", params={"device": address.device})
+            listed = answer.json()["turns"]
+            await asyncio.sleep(0.2)
+    assert builds.loaded() == builds.given
+
+
+async def _run(environment: Mapping[str, str], *arguments: str) -> bytes:
+    """Run Python; return what it says."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-P", *arguments, env=dict(environment), stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == 0, said
+    return said
 
 
 async def test_buf_agrees(builds: Builds, tmp_path: Path) -> None:
