@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from earshot_nlu.understanding.english.speech import SPEECH as ENGLISH_SPEECH
 from earshot_nlu.understanding.interpreter import Interpreter
 from earshot_nlu.understanding.model import Recognizer, SkillWords
 from earshot_nlu.understanding.ranking import ACTED_ON
@@ -87,6 +88,19 @@ def test_paraphrase_is_told_as_a_guess_of_the_model(modelled: Interpreter) -> No
 def test_other_speech_is_refused(modelled: Interpreter, locale: str) -> None:
     """Speech that is for nobody's skill is not acted on, all but one sentence at most."""
     acted_on = [say for say in STRANGE[locale] if _acted_on(modelled, say, locale) is not None]
+    assert len(acted_on) <= 1, acted_on
+
+
+def test_frame_of_a_command_about_another_thing_is_refused(modelled: Interpreter) -> None:
+    """What shares a command's frame but is about a thing that no skill knows is not acted on, all but one at most."""
+    says = (
+        "turn on the stereo",
+        "turn off the lawnmower",
+        "turn on the air conditioner",
+        "switch on the coffee machine",
+    )
+    assert not {thing for say in says for thing in say.split()} & set(ENGLISH_SPEECH.things)
+    acted_on = [say for say in says if _acted_on(modelled, say, "en-US") is not None]
     assert len(acted_on) <= 1, acted_on
 
 

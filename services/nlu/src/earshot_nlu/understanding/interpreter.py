@@ -33,6 +33,8 @@ MAX_ALTERNATIVES = 5
 # Alternatives that the statistical model reads, and how likely a guess of it has to be to be told.
 _MOST_GUESSED = 3
 _LEAST_GUESS = 0.35
+# A template with wildcards of which more than this share of the letters are its own is not doubted.
+_OWN_WORDS = 0.5
 
 
 class Interpreter:
@@ -128,9 +130,27 @@ def _readings(
             Reading(match=found, recognizer=Recognizer.FUZZY, likeness=likeness, alternative_index=index)
             for found, likeness in recognise(grammar.fuzzy, form, language, free_too=free_too)
         )
-    if grammar.statistical is None or any(confidence(one, alternatives) >= ACTED_ON for one in readings):
-        return readings
-    return readings + _guesses(grammar.statistical, said[:_MOST_GUESSED], language, alternatives)
+    if grammar.statistical is not None:
+        readings += _beside(readings, grammar.statistical, said, language, alternatives)
+    return readings
+
+
+def _beside(
+    readings: Sequence[Reading],
+    recognizer: StatisticalRecognizer,
+    said: Sequence[tuple[int, Said]],
+    language: Language,
+    alternatives: Sequence[Alternative],
+) -> list[Reading]:
+    """Return what the model says beside readings that are not sure enough, or of which a wildcard took the most."""
+    sure = [reading for reading in readings if confidence(reading, alternatives) >= ACTED_ON]
+    for reading in sure:
+        # A wildcard that took most of what was said may have taken a sentence of another intent.
+        if reading.recognizer is Recognizer.FUZZY or reading.match.covered > reading.match.length * _OWN_WORDS:
+            return []
+    taken = {reading.match.unit.intent for reading in sure}
+    guesses = _guesses(recognizer, said[:_MOST_GUESSED], language, alternatives)
+    return [guess for guess in guesses if guess.match.unit.intent not in taken]
 
 
 def _alike(grammar: Grammar, said: Sequence[tuple[int, Said]], language: Language, words: Vocabulary) -> list[Reading]:

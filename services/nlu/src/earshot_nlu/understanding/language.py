@@ -62,12 +62,16 @@ class Speech:
         values: Ways to say a value of each kind.
         before: What people say before a command.
         after: What they say after it.
+        pointers: Words behind which a thing is named: "the".
+        things: What a command may be about, and no skill may know.
     """
 
     strange: tuple[str, ...]
     values: Mapping[SlotKind, tuple[str, ...]]
     before: tuple[str, ...]
     after: tuple[str, ...]
+    pointers: frozenset[str] = frozenset()
+    things: tuple[str, ...] = ()
 
 
 class Language(Protocol):

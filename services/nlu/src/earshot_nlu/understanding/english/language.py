@@ -70,10 +70,7 @@ class English:
 
     def tokens(self, words: str) -> Sequence[Token]:
         """Return the words with their metaphone keys."""
-        return tuple(
-            Token(match[0], match.start(), match.end(), _sound(match[0]), _weight(match[0]), _excess(match[0]))
-            for match in _WORD.finditer(words)
-        )
+        return _tokens(words)
 
     def likeness(self, heard: Token, meant: Token) -> float:
         """Return how easily one word is taken for another, by its letters and by its sound."""
@@ -95,6 +92,14 @@ class English:
     def join(self, words: Sequence[str]) -> str:
         """Return words apart by spaces."""
         return " ".join(words)
+
+
+@lru_cache(maxsize=2048)
+def _tokens(words: str) -> tuple[Token, ...]:
+    return tuple(
+        Token(match[0], match.start(), match.end(), _sound(match[0]), _weight(match[0]), _excess(match[0]))
+        for match in _WORD.finditer(words)
+    )
 
 
 def _weight(word: str) -> int:

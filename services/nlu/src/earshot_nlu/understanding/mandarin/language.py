@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from earshot_nlu.understanding.language import Token, ValueReader
 from earshot_nlu.understanding.mandarin import durations, numbers, text, times
@@ -61,10 +62,7 @@ class Mandarin:
 
     def tokens(self, words: str) -> Sequence[Token]:
         """Return the characters, Latin words and figures with their readings."""
-        return tuple(
-            Token(match[0], match.start(), match.end(), syllable(match[0]), len(match[0]), _EXCESS * len(match[0]))
-            for match in _TOKEN.finditer(words)
-        )
+        return _tokens(words)
 
     def likeness(self, heard: Token, meant: Token) -> float:
         """Return how easily one character is taken for another: by its sound alone."""
@@ -85,3 +83,11 @@ class Mandarin:
     def join(self, words: Sequence[str]) -> str:
         """Return words without spaces between them, but for Latin ones."""
         return text.normalise(" ".join(words)).text
+
+
+@lru_cache(maxsize=2048)
+def _tokens(words: str) -> tuple[Token, ...]:
+    return tuple(
+        Token(match[0], match.start(), match.end(), syllable(match[0]), len(match[0]), _EXCESS * len(match[0]))
+        for match in _TOKEN.finditer(words)
+    )

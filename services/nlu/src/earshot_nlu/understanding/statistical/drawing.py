@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from random import Random
 
 from hassil.expression import ListReference
 from hassil.intents import RangeSlotList, WildcardSlotList
 
-from earshot_nlu.understanding.language import Language
+from earshot_nlu.understanding.language import Language, Token
 from earshot_nlu.understanding.model import SlotKind
 from earshot_nlu.understanding.statistical.examples import Example, Filled
 from earshot_nlu.understanding.templates.compile import BOUND, CompiledSkill, Unit
@@ -23,9 +24,14 @@ from earshot_nlu.understanding.templates.lists import NarrowedList, listed_as
 from earshot_nlu.understanding.templates.samples import samples
 
 _AN_INTENT = 48
+# Of all intents together, but of none fewer: what a training costs.
+_ALTOGETHER = 4000
+_FEWEST_OF_MANY = 30
 _A_UNIT = 4
 _MOST_FORMS = 24
 _SLIPS = 0.3
+# Sentences of an intent that are made to be about a thing that no skill knows.
+_FOREIGN = 6
 _SLOT = re.compile(r"(\{[^}]*\})")
 _FREE_WORDS = 4
 
@@ -44,7 +50,7 @@ class Drawn:
     """What was drawn from templates.
 
     Attributes:
-        examples: To train from.
+        examples: To train from; those without an intent are about things that no skill knows.
         lists: Values by the name of their list.
         forms: Ways to say each intent.
     """
@@ -64,16 +70,37 @@ def draw(skills: Iterable[CompiledSkill], language: Language) -> Drawn:
         for name, known in skill.lists.items():
             if isinstance(known, NarrowedList):
                 lists[listed_as(name)].update(known.choices)
+    most = max(_FEWEST_OF_MANY, _ALTOGETHER // max(1, len(units)))
+    things = _unknown(units.values(), lists, language)
     examples: list[Example] = []
     forms: dict[str, tuple[Form, ...]] = {}
     for intent, group in sorted(units.items()):
         drawer = _Drawer(language, Random(intent))  # noqa: S311 - chooses sentences, the same every time
         ways = [way for unit in group for way in drawer.ways(unit, max(_A_UNIT, _AN_INTENT // len(group)))]
         forms[intent] = tuple({(form.unit, form.slots, form.words): form for form, _ in ways}.values())
-        examples += drawer.sentences(ways)
+        drawn = _spread(list(drawer.sentences(ways)), most)
+        examples += drawn
+        if things:
+            examples += drawer.foreign(drawn, things)
     return Drawn(
         examples=tuple(examples), lists={name: tuple(sorted(values)) for name, values in lists.items()}, forms=forms
     )
+
+
+def _unknown(
+    groups: Iterable[Sequence[Unit]], lists: Mapping[str, AbstractSet[str]], language: Language
+) -> Sequence[str]:
+    """Return the things of everyday that stand in no sentence and no list."""
+    texts = {text for group in groups for unit in group for clause in unit.clauses for text in clause}
+    known = texts | {token.text for values in lists.values() for value in values for token in language.tokens(value)}
+    return [thing for thing in language.speech.things if thing not in known]
+
+
+def _spread(examples: Sequence[Example], most: int) -> Sequence[Example]:
+    """Return at most so many, from everywhere among them."""
+    if len(examples) <= most:
+        return examples
+    return [examples[number * len(examples) // most] for number in range(most)]
 
 
 class _Drawer:
@@ -108,6 +135,30 @@ class _Drawer:
                 if one.text and one.text not in made:
                     made.add(one.text)
                     yield one
+
+    def foreign(self, drawn: Sequence[Example], things: Sequence[str]) -> Iterator[Example]:
+        """Yield sentences of the intent that are for nobody, because what they name is nothing that a skill knows."""
+        made: set[str] = set()
+        for one in self._random.sample(drawn, len(drawn)):
+            name = self._named_thing(one)
+            if name is None:
+                continue
+            text = one.text[: name.start] + self._random.choice(things) + one.text[name.end :]
+            if text not in made:
+                made.add(text)
+                yield Example(text=text, intent="", shape=f"foreign {one.shape}")
+            if len(made) == _FOREIGN:
+                return
+
+    def _named_thing(self, one: Example) -> Token | None:
+        """Return the word that names what a sentence is about; None where none does, or a slot's words may."""
+        tokens = self._language.tokens(one.text)
+        slots = {at for at, token in enumerate(tokens) if any(s.start <= token.start < s.end for s in one.slots)}
+        for at in range(len(tokens) - 1, 0, -1):
+            before = tokens[at - 1].text in self._language.speech.pointers or at - 1 in slots
+            if before and at not in slots and len(tokens[at].text) > 3:
+                return tokens[at]
+        return None
 
     def _filled(self, form: Form, text: str) -> Example:
         out = ""
