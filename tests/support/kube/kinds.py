@@ -44,6 +44,7 @@ BUILT_IN = (
     Kind(group="apps", version="v1", plural="deployments", name="Deployment", status=True, short=("deploy",)),
     Kind(group="apps", version="v1", plural="replicasets", name="ReplicaSet", status=True, short=("rs",)),
     Kind(group="apps", version="v1", plural="statefulsets", name="StatefulSet", status=True),
+    Kind(group="batch", version="v1", plural="jobs", name="Job", status=True),
     Kind(
         group="autoscaling",
         version="v2",

@@ -73,6 +73,7 @@ class ApiServer:
     Attributes:
         access: Rules, and the log of all requests.
         witness: Told of each write before it is stored and after; None for nobody.
+        nobody: Who somebody is that shows no token; empty: refused. kubectl shows none where there is no TLS.
     """
 
     def __init__(self) -> None:
@@ -80,6 +81,7 @@ class ApiServer:
         self.kinds = Kinds()
         self.access = Access(self.store, self.kinds)
         self.witness: Witness | None = None
+        self.nobody = ""
         self._applied: dict[tuple[str, str], Object] = {}
         self._runner: web.AppRunner | None = None
         self._closing = asyncio.Event()
@@ -181,7 +183,7 @@ class ApiServer:
             return web.json_response(error.status(), status=error.code)
 
     async def _dispatch(self, request: web.Request) -> web.StreamResponse:
-        user = _user(request)
+        user = _user(request, self.nobody)
         parts = [part for part in request.path.split("/") if part]
         if (document := self._document(parts)) is not None:
             return web.json_response(document)
@@ -530,8 +532,8 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _user(request: web.Request) -> str:
-    user = request.headers.get("Authorization", "").removeprefix("Bearer ")
+def _user(request: web.Request, nobody: str) -> str:
+    user = request.headers.get("Authorization", "").removeprefix("Bearer ") or nobody
     if user == "admin" or user.startswith("sa:"):
         return user
     raise FailedError(401, "Unauthorized", "Unauthorized")
