@@ -19,7 +19,7 @@ from earshot_cli.app import app
 from earshot_cli.errors import sentence
 from earshot_topology import jwt
 from earshot_topology.apply import apply
-from support.kube import cluster
+from support.kube.cluster import cluster
 from support.kube.operating import DEPLOY
 from support.nats import NatsServer, free_port
 

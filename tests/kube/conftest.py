@@ -8,7 +8,7 @@ import pytest
 from kubernetes import config
 from kubernetes.client import ApiClient, Configuration
 
-from support.kube import cluster
+from support.kube.cluster import cluster
 from support.kube.operating import DEPLOY
 
 

@@ -12,7 +12,7 @@ from support.kube.access import rights
 from support.kube.images import Toy
 from support.kube.operating import operating
 
-pytestmark = pytest.mark.timeout(3600 if real.wanted() else 240)
+pytestmark = pytest.mark.timeout(3600 if real.wanted() else 500)
 OWNED = (
     ("v1", "ServiceAccount"),
     ("v1", "Service"),
@@ -50,6 +50,8 @@ async def test_a_skill_lives_and_goes(stack, tmp_path):
         told = {event["reason"] for event in at_work.listed("v1", "Event") if event["involvedObject"].get("uid") == uid}
         assert {"RollingOut", "Serving", "UpToDate"} <= told
 
+        for bucket in ("SKILLS", "SKILL_ENDPOINTS"):
+            await at_work.leave(bucket, f"{at_work.skill_id}.0.9.0.gone")
         at_work.delete()
         await at_work.until(lambda: at_work.skill() is None)
         await at_work.until(lambda: not any(at_work.find(*kind, name) for kind in OWNED))

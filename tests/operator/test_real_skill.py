@@ -23,7 +23,7 @@ class Bus:
 
 
 @pytest.mark.skipif(bool(real.wanted()), reason="test_lives does it with that cluster's image")
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(500)
 async def test_the_clock_answers(stack, tmp_path):
     """The real clock runs from a Deployment, registers itself, and answers whoever finds it in the registry."""
     async with operating(stack, tmp_path, {"clock:0.1.0": module("earshot_skill_clock")}, skill_id="clock") as at_work:

@@ -11,7 +11,8 @@ from pathlib import Path
 import yaml
 
 from support.kube.deployments import Deployments
-from support.kube.kubelet import Kubelet, Start
+from support.kube.kubelet import Kubelet
+from support.kube.processes import Start
 from support.kube.server import ApiServer
 
 NAMESPACE = "earshot"

@@ -6,22 +6,15 @@ Processes are forked from one server that has imported everything already: a pod
 from __future__ import annotations
 
 import functools
-import multiprocessing
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from support.kube.kubelet import Process, Start
-
-_FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(
-    ["support.kube.images", "support.toy_skill", "earshot_skillkit", "earshot_operator.composition", "uvloop"]
-)
+from support.kube.processes import Forked, Process, Start, Started, settle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,65 +40,9 @@ class Toy:
         return Forked(_run_toy, self, environment)
 
 
-class Forked:
-    """A process of this Python."""
-
-    def __init__(self, function: object, *arguments: object) -> None:
-        self._process = _FORKS.Process(target=function, args=arguments, daemon=True)
-        self._process.start()
-
-    @property
-    def pid(self) -> int:
-        """Its id."""
-        return int(self._process.pid or 0)
-
-    def alive(self) -> bool:
-        """Tell whether it runs."""
-        return self._process.is_alive()
-
-    def terminate(self) -> None:
-        """SIGTERM."""
-        self._process.terminate()
-
-    def kill(self) -> None:
-        """SIGKILL and wait."""
-        self._process.kill()
-        self._process.join()
-
-
-class Started:
-    """A process of any command."""
-
-    def __init__(self, command: tuple[str, ...], environment: Mapping[str, str]) -> None:
-        # Of its own environment alone, as in a container.
-        self._process = subprocess.Popen(command, env=dict(environment), stdout=subprocess.DEVNULL)
-
-    def alive(self) -> bool:
-        """Tell whether it runs."""
-        return self._process.poll() is None
-
-    def terminate(self) -> None:
-        """SIGTERM."""
-        self._process.terminate()
-
-    def kill(self) -> None:
-        """SIGKILL and wait."""
-        self._process.kill()
-        self._process.wait()
-
-
 def module(name: str) -> Start:
     """Return what starts a real service or skill: python -m <name>."""
     return functools.partial(Started, (sys.executable, "-P", "-m", name))
-
-
-def settle(environment: Mapping[str, str], log: str = "") -> None:
-    """Begin a forked process: its environment is this one, and what it says goes to a file or nowhere."""
-    os.environ.clear()
-    os.environ.update(environment)
-    target = os.open(log or os.devnull, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(target, 1)
-    os.dup2(target, 2)
 
 
 def _run_toy(image: Toy, environment: Mapping[str, str]) -> None:

@@ -14,35 +14,22 @@ import contextlib
 import copy
 import random
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from support.kube.processes import Process, Start
 from support.kube.server import ApiServer, now
 from support.kube.store import Object
 
 _POLL_S = 0.05
 _AGAIN_S = 1.0
 _GRACE_S = 8.0
-
-
-class Process(Protocol):
-    """What runs in a pod."""
-
-    def alive(self) -> bool:
-        """Tell whether it runs."""
-
-    def terminate(self) -> None:
-        """SIGTERM."""
-
-    def kill(self) -> None:
-        """SIGKILL and wait."""
-
-
-Start = Callable[[Mapping[str, str]], Process]
+# A loaded machine is not a pod that is not ready.
+_PATIENCE_S = 5.0
 
 
 class MissingError(Exception):
@@ -132,11 +119,13 @@ class _Pod:
         self._server.remove(self._pod)
 
     async def _watch(self, process: Process) -> None:
-        port = self._container["readinessProbe"]["grpc"]["port"]
-        async with grpc.aio.insecure_channel(f"{self._address}:{port}") as channel:
+        probe = self._container["readinessProbe"]
+        failures = probe.get("failureThreshold", 3)
+        async with grpc.aio.insecure_channel(f"{self._address}:{probe['grpc']['port']}") as channel:
             stub = health_pb2_grpc.HealthStub(channel)
             while process.alive() and not self._leaving():
-                self._report(ready=await _serving(stub))
+                failures = 0 if await _serving(stub) else failures + 1
+                self._report(ready=failures < probe.get("failureThreshold", 3))
                 await asyncio.sleep(_POLL_S)
 
     def _leaving(self) -> bool:
@@ -232,6 +221,6 @@ class _Pod:
 
 async def _serving(stub: Any) -> bool:
     with contextlib.suppress(grpc.aio.AioRpcError):
-        answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=1.0)
+        answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=_PATIENCE_S)
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
     return False

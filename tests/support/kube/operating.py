@@ -10,7 +10,6 @@ import contextlib
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,8 +21,8 @@ from earshot_local.credentials import load_keys
 from earshot_registry.listing import list_bucket
 from support.kube import real
 from support.kube.cluster import NAMESPACE, Cluster, cluster
-from support.kube.images import Forked, settle
-from support.kube.kubelet import Start
+from support.kube.operator_process import run_operator
+from support.kube.processes import Forked, Start
 from support.kube.real import RealApi
 from support.kube.store import Object
 
@@ -33,7 +32,7 @@ _LABEL = "earshot.dev/skill"
 ACCOUNT = f"sa:{NAMESPACE}:operator"
 SKILL = ("earshot.dev/v1alpha1", "Skill")
 # A real cluster pulls images, and gives a rollout ten minutes.
-PATIENCE_S = 900.0 if real.wanted() else 60.0
+PATIENCE_S = 900.0 if real.wanted() else 120.0
 
 
 class Api(Protocol):
@@ -111,7 +110,7 @@ class Operating:
             **self.settings,
             **settings,
         }
-        self.operator = Forked(_run_operator, environment, str(self.folder / "operator.log"))
+        self.operator = Forked(run_operator, environment, str(self.folder / "operator.log"))
 
     def kill(self) -> None:
         """SIGKILL the operator."""
@@ -161,6 +160,13 @@ class Operating:
         skill = self.skill() or {}
         seen = self.status().get("observedGeneration") == skill["metadata"]["generation"]
         return seen and skill["spec"]["image"] == image and self.condition("Degraded") == ("True", reason)
+
+    async def leave(self, bucket: str, key: str) -> None:
+        """Write an entry that nobody renews, as a process leaves one that was killed."""
+        if self.stack is not None:
+            client = await nats.connect(self.stack.nats_url, user_credentials=str(self.stack.creds("admin")))
+            await client.jetstream().publish(f"$KV.{bucket}.{key}", b"")
+            await client.close()
 
     async def registered(self, bucket: str) -> set[str] | None:
         """Return the keys of a bucket that hold something of the skill; None where the bus can't be asked."""
@@ -257,13 +263,3 @@ async def operating(
             yield at_work
         finally:
             at_work.kill()
-
-
-def _run_operator(environment: Mapping[str, str], log: str) -> None:
-    settle(environment, log)
-    from earshot_chassis.service import Service, run  # noqa: PLC0415 - what is tested is imported where it runs
-    from earshot_chassis.settings import ServiceSettings  # noqa: PLC0415 - likewise
-    from earshot_operator.composition import composition  # noqa: PLC0415 - likewise
-    from earshot_operator.settings import OperatorSettings  # noqa: PLC0415 - likewise
-
-    run(Service("operator", version("earshot-operator"), ServiceSettings()), composition(OperatorSettings()))
