@@ -23,7 +23,7 @@ NODES = ("nats-server-0", "nats-server-1", "nats-server-2")
 async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     """Run three nodes with three copies of everything, and nobody on them."""
     async with Stack(home=tmp_path_factory.mktemp("cluster"), services=(), tracestore=False, nodes=3) as running:
-        await running.ready()
+        await running.ready(120)
         yield running
 
 

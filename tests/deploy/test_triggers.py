@@ -22,7 +22,7 @@ from support import keda
 from support.manifests import OVERLAYS, named, of_kind, pod_templates, render
 from support.stack import SPEECH_RATE, device
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
 
 ASKED = [service for service in SERVICES if service.name in {"asr", "nlu", "dialogue", "scheduler", "tts", "clock"}]
 # What is heard is of no interest here, and how the end of speech is found neither.
@@ -59,7 +59,7 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
         tracestore=False,
         grace_s=35.0,
     ) as running:
-        await running.ready()
+        await running.ready(150)
         yield running
 
 
