@@ -30,7 +30,7 @@ from chaos.system import NOTE, REPLICAS, SERVICES, service, stack
 from earshot_local.stack import Stack
 from earshot_topology.subjects import DeviceAddress
 from rolling.dialogues import TURNS, dialogues, speaker, whole_dialogues
-from rolling.restarting import GRACE_S, Restart, restart
+from rolling.restarting import Restart, restart
 from rolling.timers import Kitchen
 from support.buf import buf
 from support.stack import converse
@@ -57,7 +57,9 @@ ARRIVES: Final = {
     "timers": {"Outcome.prompts", "ScheduleRecord.schedule"},
     "weather": {"Outcome.prompts"},
 }
-TURNS_BETWEEN: Final = 5
+TURNS_BETWEEN: Final = 3
+# A pod has more; what a process needs on a machine that is busy with twenty others is not the question here.
+ENDS_WITHIN_S: Final = 20.0
 ARRIVED_S: Final = 60.0
 BREAK: Final = ("earshot/common/v1/turn.proto", "  string turn_id = 1;", "  string turn_id = 21;")
 
@@ -68,7 +70,9 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(900)
 async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     """Run two of each service."""
     home = tmp_path_factory.mktemp("builds")
-    async with stack(home, services=PROCESSES, environment=ENVIRONMENT, tracestore=True, grace_s=GRACE_S) as running:
+    async with stack(
+        home, services=PROCESSES, environment=ENVIRONMENT, tracestore=True, grace_s=ENDS_WITHIN_S
+    ) as running:
         await running.ready(120)
         yield running
 
@@ -115,7 +119,7 @@ class Life:
 @asynccontextmanager
 async def life(system: Stack) -> AsyncIterator[Life]:
     """Have devices hold dialogues, somebody type and timers ring meanwhile; then see that nothing was lost."""
-    board, stop, kitchen = Board(), asyncio.Event(), Kitchen(system, ask)
+    board, stop, kitchen = Board(), asyncio.Event(), Kitchen(system, ask, every_s=2.0)
     speakers = [
         speaker(system, number, whole_dialogues(stop, dialogues(f"builds/{number}", LOCALES[number % 2])), board)
         for number in range(2)
@@ -137,7 +141,7 @@ async def life(system: Stack) -> AsyncIterator[Life]:
     assert [(text, key) for text, key in living.typist.answers if not key.startswith(COMMANDS[text])] == []
     assert {text for text, _ in living.typist.answers} == set(COMMANDS)
     assert set(kitchen.answers) == {"timers.timer_set"}
-    assert len(kitchen.rang) == len(set(kitchen.rang)) == len(kitchen.answers)
+    assert (len(kitchen.rang), len(set(kitchen.rang))) == (len(kitchen.answers), len(kitchen.answers))
     assert (living.stored.parked, living.stored.lost) == ([], [])
 
 

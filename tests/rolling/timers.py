@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -16,7 +17,6 @@ from support.stack import Typed, converse, device
 
 # Some are set and ring within one scheduler's life, others outlive it.
 _DURATIONS: Final = ("two", "five", "three", "four")
-_EVERY_S: Final = 0.5
 _ADDRESS: Final = DeviceAddress("home92", "kitchen92")
 _ALL_RANG_S: Final = 25.0
 
@@ -28,17 +28,19 @@ class Kitchen:
     Attributes:
         system: That sets and rings them.
         ask: Types one turn.
+        every_s: Pause between two that are asked for.
         answers: What was said to each timer that was asked for.
         rang: The occurrence of each ringing that began on the device, and could be heard.
     """
 
     system: Stack
     ask: Callable[[Stack, str, str, DeviceAddress], Awaitable[Typed]] = converse
+    every_s: float = 0.5
     answers: list[str] = field(default_factory=list)
     rang: list[str] = field(default_factory=list)
 
     async def live(self, stop: asyncio.Event) -> None:
-        """Ask for timers, typed, until it is time to stop; then wait until all have rung, and for what rings too often."""
+        """Ask for timers, typed, until it is time to stop; then wait until all have rung, or should have, and for what rings too often."""
         ear = Ear()
         async with device(self.system, _ADDRESS, sink=ear, playback_speed=1.0) as kitchen:
             dismissing = asyncio.create_task(self._dismiss(kitchen, ear))
@@ -48,8 +50,9 @@ class Kitchen:
                         break
                     turn = await self.ask(self.system, f"set a timer for {duration} seconds", "en-US", _ADDRESS)
                     self.answers.append(" ".join(turn.keys))
-                    await asyncio.sleep(_EVERY_S)
-                await until(lambda: len(self.rang) >= len(self.answers), _ALL_RANG_S)
+                    await asyncio.sleep(self.every_s)
+                with contextlib.suppress(TimeoutError):
+                    await until(lambda: len(self.rang) >= len(self.answers), _ALL_RANG_S)
                 await asyncio.sleep(1.0)
             finally:
                 dismissing.cancel()
