@@ -25,10 +25,8 @@ import pytest_asyncio
 
 from earshot_local.nats_server import program
 from earshot_local.plan import SERVICES
-from support.kube import cluster
-from support.kube.cluster import NAMESPACE, Cluster
-from support.kube.images import Started
-from support.kube.kubelet import Process, Start
+from support.kube.cluster import NAMESPACE, Cluster, cluster
+from support.kube.processes import Process, Start, Started
 from support.kube.proxy import Proxy
 from support.manifests import DEPLOY
 from support.nats import free_port
