@@ -31,7 +31,7 @@ ENGINES = {
     "EARSHOT_ASR_VAD": "none",
     "EARSHOT_TTS_ENGINE": "recorded",
     "EARSHOT_LOG_LEVEL": "info",
-    "EARSHOT_DRAIN_TIMEOUT_S": "30",
+    "EARSHOT_DRAIN_TIMEOUT_S": "15",
 }
 SPOKEN_S = 5.0
 # Labels that the cluster's Prometheus adds to what a pod tells.
@@ -57,7 +57,7 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
         services=ASKED,
         env=ENGINES | {"EARSHOT_ASR_RECORDINGS": str(recordings)},
         tracestore=False,
-        grace_s=35.0,
+        grace_s=18.0,
     ) as running:
         await running.ready(150)
         yield running
