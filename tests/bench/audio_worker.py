@@ -42,6 +42,7 @@ from earshot_asr.recognition import Recognizer
 from earshot_asr.settings import AsrSettings
 from earshot_chassis.bus import Bus
 from earshot_chassis.settings import ServiceSettings
+from earshot_registry import HouseholdWords
 
 STAMP = struct.Struct("<qI")
 """At the start of each frame's samples: monotonic nanoseconds, and 1 inside the measured window."""
@@ -181,7 +182,9 @@ async def main(url: str, kind: str) -> None:
             quota_concurrent=0,
             quota_bytes=0,
         )
-        capture = await listen(bus, Recognizer(ChecksumEngine(clock), None, settings.endpointing()), settings)
+        capture = await listen(
+            bus, Recognizer(ChecksumEngine(clock), None, settings.endpointing()), HouseholdWords(bus), settings
+        )
         await bus.start()
         # As the service does.
         gc.collect()

@@ -21,6 +21,7 @@ from earshot_asr.recognition import Recognizer
 from earshot_asr.settings import AsrSettings
 from earshot_chassis.bus import Bus
 from earshot_chassis.settings import ServiceSettings
+from earshot_registry import HouseholdWords
 from earshot_topology.subjects import DeviceAddress
 from support.nats import NatsServer
 from support.recognition import DigestEngine, LoudnessPool
@@ -49,7 +50,7 @@ async def worker(server: NatsServer, **settings: object) -> AsyncIterator[Worker
     await bus.connect()
     engine, vads = DigestEngine(), LoudnessPool()
     configured = AsrSettings(**settings)
-    capture = await listen(bus, Recognizer(engine, vads, configured.endpointing()), configured)
+    capture = await listen(bus, Recognizer(engine, vads, configured.endpointing()), HouseholdWords(bus), configured)
     await bus.start()
     try:
         yield Worker(bus=bus, engine=engine, vads=vads)

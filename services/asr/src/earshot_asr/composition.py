@@ -30,7 +30,7 @@ from earshot_chassis.bus import Bus
 from earshot_chassis.ids import uuid7
 from earshot_chassis.rpc_client import connect
 from earshot_chassis.service import Service
-from earshot_registry import RegistrySnapshot, SkillRegistry
+from earshot_registry import HouseholdWords, RegistrySnapshot, SkillRegistry
 from earshot_topology.keeping import keep
 from earshot_topology.streams import ASR_STARTED
 from earshot_topology.tenancy import household_of
@@ -55,6 +55,7 @@ def composition(
         pronouncer = Pronouncer(connect(settings.tts_target)) if settings.tts_target else None
         engine = make_engine(engine_settings, pronouncer=pronouncer)
         registry = SkillRegistry(service.bus)
+        words = HouseholdWords(service.bus)
 
         teacher = Teacher(engine)
 
@@ -66,7 +67,9 @@ def composition(
         service.on_start(engine.start)
         service.on_stop(engine.stop)
         service.on_start(registry.start)
+        service.on_start(words.start)
         service.on_stop(registry.stop)
+        service.on_stop(words.stop)
         service.on_stop(teacher.stop)
         engine_ends = settings.vad == "engine"
         if engine_ends and not engine.capabilities.endpoints:
@@ -78,7 +81,7 @@ def composition(
             finish_timeout_s=settings.deadline_s,
             engine_ends=engine_ends,
         )
-        capture = await listen(service.bus, recognizer, settings)
+        capture = await listen(service.bus, recognizer, words, settings)
         service.on_stop(capture.stop)
         service.add_task("capture-guard", CaptureGuard(service.bus.jetstream).keep)
         service.grpc.add(
@@ -92,7 +95,7 @@ def composition(
     return compose
 
 
-async def listen(bus: Bus, recognizer: Recognizer, settings: AsrSettings) -> Capture:
+async def listen(bus: Bus, recognizer: Recognizer, words: HouseholdWords, settings: AsrSettings) -> Capture:
     """Register what arrives on the bus; the capture that is returned is to be stopped at the end."""
     bus.park_for(household_of)
     for stream in ("AUDIO", "QUOTAS"):
@@ -110,6 +113,7 @@ async def listen(bus: Bus, recognizer: Recognizer, settings: AsrSettings) -> Cap
         receivers,
         capture,
         admission,
+        words,
         deadline_s=settings.deadline_s,
         attempts=settings.attempts,
     )

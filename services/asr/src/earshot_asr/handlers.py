@@ -35,6 +35,7 @@ from earshot_chassis.bus import Bus, Delivery
 from earshot_chassis.errors import ConflictError, EarshotError, InvalidInputError, RetryableError
 from earshot_chassis.ids import uuid7
 from earshot_chassis.scheduling import publish_at
+from earshot_registry import HouseholdWords
 from earshot_topology import attributes
 from earshot_topology.subjects import (
     TURN_DEADLINE_DUE,
@@ -62,6 +63,7 @@ class Handlers:
         receivers: Receivers,
         capture: Capture,
         admission: Admission,
+        words: HouseholdWords,
         *,
         deadline_s: float,
         attempts: int,
@@ -71,6 +73,7 @@ class Handlers:
         self._receivers = receivers
         self._capture = capture
         self._admission = admission
+        self._words = words
         self._deadline = timedelta(seconds=deadline_s)
         self._attempts = attempts
         # It is there before the first utterance: what scales on it must find it.
@@ -183,7 +186,14 @@ class Handlers:
             utterance.turn_id, admitted.address.audio(utterance.turn_id), reporter.acknowledged
         )
         try:
-            request = Request(locale=utterance.locale, audio_format=utterance.audio_format, skip_s=utterance.skip_s)
+            # Frames are taken down meanwhile.
+            words = await self._words.of(admitted.address.household)
+            request = Request(
+                locale=utterance.locale,
+                audio_format=utterance.audio_format,
+                skip_s=utterance.skip_s,
+                phrases=wire.phrases_of(words, utterance.locale),
+            )
             return await self._recognizer.recognize(request, receiver, reporter)
         finally:
             admitted.audio_bytes = receiver.assembler.accepted_bytes

@@ -25,7 +25,17 @@ from earshot_asr.endpointing import (
     SpeechResumed,
     SpeechStarted,
 )
-from earshot_asr.engines.base import Alternative, Engine, Interim, Locale, Recognition, RecognitionStream, Rejection
+from earshot_asr.engines.base import (
+    NO_PHRASES,
+    Alternative,
+    Engine,
+    Interim,
+    Locale,
+    Phrases,
+    Recognition,
+    RecognitionStream,
+    Rejection,
+)
 from earshot_asr.errors import (
     AudioLostError,
     RecognitionTimeoutError,
@@ -72,6 +82,7 @@ class Request:
         skip_s: Seconds at the start that are not recognised.
         interim_results: Whether anybody wants them.
         endpointing: Whether silence ends the utterance, or the source alone.
+        phrases: What the talker's household calls its things.
     """
 
     locale: Locale
@@ -79,6 +90,7 @@ class Request:
     skip_s: float = 0.0
     interim_results: bool = True
     endpointing: bool = True
+    phrases: Phrases = field(default_factory=lambda: NO_PHRASES, hash=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +151,7 @@ class Recognizer:
             RecognitionTimeoutError: The engine took too long.
             EarshotError: What the engine raises; retryable where the same frames may succeed later.
         """
-        stream = await self.engine.open(request.locale)
+        stream = await self.engine.open(request.locale, request.phrases)
         detector = await self._vads.acquire() if self._vads is not None and request.endpointing else None
         try:
             return await self._run(request, source, observer, stream, detector)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol, cast
 
@@ -13,13 +14,13 @@ from earshot.common.v1 import audio_pb2, error_pb2, turn_pb2
 from earshot.device.v1 import downstream_pb2, upstream_pb2
 from earshot.dialogue.v1 import outcome_pb2
 from earshot_asr.endpointing import Endpoint, EndpointReason
-from earshot_asr.engines.base import Alternative, EngineCapabilities, Locale, Rejection, Vocabulary
+from earshot_asr.engines.base import Alternative, EngineCapabilities, Locale, Phrases, Rejection, Vocabulary
 from earshot_asr.errors import UtteranceRefusedError
 from earshot_asr.recognition import Request, Result
 from earshot_asr.utterance import Epoch, TurnId, Utterance
 from earshot_audio import Encoding, Format, UnsupportedFormatError
 from earshot_chassis.errors import EarshotError
-from earshot_registry import RegistrySnapshot
+from earshot_registry import HouseholdWord, RegistrySnapshot
 from earshot_topology.subjects import DeviceAddress, InvalidTokenError, locale_and_lane, token
 
 CONTRACT_VERSION: Final = 1
@@ -150,6 +151,15 @@ def request_of(config: recognizer_pb2.RecognitionConfig) -> Request:
         interim_results=config.interim_results,
         endpointing=not config.disable_endpointing,
     )
+
+
+def phrases_of(words: Iterable[HouseholdWord], locale: Locale) -> Phrases:
+    """Return a household's words in a language by the list of the skills' sentences that they are values of."""
+    phrases: dict[str, list[str]] = {}
+    for word in words:
+        if word.locale == locale:
+            phrases.setdefault(word.list_name, []).append(word.text)
+    return phrases
 
 
 def vocabulary_of(snapshot: RegistrySnapshot) -> Vocabulary:

@@ -22,7 +22,7 @@ _WORDS_GROW = 0.4
 # and of certainty where an intent has few sentences.
 _DIRECTIONS = 128
 # Where an intent has few sentences, their middle tells it too: how much beside the model, and up to how many sentences.
-_MIDDLE = 2.0
+_MIDDLE = 3.0
 _MIDDLE_FADES = 40.0
 # Finer steps cost more and choose the same.
 _TOLERANCE = 1e-2

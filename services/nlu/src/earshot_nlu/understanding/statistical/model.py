@@ -130,7 +130,7 @@ def train(
 def version(examples: Iterable[Example], lists: Lists, encoder: Encoder, speech: Sequence[str]) -> str:
     """Return the version that a model of these has."""
     listed = [f"{name}={sorted(values)}" for name, values in sorted(lists.items())]
-    return fingerprint(examples, FORMAT, encoder.name, *listed, *sorted(set(speech)))
+    return fingerprint(set(examples), FORMAT, encoder.name, *listed, *sorted(set(speech)))
 
 
 def known(texts: Sequence[str], words: frozenset[int], language: Language) -> NDArray[np.float32]:
