@@ -1,16 +1,22 @@
 """A process that makes one bundle and ends: making it keeps a core busy, and the tables for it fill 80 MB.
 
 It reads one JSON line with a `BuildOrder`. Where pronunciations may be asked for, it writes a line
-`{"unknown": [words]}` and reads `{"told": {word: [[phones]]}}`, or `{"told": null}` if nobody answered. Its last line is `{"done": …}` or `{"failed": reason}`.
+`{"unknown": [words]}` and reads `{"told": {word: [[phones]]}}`, or `{"told": null}` if nobody answered. Its last line is
+`{"done": …}` or `{"failed": reason}`.
+
+Replicas that share a directory want the same bundle at the same moment, when a skill comes or goes: one makes it, the others wait.
 """
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import json
 import os
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -40,6 +46,24 @@ def main() -> None:
 def run(source: TextIO, sink: TextIO) -> None:
     """Read the order, make the bundle, answer."""
     order: dict[str, Any] = json.loads(source.readline())
+    wanted = Path(order["told_folder" if order["ask"] else "guessed_folder"])
+    with _alone(wanted):
+        if wanted.is_dir():
+            _say(sink, {"done": True})
+        else:
+            _make(order, source, sink)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold back others that make the same bundle; who is killed holds nobody back."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(f".{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _make(order: dict[str, Any], source: TextIO, sink: TextIO) -> None:
     told: dict[str, tuple[Phones, ...]] = {}
     answered = True
     with open_language(Kind(order["kind"]), order["locale"], Path(order["dictionary"]), told) as language:

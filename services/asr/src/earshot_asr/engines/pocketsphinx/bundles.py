@@ -203,4 +203,7 @@ def _make_room(root: Path) -> None:
     for path in root.iterdir():
         with suppress(OSError):
             if time.time() - path.stat().st_mtime > UNUSED_S:
-                shutil.rmtree(path, ignore_errors=True)
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink()
