@@ -10,6 +10,7 @@ import functools
 import re
 from collections.abc import Iterable
 from importlib import metadata
+from pathlib import Path
 
 from packaging.requirements import Requirement
 
@@ -28,10 +29,12 @@ class UnpinnedError(Exception):
 
 
 @functools.cache
-def blocks() -> dict[str, str]:
-    """Return the pins of requirements/all.txt by name: a line and those of its hashes."""
-    found = re.split(r"\n(?=\S)", ALL.read_text().strip())
-    return {name_of(block): block for block in found}
+def blocks(path: Path = ALL) -> dict[str, str]:
+    """Return the pins of a requirement file by name, with their hashes; a name may have one for each of several Pythons."""
+    found: dict[str, list[str]] = {}
+    for block in re.split(r"\n(?=\S)", path.read_text().strip()):
+        found.setdefault(name_of(block), []).append(block)
+    return {name: "\n".join(pins) for name, pins in found.items()}
 
 
 def wanted(requirement: Requirement, extras: Iterable[str]) -> bool:

@@ -17,7 +17,7 @@ import yaml
 from earshot_local.plan import SERVICES, TRACESTORE
 from images import seal
 from images.dockerfiles import TOOLS, files
-from images.pins import UnpinnedError, blocks, pins
+from images.pins import ALL, UnpinnedError, blocks, pins
 from images.workspace import (
     ROOT,
     Distribution,
@@ -122,7 +122,7 @@ def test_only_what_it_imports_is_copied(distribution: Distribution) -> None:
 @pytest.mark.parametrize("distribution", EVERY)
 def test_what_is_imported_is_pinned(distribution: Distribution) -> None:
     """Whatever its code imports from elsewhere is in its requirement file, so that no image lacks a package."""
-    pinned = set(_pins(ROOT / distribution.folder / "requirements.txt"))
+    pinned = set(blocks(ROOT / distribution.folder / "requirements.txt"))
     ours = {part.package for part in distributions().values()}
     providers = packages_distributions()
     # Chosen by whoever installs it; its absence is one clear sentence at the start.
@@ -136,17 +136,18 @@ def test_what_is_imported_is_pinned(distribution: Distribution) -> None:
 def test_every_pin_has_hashes_and_no_address(path: Path) -> None:
     """A requirement file holds exact versions with hashes, as requirements/all.txt has them, and nothing else."""
     known = blocks()
-    found = _pins(path)
+    found = blocks(path)
     assert found
     for name, block in found.items():
         assert block == known[name]
         assert re.search(r"--hash=sha256:[0-9a-f]{64}", block)
+    lines = ALL.read_text().splitlines()
+    wanted = [line for line in lines if not line.startswith(" ") and name_of(line) in found]
+    assert [line for line in path.read_text().splitlines() if not line.startswith(" ")] == wanted, (
+        "not for every Python"
+    )
     assert "://" not in path.read_text()
     assert not re.search(r"(?m)^\s*-(?!-hash)", path.read_text())
-
-
-def _pins(path: Path) -> dict[str, str]:
-    return {name_of(block): block for block in re.split(r"\n(?=\S)", path.read_text().strip())}
 
 
 @pytest.mark.parametrize("distribution", EVERY)
@@ -194,7 +195,7 @@ def test_says_how_it_is_reached(distribution: Distribution) -> None:
 def test_dialogue_needs_no_inference_runtime() -> None:
     """Dialogue's requirements name no inference runtime; asr's do."""
     names = {
-        service: set(_pins(ROOT / image_of(service).folder / "requirements.txt")) for service in ("dialogue", "asr")
+        service: set(blocks(ROOT / image_of(service).folder / "requirements.txt")) for service in ("dialogue", "asr")
     }
     assert not names["dialogue"] & RUNTIMES
     assert names["asr"] & RUNTIMES
@@ -203,7 +204,7 @@ def test_dialogue_needs_no_inference_runtime() -> None:
 def test_an_extra_is_the_same_and_more() -> None:
     """The large recogniser is an image of its own choice: everything that asr's has, and its runtime."""
     folder = ROOT / image_of("asr").folder
-    plain, large = _pins(folder / "requirements.txt"), _pins(folder / "requirements-sherpa.txt")
+    plain, large = blocks(folder / "requirements.txt"), blocks(folder / "requirements-sherpa.txt")
     assert plain.items() <= large.items()
     assert "sherpa-onnx" in large
     assert "sherpa-onnx" not in plain
