@@ -14,8 +14,10 @@ from earshot_topology import streams
 
 # Ten turns a second on average, forty at the busiest moment.
 SMALL = Fleet(devices=72_000, turns_per_day=12, peak=4)
-# Nothing is repeated, everything is used to the full, nothing is spare.
-BARE = Assumptions(retries=1, busy=1, spare_pods=1e-9, standing=1, skills=1, timers=1, asr_cores=1)
+# Nothing is repeated, everything is used to the full, nothing is spare, and KEDA asks for no more than that.
+BARE = Assumptions(
+    retries=1, busy=1, spare_pods=1e-9, standing=1, skills=1, timers=1, asr_cores=1, asr_target=1_000, tts_target=1_000
+)
 
 
 def figures() -> Figures:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -27,10 +28,10 @@ def test_a_fleet_is_sized_with_every_assumption_named():
 
 
 def test_the_document_follows_what_is_assumed():
-    """Pods of asr halve on a machine that is twice as fast; the document holds figures and assumptions."""
+    """Pods of asr halve on a machine that is twice as fast, if CPU decides; the document holds figures and assumptions."""
     documents = []
     for more in ((), ("--assume", "machine=2", "--assume", "spare_pods=0.000001")):
-        result = CliRunner().invoke(app, [*FLEET, "--json", "--cells", "1", *more])
+        result = CliRunner().invoke(app, [*FLEET, "--json", "--cells", "1", "--assume", "asr_target=100", *more])
         assert result.exit_code == 0, result.output
         documents.append(json.loads(result.stdout))
     plain, fast = documents
@@ -39,6 +40,24 @@ def test_the_document_follows_what_is_assumed():
     assert plain["figures"] == json.loads(FIGURES.read_text())
     assert plain["fleet"]["peak_turns_per_s"] == pytest.approx(9_611, rel=0.001)
     assert plain["bus"]["nodes"] == plain["bus"]["cells"] * plain["bus"]["nodes_per_cell"]
+
+
+def test_pods_are_no_fewer_than_keda_asks_for():
+    """Of asr and tts the larger number counts: what KEDA makes of those in hand, or what their CPU needs."""
+    needs = {}
+    for target in (4, 100):
+        arguments = [*FLEET, "--json", "--cells", "1", "--assume", f"asr_target={target}"]
+        result = CliRunner().invoke(app, arguments)
+        assert result.exit_code == 0, result.output
+        needs[target] = {each["service"]: each for each in json.loads(result.stdout)["services"]}
+    # 9,611 turns a second, 1.05 tries, 2.625 s in hand, four a pod; and one to spare.
+    assert needs[4]["asr"]["peak"] == math.ceil(17.3e6 * 12 * 4 / 86_400 * 1.05 * 2.625 / 4) + 1
+    assert needs[4]["asr"]["decided_by"] == "KEDA"
+    assert needs[4]["tts"]["decided_by"] == "KEDA"
+    assert needs[100]["asr"]["decided_by"] == "CPU"
+    assert needs[100]["asr"]["peak"] < needs[4]["asr"]["peak"]
+    # What has to stand ready follows from the work, not from a cautious trigger.
+    assert needs[100]["asr"]["standing"] == needs[4]["asr"]["standing"]
 
 
 def test_figures_that_are_none_are_refused(tmp_path: Path):

@@ -28,8 +28,10 @@ class Assumptions:
     skills: float = _assumed(4.0, "skills that the turns are spread over; each has pods of its own")
     timers: float = _assumed(0.1, "occurrences (timers, alarms) a turn")
     busy: float = _assumed(0.6, "share of a pod's cores that is in use at the busiest moment")
+    asr_target: float = _assumed(4.0, "utterances in hand a pod, of which KEDA asks for one more asr (deploy/base)")
+    tts_target: float = _assumed(128.0, "answers in hand a pod, of which KEDA asks for one more tts (deploy/base)")
     standing: float = _assumed(
-        0.77, "share of the busiest moment's pods that always stands ready (make simulate-scaling)"
+        0.77, "share of the pods for the busiest moment's CPU that always stands ready (make simulate-scaling)"
     )
     spare_pods: float = _assumed(1.0, "pods of each service beyond what is needed: one may die")
     retries: float = _assumed(1.05, "turns that are worked on, of one that is spoken")

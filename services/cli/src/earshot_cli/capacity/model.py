@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from earshot_cli.capacity.assumptions import Assumptions
 from earshot_cli.capacity.figures import ASR, Figures
@@ -75,7 +76,8 @@ class ServiceNeed:
         pod_cores: CPU of a pod.
         pod_mib: Memory of a pod.
         mean: Pods that the day's mean needs.
-        peak: Pods that the busiest moment needs.
+        peak: Pods that there are at the busiest moment.
+        decided_by: What their number follows from: the CPU that they use, or what KEDA asks for.
         standing: Pods that stand ready at any time (minReplicaCount).
     """
 
@@ -85,6 +87,7 @@ class ServiceNeed:
     pod_mib: float
     mean: int
     peak: int
+    decided_by: Literal["CPU", "KEDA"]
     standing: int
 
 
@@ -182,26 +185,34 @@ def _services(fleet: Fleet, figures: Figures, assumed: Assumptions, cells: int) 
     cost[ASR] = figures.asr_cpu_s_per_audio_s * figures.utterance_s
     # A quarter of the turns each, if there are four skills; the scheduler has work where a timer is set or rings.
     many = {"skill": int(assumed.skills)}
+    # What KEDA counts: those of a turn that a pod has in hand for as long as somebody speaks or is spoken to. Others have
+    # theirs for milliseconds.
+    asked = {
+        ASR: figures.utterance_s * assumed.retries / assumed.asr_target,
+        "tts": figures.answer_s * assumed.retries / assumed.tts_target,
+    }
     for name, each in cost.items():
         share = assumed.timers if name == "scheduler" else 1.0
         spread = many.get(name, 1)
         pod_cores = float(getattr(assumed, f"{name}_cores"))
         per_turn = each * share * assumed.retries / assumed.machine / spread
-        room = pod_cores * assumed.busy
+        by_cpu, by_keda = per_turn / (pod_cores * assumed.busy), asked.get(name, 0.0)
 
-        def pods(rate: float, per_turn: float = per_turn, room: float = room) -> int:
+        def pods(rate: float, each: float) -> int:
             # Every cell has pods of its own.
-            return cells * (math.ceil(rate / cells * per_turn / room) + math.ceil(assumed.spare_pods))
+            return cells * (math.ceil(rate / cells * each) + math.ceil(assumed.spare_pods))
 
-        peak = pods(fleet.peak_turns_per_s)
+        # An autoscaler starts as many as its triggers ask for, whether or not they have work.
+        either = max(by_cpu, by_keda)
         yield ServiceNeed(
             service=name if spread == 1 else f"skills ({spread})",
             cores=fleet.peak_turns_per_s * per_turn * spread,
             pod_cores=pod_cores,
             pod_mib=figures.services[name].memory_mib,
-            mean=pods(fleet.mean_turns_per_s) * spread,
-            peak=peak * spread,
-            standing=max(2 * cells, math.ceil(peak * assumed.standing)) * spread,
+            mean=pods(fleet.mean_turns_per_s, either) * spread,
+            peak=pods(fleet.peak_turns_per_s, either) * spread,
+            decided_by="KEDA" if by_keda > by_cpu else "CPU",
+            standing=max(2 * cells, math.ceil(pods(fleet.peak_turns_per_s, by_cpu) * assumed.standing)) * spread,
         )
 
 

@@ -85,7 +85,7 @@ def _measured(figures: Figures) -> Table:
 
 def _needed(result: Capacity) -> Table:
     table = Table("service", box=None, padding=(0, 2))
-    for heading in ("cores used at peak", "cores a pod", "pods, mean", "pods, peak", "always ready"):
+    for heading in ("cores used at peak", "cores a pod", "pods, mean", "pods, peak", "by", "always ready"):
         table.add_column(heading, justify="right")
     for need in result.services:
         table.add_row(
@@ -94,6 +94,7 @@ def _needed(result: Capacity) -> Table:
             f"{need.pod_cores:g}",
             f"{need.mean:,}",
             f"{need.peak:,}",
+            need.decided_by,
             f"{need.standing:,}",
         )
     return table
