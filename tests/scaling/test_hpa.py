@@ -93,6 +93,17 @@ def test_scaling_down_waits_for_the_highest_proposal_of_five_minutes():
     assert scaler.sync(315, 4, [2]) == 2
 
 
+def test_what_is_no_longer_wanted_is_not_scaled_up_to():
+    """A proposal of 20 that the policies did not let come true keeps what there is when 5 are wanted, and adds none."""
+    rules = Rules(stabilisation_s=0, policies=(Policy(type="Pods", value=4, period_s=15),))
+    scaler = Autoscaler(minimum=1, maximum=50, behaviour=Behaviour(up=rules))
+    replicas, found = 5, []
+    for index, wanted in enumerate((20, 20, 5, 5)):
+        replicas = scaler.sync(1_000 + 15 * index, replicas, [wanted])
+        found.append(replicas)
+    assert found == [9, 13, 13, 13]
+
+
 def test_scaling_up_takes_the_lowest_proposal_of_its_window():
     """With a window of 60 s a peak of one sync changes nothing."""
     rules = Rules(stabilisation_s=60, policies=(Policy(type="Percent", value=900, period_s=15),))

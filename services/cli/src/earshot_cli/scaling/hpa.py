@@ -1,7 +1,8 @@
 """The HorizontalPodAutoscaler's algorithm as Kubernetes publishes it (autoscaling/v2), without a cluster.
 
     each metric ► a proposal   the largest counts; one that can't be read forbids to scale down
-                ► stabilised   up: the lowest of the window's proposals; down: the highest
+                ► stabilised   from what there is, up to the lowest of the upward window's proposals, and
+                               down to the highest of the downward window's
                 ► limited      by the policies of the direction, counted over their periods
                 ► within minimum and maximum
 
@@ -148,12 +149,13 @@ class Autoscaler:
         return self._changed(now, current, self._limited(now, current, wanted))
 
     def _stabilised(self, now: float, current: int, wanted: int) -> int:
-        rules, safer = (self._behaviour.up, min) if wanted >= current else (self._behaviour.down, max)
-        longest = max(self._behaviour.up.stabilisation_s, self._behaviour.down.stabilisation_s)
-        recent = [proposal for at, proposal in self._proposals if at > now - rules.stabilisation_s]
-        self._proposals = [(at, proposal) for at, proposal in self._proposals if at >= now - longest]
+        up, down = (rules.stabilisation_s for rules in (self._behaviour.up, self._behaviour.down))
+        lowest = min([wanted, *(proposal for at, proposal in self._proposals if at > now - up)])
+        highest = max([wanted, *(proposal for at, proposal in self._proposals if at > now - down)])
+        self._proposals = [(at, proposal) for at, proposal in self._proposals if at >= now - max(up, down)]
         self._proposals.append((now, wanted))
-        return safer([wanted, *recent])
+        # From what there is: a proposal that the policies never let come true takes nothing to where it pointed.
+        return min(max(current, lowest), highest)
 
     def _limited(self, now: float, current: int, wanted: int) -> int:
         if wanted > current:
