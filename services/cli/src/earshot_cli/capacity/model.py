@@ -13,21 +13,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from earshot_cli.capacity.assumptions import Assumptions
+from earshot_cli.capacity.bounds import Bound
+from earshot_cli.capacity.bounds import bounds as bounds_of
 from earshot_cli.capacity.figures import ASR, Figures
 from earshot_cli.errors import BadArgumentError
 from earshot_topology import streams
 
 DAY_S = 86_400.0
 _GIB = float(1 << 30)
-# How long OUTCOMES must not have forgotten a turn: the longest utterance, and the time for its answer.
-_CLAIMED_S = 42.0
-# How long a device may still ask for frames of an answer behind its end.
-_BACKFILL_S = 10.0
-# What an answer's frames and an utterance's come in.
-_FRAMES_PER_S = 25.0
-# Writes into file streams in a turn: start, transcript, meaning, outcome, deadline armed twice, four events, the session.
-_FILE_WRITES = {"UTTERANCES": 1.0, "TURNS": 2.0, "OUTCOMES": 1.0, "DEADLINES": 2.0, "DEVICE_EVENTS": 4.0}
-_CONNECTIONS_PER_POD = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,28 +85,6 @@ class ServiceNeed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bound:
-    """Something that one cell has only so much of.
-
-    Attributes:
-        name: What it is.
-        kind: What happens when it is reached.
-        used: What one cell with the whole fleet would use of it at the busiest moment.
-        limit: What there is.
-    """
-
-    name: str
-    kind: str
-    used: float
-    limit: float
-
-    @property
-    def share(self) -> float:
-        """What the whole fleet would use of it, in one cell."""
-        return self.used / self.limit
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class BusNeed:
     """The bus.
 
@@ -174,8 +145,9 @@ def capacity(fleet: Fleet, figures: Figures, assumed: Assumptions, *, cells: int
     """
     if cells is not None and cells < 1:
         raise BadArgumentError(f"{cells} cells: give at least one")
-    bounds = tuple(sorted(_bounds(fleet, figures, assumed), key=lambda bound: -bound.share))
-    wanted = cells or max(1, math.ceil(bounds[0].share / assumed.full))
+    bounds = tuple(bounds_of(fleet, figures, assumed))
+    fullest = max(bound.share for bound in bounds if bound.decides)
+    wanted = cells or max(1, math.ceil(fullest / assumed.full))
     services = tuple(_services(fleet, figures, assumed, wanted))
     return Capacity(fleet=fleet, services=services, bus=_bus(fleet, figures, assumed, wanted, bounds, services))
 
@@ -212,88 +184,11 @@ def _services(fleet: Fleet, figures: Figures, assumed: Assumptions, cells: int) 
             mean=pods(fleet.mean_turns_per_s, either) * spread,
             peak=pods(fleet.peak_turns_per_s, either) * spread,
             decided_by="KEDA" if by_keda > by_cpu else "CPU",
-            standing=max(2 * cells, math.ceil(pods(fleet.peak_turns_per_s, by_cpu) * assumed.standing)) * spread,
+            standing=max(
+                int(assumed.standing_least) * cells, math.ceil(pods(fleet.peak_turns_per_s, by_cpu) * assumed.standing)
+            )
+            * spread,
         )
-
-
-def _bounds(fleet: Fleet, figures: Figures, assumed: Assumptions) -> Iterator[Bound]:
-    """Yield what one cell has only so much of, as if the whole fleet were in it."""
-    rate = fleet.peak_turns_per_s * assumed.retries
-    limits = {config.name: float(config.max_bytes or 0) for config in streams.STREAMS}
-    buckets = {config.bucket: float(config.max_bytes or 0) for config in streams.BUCKETS}
-    in_progress = rate * (figures.utterance_s + 1.0)
-    sound = assumed.audio_bytes_per_s
-
-    def stored(stream: str) -> float:
-        return figures.bus.stored_bytes.get(stream, assumed.event_bytes)
-
-    yield Bound(
-        name="UTTERANCES, consumer asr: unacknowledged",
-        kind="utterances wait, though recognisers are free",
-        used=in_progress,
-        limit=float(streams.ASR_STARTED.max_ack_pending),
-    )
-    yield Bound(
-        name="TURNS, consumer dialogue: unacknowledged",
-        kind="turns wait, though replicas are free",
-        used=rate * 0.5,
-        limit=float(streams.DIALOGUE_INTERPRETED.max_ack_pending),
-    )
-    yield Bound(
-        name="OUTCOMES, consumer tts: unacknowledged",
-        kind="answers wait, though replicas are free",
-        used=rate * (figures.answer_s + 1.0),
-        limit=float(streams.TTS_OUTCOMES.max_ack_pending),
-    )
-    yield Bound(
-        name="AUDIO: bytes",
-        kind="frames of utterances in progress are pushed out",
-        used=rate * figures.utterance_s * sound * (figures.utterance_s / 2 + assumed.capture_kept_s),
-        limit=limits["AUDIO"],
-    )
-    yield Bound(
-        name="SPEECH: bytes",
-        kind="frames of answers being spoken are pushed out",
-        used=rate * figures.answer_s * sound * (figures.answer_s + _BACKFILL_S),
-        limit=limits["SPEECH"],
-    )
-    yield Bound(
-        name="UTTERANCES: bytes",
-        kind="starts are refused (storage_full)",
-        used=in_progress * stored("UTTERANCES"),
-        limit=limits["UTTERANCES"],
-    )
-    yield Bound(
-        name="OUTCOMES: bytes",
-        kind="turns are forgotten before their deadline",
-        used=rate * stored("OUTCOMES") * _CLAIMED_S,
-        limit=limits["OUTCOMES"],
-    )
-    yield Bound(
-        name="SESSIONS: bytes",
-        kind="dialogues are not remembered (storage_full)",
-        used=min(float(fleet.devices), rate * float(streams.SESSIONS.ttl or 0)) * stored("KV_SESSIONS"),
-        limit=buckets["SESSIONS"],
-    )
-    yield Bound(
-        name="DEVICE_STATES: bytes",
-        kind="shadows are not written (storage_full)",
-        used=fleet.devices * stored("KV_DEVICE_STATES"),
-        limit=buckets["DEVICE_STATES"],
-    )
-    busiest = max(_FILE_WRITES, key=lambda name: _FILE_WRITES[name])
-    yield Bound(
-        name=f"{busiest}: writes a second",
-        kind="publishers wait for the stream's one leader",
-        used=rate * _FILE_WRITES[busiest],
-        limit=assumed.stream_writes,
-    )
-    yield Bound(
-        name="AUDIO: frames a second",
-        kind="the capture is behind; takeovers miss frames",
-        used=rate * figures.utterance_s * _FRAMES_PER_S,
-        limit=assumed.memory_stream_writes,
-    )
 
 
 def _bus(
@@ -305,7 +200,7 @@ def _bus(
     services: tuple[ServiceNeed, ...],
 ) -> BusNeed:
     bus, copies = figures.bus, int(assumed.copies)
-    pods = sum(need.peak for need in services) * _CONNECTIONS_PER_POD
+    pods = sum(need.peak for need in services) * assumed.pod_connections
     connections = (fleet.devices * assumed.online + pods) / cells
     rate = fleet.peak_turns_per_s * assumed.retries / cells
     cores = rate * bus.cpu_s_per_turn * (assumed.copy_cost if copies > 1 else 1.0)
@@ -318,7 +213,9 @@ def _bus(
         "copies of the streams": copies,
         "connections": math.ceil(connections / assumed.node_connections),
         "cores": math.ceil(cores / (assumed.node_cores * assumed.bus_busy)),
-        "memory": math.ceil(connections * each_gib / max(0.1, assumed.node_memory_gib * 0.7 - held_gib)),
+        "memory": math.ceil(
+            connections * each_gib / max(0.1, assumed.node_memory_gib * assumed.node_memory_busy - held_gib)
+        ),
     }
     reason = max(reasons, key=lambda name: reasons[name])
     nodes = reasons[reason]
@@ -339,6 +236,6 @@ def breaks_first(result: Capacity, figures: Figures, assumed: Assumptions, times
     grown = Fleet(devices=round(fleet.devices * times), turns_per_day=fleet.turns_per_day, peak=fleet.peak)
     return [
         (bound, grown.devices * cells / bound.share)
-        for bound in sorted(_bounds(grown, figures, assumed), key=lambda bound: -bound.share)
-        if bound.share / cells > 1
+        for bound in bounds_of(grown, figures, assumed)
+        if bound.decides and bound.share / cells > 1
     ]

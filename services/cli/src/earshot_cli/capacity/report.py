@@ -10,8 +10,9 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from earshot_cli.capacity.assumptions import Assumptions, meanings
+from earshot_cli.capacity.bounds import Bound
 from earshot_cli.capacity.figures import Figures
-from earshot_cli.capacity.model import Bound, Capacity
+from earshot_cli.capacity.model import Capacity
 
 
 def document(
