@@ -101,7 +101,9 @@ async def test_an_obsolete_deadline_changes_nothing(place: Place, skill: FakeSki
     await arm(place.replica.bus, seen, soon(0.1), "answer")
     await arm(place.replica.bus, unseen, soon(0.1), "answer")
     await asyncio.sleep(1.0)
-    assert [span.name for span in exporter.get_finished_spans()] == []
+    # The skill's own span ends when its call does, which may be after its answer.
+    late = [span.name for span in exporter.get_finished_spans() if not span.name.endswith("Skill/Handle")]
+    assert late == []
     recording.close()
     assert len(await place.segments(seen.turn_id)) == len(await place.segments(unseen.turn_id)) == 1
 
