@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from earshot_asr.settings import AsrSettings
 from earshot_chassis.service import FAREWELL_S
+from earshot_cli.scaling.fleet import Conditions
 from earshot_cli.scaling.scaledobjects import scaled_object
 from earshot_local.plan import SERVICES
-from support.manifests import of_kind, pod_templates, render
+from support.manifests import of_kind, pod_templates, render, services_of
 
 PROD = "overlays/prod"
 
@@ -19,6 +22,39 @@ def test_every_service_is_scaled_by_triggers_that_can_be_read() -> None:
     assert names == scaled.keys()
     assert scaled.keys() <= deployments
     assert all(each.minimum >= 1 and each.triggers for each in scaled.values())
+
+
+def test_what_prometheus_is_asked_for_is_in_the_overlay_s_namespace() -> None:
+    """A query names the namespace that its object is in, and finding nothing there is an error, not an idle service."""
+    asked = [
+        (scaled["metadata"]["namespace"], trigger["metadata"])
+        for scaled in of_kind(render(PROD), "ScaledObject")
+        for trigger in scaled["spec"]["triggers"]
+        if trigger["type"] == "prometheus"
+    ]
+    assert asked
+    for namespace, metadata in asked:
+        assert re.findall(r'namespace="([^"]*)"', metadata["query"]) == [namespace]
+        assert metadata["ignoreNullValues"] == "false"
+
+
+def test_the_simulation_scrapes_as_often_as_prometheus() -> None:
+    """What the simulation takes for the age of a figure is the interval at which the PodMonitor has it scraped."""
+    (monitor,) = of_kind(render(PROD), "PodMonitor")
+    intervals = {each["interval"] for each in monitor["spec"]["podMetricsEndpoints"]}
+    assert intervals == {f"{Conditions().scrape_s:g}s"}
+
+
+def test_the_development_overlay_is_one_of_everything() -> None:
+    """Every autoscaler there keeps one replica, and every workload asks for no more."""
+    objects = render("overlays/dev")
+    scaled = {
+        each["metadata"]["name"]: (each["spec"]["minReplicas"], each["spec"]["maxReplicas"])
+        for each in of_kind(objects, "HorizontalPodAutoscaler")
+    }
+    assert scaled.keys() == {each["metadata"]["name"] for each in services_of(objects)}
+    assert set(scaled.values()) == {(1, 1)}
+    assert all(each["spec"].get("replicas", 1) == 1 for each in of_kind(objects, "Deployment", "StatefulSet"))
 
 
 def test_a_pod_has_time_for_the_longest_turn_before_it_is_killed() -> None:

@@ -59,7 +59,7 @@ class Conditions:
         pull_s: Pulling its image.
         probe_s: Periods of the startup and the readiness probe, which find a pod ready this much later at most.
         sync_s: How often the autoscaler looks.
-        scrape_s: How often Prometheus does.
+        scrape_s: How often Prometheus does: the PodMonitor's interval.
         tolerance: What the autoscaler lets pass.
     """
 
@@ -67,7 +67,7 @@ class Conditions:
     pull_s: float = 20.0
     probe_s: float = 4.0
     sync_s: float = SYNC_S
-    scrape_s: float = 15.0
+    scrape_s: float = 5.0
     tolerance: float = TOLERANCE
 
 
