@@ -22,7 +22,8 @@ WHEELS = Path("/wheels")
 
 def run(*command: str | Path, within: Path | None = None) -> None:
     """Run a command in a folder; end with it when it fails."""
-    done = subprocess.run(command, cwd=within, check=False)  # noqa: S603 - commands are put together here
+    # What pip and others print of their progress is of no use in a build's log; errors have a place of their own.
+    done = subprocess.run(command, cwd=within, stdout=subprocess.DEVNULL, check=False)  # noqa: S603 - commands are put together here
     if done.returncode:
         raise SystemExit(done.returncode)
 

@@ -40,7 +40,7 @@ _TEMPLATE = """\
 ARG BASE=python:3.11-slim-bookworm
 
 FROM ${{BASE}} AS build
-ARG PIP_INDEX_URL=""
+ARG PIP_INDEX_URL="" PIP_CONFIG_FILE=/run/build/settings/pip.conf
 WORKDIR /build
 COPY deploy/images/assemble.py {tools} ./
 RUN ["python3", "assemble.py", "tools"]

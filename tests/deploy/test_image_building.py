@@ -55,7 +55,7 @@ def test_the_build_asks_this_machines_index(tmp_path: Path, monkeypatch: pytest.
     packages, wheels, certificate = tmp_path / "mirror" / "simple", tmp_path / "wheels", tmp_path / "ca.pem"
     packages.mkdir(parents=True)
     wheels.mkdir()
-    certificate.touch()
+    certificate.write_text("a certificate")
     (tmp_path / "pip.conf").write_text(
         f"[global]\nextra-index-url = file://{packages}\nfind-links = {wheels}\ncert = {certificate}\n"
         f"constraint = {tmp_path}/constraints.txt\n"
@@ -67,12 +67,18 @@ def test_the_build_asks_this_machines_index(tmp_path: Path, monkeypatch: pytest.
     (tmp_path / "scratch").mkdir()
     mounts = index.arguments(tmp_path / "scratch")[1::2]
     written = (tmp_path / "scratch" / "pip.conf").read_text()
-    assert f"extra-index-url = file://{packages}" in written
+    assert "extra-index-url = file:///run/build/packages1/simple" in written
+    assert "find-links = /run/build/packages2" in written
+    assert "cert = /run/build/settings/certificates.pem" in written
     assert "constraint" not in written
-    assert f"{tmp_path}/scratch/pip.conf:/etc/pip.conf:ro" in mounts
+    assert str(tmp_path) not in written
     # The index names its files beside it.
-    for path in (packages.parent, wheels, certificate):
-        assert f"{path}:{path}:ro" in mounts
+    assert mounts[:3] == [
+        f"{tmp_path}/scratch:/run/build/settings:ro",
+        f"{packages.parent}:/run/build/packages1:ro",
+        f"{wheels}:/run/build/packages2:ro",
+    ]
+    assert (tmp_path / "scratch" / "certificates.pem").read_text() == "a certificate"
 
 
 def base(root: Path, *programs: str) -> Path:
