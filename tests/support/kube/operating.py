@@ -239,7 +239,7 @@ async def operating(
             stack=None,
             folder=folder,
             settings=settings,
-            skill_id=real.skill(),
+            skill_id=real.skill(api.find, api.namespace),
             namespace=api.namespace,
             versions=tuple(each for each in map(real.image, (1, 2)) if each[0]),
         )

@@ -3,7 +3,7 @@
 The operator runs there already (deploy/components/operator). What else has to be told:
 
     E2E_KUBECONFIG       the cluster; its context's namespace is where the operator looks
-    E2E_SKILL            id of a skill whose image is at hand: clock
+    E2E_SKILL            id of a skill whose image is at hand, and that does not run there: it is made and deleted
     E2E_IMAGE            its image
     E2E_VERSION          the version that it registers: 0.1.0
     E2E_IMAGE_NEXT, E2E_VERSION_NEXT     another version of it; without them no update is tried
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 from typing import Any
 
 from kubernetes import config
@@ -77,9 +78,23 @@ def wanted() -> str:
     return os.environ.get("E2E_KUBECONFIG", "")
 
 
-def skill() -> str:
-    """Return the id of the skill whose image is at hand."""
-    return os.environ.get("E2E_SKILL", "clock")
+def skill(find: Callable[..., Object | None], namespace: str) -> str:
+    """Return the id of the skill whose image is at hand. Nothing is supposed: the tests delete the skill in the end.
+
+    Args:
+        find: Looks an object up: by API version, kind, name and namespace.
+        namespace: Where the skill is to run.
+
+    Raises:
+        ValueError: No skill is named, or it runs there already.
+    """
+    named = os.environ.get("E2E_SKILL", "")
+    if not named:
+        raise ValueError("say with E2E_SKILL which skill: one that does not run there")
+    for place in (("apps/v1", "Deployment", f"skill-{named}"), ("earshot.dev/v1alpha1", "Skill", named)):
+        if find(*place, namespace) is not None:
+            raise ValueError(f"there is a {place[1]} {place[2]} in {namespace}: name another skill in E2E_SKILL")
+    return named
 
 
 def image(number: int) -> tuple[str, str]:

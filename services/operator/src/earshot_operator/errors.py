@@ -6,6 +6,7 @@ RetryableError
 PermanentError
 ├── InvalidSkillError         invalid_skill: a Skill that the definition lets through and that can't run all the same
 ├── RejectedError             rejected: the API server refuses an object, for what is in it
+├── NameTakenError            name_taken: an object of a name that the Skill needs is not the Skill's
 ├── ForbiddenError            forbidden: the operator's Role lacks a right
 ├── ClusterUnreachableError   cluster_not_named: there is neither a service account nor a kubeconfig
 └── SigningKeyError           signing_key_missing: there is no key to sign credentials with
@@ -41,6 +42,13 @@ class RejectedError(PermanentError):
     """The API server refuses an object, for what is in it."""
 
     code = "rejected"
+    stage = "operator"
+
+
+class NameTakenError(PermanentError):
+    """An object of a name that the Skill needs is not the Skill's: it is left alone."""
+
+    code = "name_taken"
     stage = "operator"
 
 

@@ -85,11 +85,11 @@ class Handlers:
                 async with asyncio.timeout(delay_s):
                     await wake.wait()
 
-    async def _remove(self, name: str, **_: Any) -> None:
+    async def _remove(self, name: str, uid: str, **_: Any) -> None:
         """Take along what the Skill has made; kopf removes the finalizer when this has ended."""
         async with self._locks[name]:
             try:
-                await self._reconciler.remove(name, _PATIENCE_S)
+                await self._reconciler.remove(name, uid, _PATIENCE_S)
             except EarshotError as error:
                 raise kopf.TemporaryError(f"{error.code}: {error}", delay=_AGAIN_S) from error
         self._wakes.pop(name, None)

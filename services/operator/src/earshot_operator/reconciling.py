@@ -1,6 +1,7 @@
 """Makes what there is what a Skill says. Level-triggered: each pass looks at everything and remembers nothing.
 
     read       the Skill, its Deployment, its pods, its Secret, its leases
+    check      nothing of the names that it needs is somebody else's
     judge      pods of the wanted template say what they are (Describe); the template that is to run is chosen
     remember   a refusal goes into the status before anything is put back, so that it is found again
     apply      Secret, ServiceAccount, Service, NetworkPolicy, PodDisruptionBudget, Deployment, ScaledObject
@@ -9,7 +10,7 @@
 Whoever is killed between two of these is followed by one that does the same again, which changes nothing where it was done. An
 event's name is made from what it tells and what that follows, so that it is not told twice either.
 
-A Skill that goes takes along: first what would start pods anew, then the pods, then what they had registered, then the
+A Skill that goes takes along, of what is its own: first what would start pods anew, then the pods, then what they had registered, then the
 credential. What is left belongs to the Skill, and the cluster collects it when the finalizer is gone.
 """
 
@@ -33,23 +34,27 @@ from earshot_operator.credentials import Issuer
 from earshot_operator.errors import (
     ForbiddenError,
     InvalidSkillError,
+    NameTakenError,
     NotDescribedError,
     RejectedError,
     SigningKeyError,
 )
 from earshot_operator.kube import MANAGER, Kube
+from earshot_operator.owning import find_taken
 from earshot_operator.registration import Registrations
 
 Object = dict[str, Any]
 _log = telemetry.logger("operator")
 _REASONS = {
     InvalidSkillError: "InvalidSpec",
+    NameTakenError: "NameTaken",
     SigningKeyError: "SigningKeyMissing",
     ForbiddenError: "Forbidden",
     RejectedError: "Rejected",
 }
 # Pods of one template say the same: a few are asked, in case one does not answer.
 _ASKED = 3
+_STARTS_PODS = {"ScaledObject", "Deployment"}
 _LOOK_S = 0.25
 
 
@@ -104,25 +109,36 @@ class Reconciler:
             await self._kube.patch_status(API_VERSION, KIND, name, after | gone)
         return status.settled(after)
 
-    async def remove(self, name: str, patience_s: float) -> None:
-        """Take along what a Skill that goes has made outside of itself.
+    async def remove(self, name: str, uid: str, patience_s: float) -> None:
+        """Take along what a Skill that goes has made outside of itself; what bears its names and is not its own stays.
+
+        Args:
+            name: The Skill's.
+            uid: The Skill's.
+            patience_s: How long its pods are waited for.
 
         Raises:
             RetryableError: It has not all gone yet: do it again.
         """
         labels = {objects.SKILL: name}
-        if self._tools.platform.keda:
-            await self._kube.delete("keda.sh/v1alpha1", "ScaledObject", f"skill-{name}")
-        await self._kube.delete("apps/v1", "Deployment", f"skill-{name}")
+        places = objects.places(name, keda=self._tools.platform.keda)
+        taken = await find_taken(self._kube, places, uid)
+        for place in places:
+            if place[1] in _STARTS_PODS and place not in taken:
+                await self._kube.delete(*place)
         loop = asyncio.get_running_loop()
         until = loop.time() + patience_s
         while await self._kube.pods(labels):
             if loop.time() > until:
                 raise RetryableError(f"pods of skill {name} are still there", code="pods_remain")
             await asyncio.sleep(_LOOK_S)
-        await self._tools.registrations.withdraw(name)
-        await self._kube.delete("v1", "Secret", f"bus-skill-{name}")
-        _log.info("skill_removed", skill=name)
+        if not taken:
+            # Otherwise somebody else may run the skill, and be who has registered.
+            await self._tools.registrations.withdraw(name)
+        for place in places:
+            if place[1] == "Secret" and place not in taken:
+                await self._kube.delete(*place)
+        _log.info("skill_removed", skill=name, left=[f"{kind}/{each}" for _, kind, each in taken])
 
     async def _pass(self, body: Object, before: Mapping[str, Any]) -> status.Observed:
         name = f"skill-{body['metadata']['name']}"
@@ -150,6 +166,7 @@ class Reconciler:
         self, skill: Skill, deployment: Object | None, pods: tuple[Pod, ...], before: Mapping[str, Any]
     ) -> tuple[Choice, str]:
         platform = self._tools.platform
+        await self._check_names(skill)
         secret = await self._kube.get("v1", "Secret", skill.credential)
         credential = self._tools.issuer.credential(skill, secret)
         if credential.secret is not None:
@@ -170,6 +187,12 @@ class Reconciler:
         if platform.keda:
             await self._kube.apply(objects.autoscaler(skill, platform))
         return choice, credential.expires
+
+    async def _check_names(self, skill: Skill) -> None:
+        places = objects.places(skill.id, keda=self._tools.platform.keda)
+        if taken := await find_taken(self._kube, places, skill.uid):
+            listed = ", ".join(f"{kind} {name}" for _, kind, name in taken)
+            raise NameTakenError(f"not this Skill's, and left alone: {listed}")
 
     async def _choose(
         self,

@@ -16,6 +16,8 @@ from earshot_operator.core.scaling import scaled_object
 from earshot_operator.core.skill import API_VERSION, KIND, Skill
 
 Object = dict[str, Any]
+# API version, kind and name.
+Place = tuple[str, str, str]
 PART_OF = "app.kubernetes.io/part-of"
 NAME = "app.kubernetes.io/name"
 # On pods: which template they are of. Unlike Kubernetes' own it says the same before and after.
@@ -105,6 +107,22 @@ def autoscaler(skill: Skill, platform: Platform) -> Object:
         "metadata": metadata(skill),
         "spec": scaled_object(skill, platform),
     }
+
+
+def places(skill_id: str, *, keda: bool) -> tuple[Place, ...]:
+    """Return where everything is that a Skill of this id may become, what starts pods anew first."""
+    name = f"skill-{skill_id}"
+    scaling: list[Place] = [("keda.sh/v1alpha1", "ScaledObject", name)] if keda else []
+    return (
+        *scaling,
+        ("apps/v1", "Deployment", name),
+        ("v1", "Secret", f"bus-{name}"),
+        ("v1", "ServiceAccount", name),
+        ("v1", "Service", name),
+        ("networking.k8s.io/v1", "NetworkPolicy", name),
+        ("networking.k8s.io/v1", "NetworkPolicy", f"{name}-scheduler"),
+        ("policy/v1", "PodDisruptionBudget", name),
+    )
 
 
 def surroundings(skill: Skill) -> tuple[Object, ...]:

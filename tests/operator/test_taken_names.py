@@ -1,0 +1,78 @@
+"""A Skill of a name that manifests run already: it gets nothing, and takes nothing along."""
+
+from __future__ import annotations
+
+import pytest
+
+from support.kube import real
+from support.kube.images import Toy
+from support.kube.operating import operating
+
+NAME = "skill-toy"
+META = {"name": NAME, "labels": {"app.kubernetes.io/name": NAME}}
+RUN_BY_MANIFESTS = (
+    {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": META,
+        "spec": {
+            "replicas": 0,
+            "selector": {"matchLabels": META["labels"]},
+            "template": {
+                "metadata": {"labels": META["labels"]},
+                "spec": {"containers": [{"name": "service", "image": "toy:1"}]},
+            },
+        },
+    },
+    {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": META},
+    {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": f"bus-{NAME}"}, "data": {"user.creds": "bWluZQ=="}},
+)
+
+
+def present(at_work):
+    """Return what there is of what manifests run, but for what a controller writes."""
+    found = [at_work.find(each["apiVersion"], each["kind"], each["metadata"]["name"]) for each in RUN_BY_MANIFESTS]
+    return [
+        each and (each["metadata"]["uid"], each["metadata"].get("labels"), each.get("spec"), each.get("data"))
+        for each in found
+    ]
+
+
+@pytest.mark.skipif(bool(real.wanted()), reason="a bus of our own is needed")
+@pytest.mark.timeout(500)
+async def test_what_is_not_the_skill_s_is_left_alone(stack, tmp_path):
+    """Nothing of it is changed, and nothing is made beside it; the Skill goes, and it and its registration stay."""
+    async with operating(stack, tmp_path, {"toy:1": Toy(version="1.0.0")}) as at_work:
+        for content in RUN_BY_MANIFESTS:
+            at_work.api.create(content, at_work.namespace)
+        before = present(at_work)
+        await at_work.leave("SKILLS", "toy.0.9.0")
+        at_work.start()
+        at_work.write(image="toy:1")
+        await at_work.until(lambda: at_work.degraded_by("toy:1", "NameTaken"))
+        degraded = next(each for each in at_work.status()["conditions"] if each["type"] == "Degraded")
+        assert f"Deployment {NAME}, Secret bus-{NAME}, ServiceAccount {NAME}" in degraded["message"]
+        assert "NameTaken" in {event["reason"] for event in at_work.listed("v1", "Event")}
+        assert present(at_work) == before
+        assert at_work.find("v1", "Service", NAME) is None
+        at_work.delete()
+        await at_work.until(lambda: at_work.skill() is None)
+        assert present(at_work) == before
+        assert await at_work.registered("SKILLS") == {"toy.0.9.0"}
+
+
+def test_the_tests_of_a_real_cluster_refuse_a_skill_that_runs(monkeypatch):
+    """They make and delete a Skill: none is supposed, and one that is there is not taken."""
+    there = {("apps/v1", "Deployment", "skill-clock", "earshot"): {}}
+
+    def find(*place):
+        return there.get(place)
+
+    monkeypatch.delenv("E2E_SKILL", raising=False)
+    with pytest.raises(ValueError, match="E2E_SKILL"):
+        real.skill(find, "earshot")
+    monkeypatch.setenv("E2E_SKILL", "clock")
+    with pytest.raises(ValueError, match="Deployment skill-clock"):
+        real.skill(find, "earshot")
+    monkeypatch.setenv("E2E_SKILL", "trivia")
+    assert real.skill(find, "earshot") == "trivia"
