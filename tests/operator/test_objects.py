@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+import yaml
 
 from earshot_operator.core import objects
 from earshot_operator.core.pods import PRE_STOP_S, drain_s
-from earshot_operator.core.skill import parse
+from earshot_operator.core.skill import ID, parse
 from earshot_operator.errors import InvalidSkillError
 from earshot_operator.settings import OperatorSettings
+from earshot_topology.policies import PRIVATE
+from support.kube.operating import ROOT
 from support.manifests import environment, named, render, validate
 
 # What depends on the deadline, and on what was measured of a skill.
@@ -102,10 +105,31 @@ def test_what_it_asks_for_is_given(platform):
     assert float(variables["EARSHOT_DRAIN_TIMEOUT_S"]) == drain_s(asking) >= asking.deadline_s
     assert spec["terminationGracePeriodSeconds"] > PRE_STOP_S + drain_s(asking)
     egress = named(made, "NetworkPolicy", "skill-clock")["spec"]["egress"]
-    assert {"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}], "ports": [{"protocol": "TCP", "port": 443}]} in egress
+    assert {
+        "to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": list(PRIVATE)}}],
+        "ports": [{"protocol": "TCP", "port": 443}],
+    } in egress
     triggers = by_name(named(made, "ScaledObject", "skill-clock")["spec"]["triggers"], "type")
     assert triggers["nats-jetstream"]["metadata"] == {"stream": "NEWS", "consumer": "news", "lagThreshold": "5"}
     assert triggers["nats-jetstream"]["authenticationRef"] == {"name": "bus-monitoring"}
+
+
+@pytest.mark.parametrize(
+    ("cidr", "closed"),
+    [
+        ("8.0.0.0/6", ["10.0.0.0/8"]),
+        ("160.0.0.0/3", ["172.16.0.0/12", "169.254.0.0/16"]),
+        ("::/0", ["fc00::/7", "fe80::/10"]),
+        ("10.0.0.0/8", None),
+        ("10.1.0.0/16", None),
+        ("93.184.216.0/24", None),
+    ],
+)
+def test_private_addresses_are_opened_by_their_own_entry_alone(cidr, closed):
+    """The API server and a node's metadata are not on the Internet; whoever lists a private range reaches it."""
+    made = named(objects.surroundings(skill(egress=[{"cidr": cidr, "ports": [443]}])), "NetworkPolicy", "skill-clock")
+    block = made["spec"]["egress"][-1]["to"][0]["ipBlock"]
+    assert (block["cidr"], block.get("except")) == (cidr, closed)
 
 
 def test_without_keda_replicas_are_said(platform):
@@ -124,6 +148,13 @@ def test_another_credential_is_the_same_revision(platform):
     assert other["metadata"]["labels"] != one["metadata"]["labels"]
 
 
+def test_the_definition_takes_the_names_that_the_operator_takes():
+    """A name that the operator would refuse is refused when it is written."""
+    (definition,) = yaml.safe_load_all((ROOT / "deploy" / "crds" / "skills.yaml").read_text())
+    schema = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    assert schema["properties"]["metadata"]["properties"]["name"]["pattern"] == f"^{ID.pattern}$"
+
+
 @pytest.mark.parametrize(
     "spec",
     [
@@ -131,6 +162,7 @@ def test_another_credential_is_the_same_revision(platform):
         {"secrets": [{"env": "EARSHOT_NATS_URL", "name": "a", "key": "b"}]},
         {"secrets": [{"env": "LD_PRELOAD", "name": "a", "key": "b"}]},
         {"deadline": "40s"},
+        {"egress": [{"cidr": "1.2.3.4.5/8", "ports": [443]}]},
     ],
 )
 def test_what_can_t_run_is_told(spec):

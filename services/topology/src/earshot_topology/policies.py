@@ -18,7 +18,7 @@ NAMESPACES: Final[Mapping[str, str]] = {
     flows.KEDA: "keda",
     flows.PROMETHEUS: "monitoring",
 }
-_PRIVATE: Final = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10")
+PRIVATE: Final = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10")
 
 
 def network_policy(party: str, part: str = "", *, name: str = "") -> dict[str, Any]:
@@ -87,7 +87,7 @@ def _peers(party: str) -> list[dict[str, Any]]:
         # Devices come through load balancers, and the API server is no pod: there is nothing to select.
         return []
     if party == flows.INTERNET:
-        return [{"ipBlock": {"cidr": "0.0.0.0/0", "except": list(_PRIVATE)}}]
+        return [{"ipBlock": {"cidr": "0.0.0.0/0", "except": list(PRIVATE)}}]
     if party == flows.DNS:
         cluster = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}
         return [cluster | {"podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}]

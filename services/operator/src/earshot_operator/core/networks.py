@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Any, Final
 
 from earshot_operator.core.skill import Skill
 from earshot_topology.flows import GRPC_PORT
-from earshot_topology.policies import PART_OF
+from earshot_topology.policies import PART_OF, PRIVATE
 from earshot_topology.policies import network_policy as declared
 
 Object = dict[str, Any]
+# Of IPv6: unique local and link-local addresses.
+_CLOSED: Final = tuple(ip_network(each) for each in (*PRIVATE, "fc00::/7", "fe80::/10"))
 _GRPC = {"protocol": "TCP", "port": GRPC_PORT}
 
 
@@ -18,7 +21,7 @@ def network_policy(skill: Skill) -> Object:
     spec: Object = declared(skill.name)["spec"]
     listed = [
         {
-            "to": [{"ipBlock": {"cidr": each.cidr}}],
+            "to": [{"ipBlock": _block(each.cidr)}],
             "ports": [{"protocol": "TCP", "port": port} for port in each.ports],
         }
         for each in skill.egress
@@ -35,6 +38,17 @@ def scheduler_policy(skill: Skill) -> Object:
         "policyTypes": ["Ingress"],
         "ingress": [{"from": [_pods(skill.name)], "ports": [_GRPC]}],
     }
+
+
+def _block(cidr: str) -> Object:
+    """Return a block of addresses without the private ranges inside it: the API server, nodes and their metadata are there."""
+    block = ip_network(cidr, strict=False)
+    closed = [str(each) for each in _CLOSED if each != block and _is_within(each, block)]
+    return {"cidr": cidr, **({"except": closed} if closed else {})}
+
+
+def _is_within(inner: IPv4Network | IPv6Network, outer: IPv4Network | IPv6Network) -> bool:
+    return inner.version == outer.version and inner.network_address in outer and inner.prefixlen >= outer.prefixlen
 
 
 def _pods(name: str) -> Object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ KIND = "Skill"
 API_VERSION = f"{GROUP}/{VERSION}"
 
 # As a manifest has it, without "_", which no name of an object may hold.
-_ID = re.compile(r"[a-z][a-z0-9]{0,31}")
+ID = re.compile(r"[a-z][a-z0-9]{0,31}")
 _SECONDS = re.compile(r"([1-9]\d?)s")
 # Set by the operator itself; a secret must not be able to put another bus or another name in its place.
 _RESERVED = re.compile(r"EARSHOT_(NATS|GRPC|HTTP|INSTANCE|SKILL|DRAIN|SCHEDULER)_\w+|PATH|HOME|POD_IP|(LD|PYTHON)\w*")
@@ -134,13 +135,18 @@ def parse(body: Mapping[str, Any]) -> Skill:
 
 
 def _check(skill: Skill) -> None:
-    if _ID.fullmatch(skill.id) is None:
+    if ID.fullmatch(skill.id) is None:
         raise InvalidSkillError(f"{skill.id!r} can't be a skill's id: lower case letters and digits, 32 at most")
     if skill.scale.minimum > skill.scale.maximum:
         raise InvalidSkillError(f"scale.min {skill.scale.minimum} is greater than scale.max {skill.scale.maximum}")
     for secret in skill.secrets:
         if _RESERVED.fullmatch(secret.env):
             raise InvalidSkillError(f"the variable {secret.env} is the operator's own")
+    for place in skill.egress:
+        try:
+            ipaddress.ip_network(place.cidr, strict=False)
+        except ValueError as error:
+            raise InvalidSkillError(f"egress: {error}") from error
 
 
 def _seconds(text: str) -> int:
