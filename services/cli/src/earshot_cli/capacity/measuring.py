@@ -1,7 +1,8 @@
 """Measures on this machine what a turn, a connection and a start cost, through a local stack with the real engines.
 
 Devices speak synthesised commands in real time: first one, for the time to first audio that nobody else disturbs; then
-several at once, while the CPU time of every process is read. What the processes use when nobody speaks is taken off.
+several at once, while the CPU time of every process is read; then one sets timers, and lets them ring, which is what the
+scheduler is for. What the processes use when nobody speaks is taken off, and the rest is that of the turns that each handled.
 Then a crowd connects to the same nats-server. At last one more replica of each service starts, with empty caches, as a
 new pod would, while the rest of the stack is idle.
 """
@@ -30,6 +31,7 @@ from numpy.typing import NDArray
 
 from earshot_cli.capacity import crowd
 from earshot_cli.capacity.figures import ASR, BusFigures, Figures, ServiceFigures
+from earshot_cli.capacity.handled import BUS, SCHEDULER, SKILL, each_cost, handled
 from earshot_cli.errors import CliError
 from earshot_cli.services import synthesize
 from earshot_device.core.outcome import OutcomeKind
@@ -38,6 +40,7 @@ from earshot_device.settings import DeviceSettings
 from earshot_device.sound.sinks import NullSink
 from earshot_device.turns.result import TurnResult
 from earshot_local.child import Child
+from earshot_local.plan import SKILLS
 from earshot_local.ports import HOST, Ports
 from earshot_local.probe import http_ready
 from earshot_local.stack import Stack
@@ -57,13 +60,17 @@ COMMANDS = (
     "what's the weather in Paris tomorrow",
     "play some jazz",
 )
-# One that is scaled like every skill is.
+# A short one: it rings while the measurement waits for it.
+TIMER = "set a timer for two seconds"
+# The skill whose start stands for that of all of them.
 _SKILL = "clock"
 _RATE = 16_000
 _READY_S = 240.0
 _START_S = 300.0
 _SETTLE_S = 60.0
 _SETTLED_CORES = 0.3
+_RINGS_S = 30.0
+_LOOK_S = 0.05
 _MESSAGE = b"x" * 200
 
 Tell = Callable[[str], None]
@@ -77,6 +84,7 @@ class Effort:
         alone: Turns of the single device.
         devices: How many speak at once after it.
         rounds: Turns of each of those.
+        timers: How many are set, one after the other, and ring.
         idle_s: How long everybody is silent.
         connections: Devices of the crowd.
         deliveries: Messages to it.
@@ -85,6 +93,7 @@ class Effort:
     alone: int = 8
     devices: int = 4
     rounds: int = 4
+    timers: int = 4
     idle_s: float = 5.0
     connections: int = 1_000
     deliveries: int = 20_000
@@ -95,7 +104,7 @@ async def measure(effort: Effort, tell: Tell) -> Figures:
 
     Raises:
         StartError: The stack did not start.
-        CliError: No turn was answered (code `nothing_answered`).
+        CliError: No turn was answered (code `nothing_answered`), or a service handled none (code `nothing_handled`).
     """
     crowd.room_for(effort.connections)
     with tempfile.TemporaryDirectory(prefix="earshot-capacity-") as folder:
@@ -103,78 +112,110 @@ async def measure(effort: Effort, tell: Tell) -> Figures:
         async with Stack(home=Path(folder), env=ENVIRONMENT) as stack:
             await stack.ready(_READY_S)
             phrases = [await synthesize(stack.grpc_target("tts"), text, "en-US", _RATE) for text in COMMANDS]
-            groups = {name: _process(stack, name) for name in (*_SERVICES, "bus")}
+            timer = await synthesize(stack.grpc_target("tts"), TIMER, "en-US", _RATE)
+            groups = {name: _processes(stack, name) for name in (*_SERVICES, BUS)}
             tell("one device speaks")
             await _speak(stack, phrases, devices=1, rounds=1)
             alone = await _speak(stack, phrases, devices=1, rounds=effort.alone)
             tell("nobody speaks")
             idle = await _settled(groups, effort.idle_s)
             tell(f"{effort.devices} devices speak")
-            before, began = {name: _cpu_s(group) for name, group in groups.items()}, time.monotonic()
+            since = _Since(groups, idle)
             results = await _speak(stack, phrases, devices=effort.devices, rounds=effort.rounds)
-            took = time.monotonic() - began
-            used = {name: max(0.0, _cpu_s(group) - before[name] - idle[name] * took) for name, group in groups.items()}
+            used = since.used()
+            tell(f"{effort.timers} timers ring")
+            since = _Since(groups, idle)
+            rang = await _ring(stack, timer, effort.timers)
+            used[SCHEDULER] = since.used()[SCHEDULER]
             memory = {name: _memory_mib(group) for name, group in groups.items()}
             stored = await _stored_bytes(stack)
             tell(f"{effort.connections} devices connect")
-            bus = await _connections(stack, groups["bus"], effort)
+            bus = await _connections(stack, groups[BUS], effort)
             starts = {}
             for name in _SERVICES:
                 tell(f"one more {name} starts")
-                starts[name] = await _start_s(stack.processes[f"{name}-0"], Path(folder))
+                child = stack.processes[f"{_SKILL if name == SKILL else name}-0"]
+                starts[name] = await _start_s(child, Path(folder))
     heard = tuple(result.first_audio_s for result in alone if result.first_audio_s is not None)
     answered = [result for result in (*alone, *results) if result.kind is OutcomeKind.ANSWERED]
     if not heard or not answered:
         raise CliError("no turn was answered: nothing can be said of its cost", code="nothing_answered")
-    turns = len(results)
+    costs = each_cost(used, handled(results, rang))
     spoken_s = fmean(result.utterance_s for result in results)
     services = {
-        ("skill" if name == _SKILL else name): ServiceFigures(
-            cpu_s_per_turn=used[name] / turns,
-            idle_cores=idle[name],
-            memory_mib=memory[name],
-            start_s=starts[name],
+        name: ServiceFigures(
+            cpu_s_per_turn=costs[name], idle_cores=idle[name], memory_mib=memory[name], start_s=starts[name]
         )
         for name in _SERVICES
     }
     return Figures(
         measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
         machine=f"{os.cpu_count()} cores, {platform.machine()}, load {os.getloadavg()[0]:.1f}",
-        turns=turns + len(alone),
+        turns=len(results) + len(alone),
         utterance_s=spoken_s,
         answer_s=fmean(len(result.answer) / result.answer_rate for result in answered if result.answer_rate),
-        asr_cpu_s_per_audio_s=used[ASR] / turns / spoken_s,
+        asr_cpu_s_per_audio_s=costs[ASR] / spoken_s,
         first_audio_s=heard,
         services=services,
-        bus=BusFigures(cpu_s_per_turn=used["bus"] / turns, memory_mib=memory["bus"], stored_bytes=stored, **bus),
+        bus=BusFigures(cpu_s_per_turn=costs[BUS], memory_mib=memory[BUS], stored_bytes=stored, **bus),
     )
 
 
-_SERVICES = (ASR, "nlu", "dialogue", "scheduler", _SKILL, "tts")
+_SERVICES = (ASR, "nlu", "dialogue", SCHEDULER, SKILL, "tts")
+_Group = Sequence[psutil.Process]
+
+
+def _processes(stack: Stack, name: str) -> list[psutil.Process]:
+    """Return the process of a service; of "skill", those of all skills, over which the turns are spread."""
+    names = [skill.name for skill in SKILLS] if name == SKILL else [name]
+    return [_process(stack, "nats-server" if each == BUS else f"{each}-0") for each in names]
 
 
 def _process(stack: Stack, name: str) -> psutil.Process:
-    child = stack.processes["nats-server" if name == "bus" else f"{name}-0"]
+    child = stack.processes[name]
     if child.pid is None:
         raise CliError(f"{name} ended while it was measured", code="service_ended")
     return psutil.Process(child.pid)
+
+
+class _Since:
+    """What groups of processes use from now on, beyond what they use when nobody speaks."""
+
+    def __init__(self, groups: Mapping[str, _Group], idle: Mapping[str, float]) -> None:
+        self._groups = groups
+        self._idle = idle
+        self._before = {name: _cpu_s(group) for name, group in groups.items()}
+        self._began = time.monotonic()
+
+    def used(self) -> dict[str, float]:
+        """Return seconds of CPU."""
+        took = time.monotonic() - self._began
+        return {
+            name: max(0.0, _cpu_s(group) - self._before[name] - self._idle[name] * took)
+            for name, group in self._groups.items()
+        }
 
 
 def _tree(process: psutil.Process) -> list[psutil.Process]:
     return [process, *process.children(recursive=True)]
 
 
-def _cpu_s(process: psutil.Process) -> float:
-    """Return the CPU time of a process and of all that it started; that of those which have ended is in their parent's."""
+def _cpu_s(group: _Group) -> float:
+    """Return the CPU time of processes and of all that they started; that of those which have ended is in their parent's."""
     used = 0.0
-    for each in _tree(process):
+    for each in (each for process in group for each in _tree(process)):
         with contextlib.suppress(psutil.NoSuchProcess):
             times = each.cpu_times()
             used += times.user + times.system + times.children_user + times.children_system
     return used
 
 
-def _memory_mib(process: psutil.Process) -> float:
+def _memory_mib(group: _Group) -> float:
+    """Return what the largest of some processes takes: each has a pod of its own."""
+    return max(_memory_of_mib(process) for process in group)
+
+
+def _memory_of_mib(process: psutil.Process) -> float:
     used = 0.0
     for each in _tree(process):
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -182,7 +223,7 @@ def _memory_mib(process: psutil.Process) -> float:
     return used / 2**20
 
 
-async def _settled(groups: Mapping[str, psutil.Process], seconds: float) -> dict[str, float]:
+async def _settled(groups: Mapping[str, _Group], seconds: float) -> dict[str, float]:
     """Return the cores in use while nobody speaks, once what services learn at their start is learned."""
     give_up = time.monotonic() + _SETTLE_S
     while True:
@@ -191,11 +232,11 @@ async def _settled(groups: Mapping[str, psutil.Process], seconds: float) -> dict
             return idle
 
 
-async def _idle(groups: Mapping[str, psutil.Process], seconds: float) -> dict[str, float]:
+async def _idle(groups: Mapping[str, _Group], seconds: float) -> dict[str, float]:
     """Return the cores in use for some seconds."""
-    before = {name: _cpu_s(process) for name, process in groups.items()}
+    before = {name: _cpu_s(group) for name, group in groups.items()}
     await asyncio.sleep(seconds)
-    return {name: (_cpu_s(process) - before[name]) / seconds for name, process in groups.items()}
+    return {name: (_cpu_s(group) - before[name]) / seconds for name, group in groups.items()}
 
 
 async def _speak(stack: Stack, phrases: Sequence[NDArray[np.int16]], *, devices: int, rounds: int) -> list[TurnResult]:
@@ -204,14 +245,7 @@ async def _speak(stack: Stack, phrases: Sequence[NDArray[np.int16]], *, devices:
 
     async def one(index: int) -> None:
         address = DeviceAddress("capacity", f"device{devices}-{index}")
-        settings = DeviceSettings(
-            nats_url=stack.nats_url,
-            household_id=address.household,
-            device_id=address.device,
-            credentials=stack.device_credentials(*address),
-            locale="en-US",
-        )
-        async with Device(settings, sink=NullSink()) as device:
+        async with Device(_settings(stack, address), sink=NullSink()) as device:
             # Devices that start in the same millisecond are no household's habit.
             await asyncio.sleep(index * 0.37)
             for round_ in range(rounds):
@@ -222,7 +256,32 @@ async def _speak(stack: Stack, phrases: Sequence[NDArray[np.int16]], *, devices:
     return results
 
 
-async def _connections(stack: Stack, server: psutil.Process, effort: Effort) -> dict[str, Any]:
+async def _ring(stack: Stack, phrase: NDArray[np.int16], count: int) -> int:
+    """Let a device set one timer after the other, and each of them ring; return how many did."""
+    rang = 0
+    async with Device(_settings(stack, DeviceAddress("capacity", "timers")), sink=NullSink()) as device:
+        for _ in range(count):
+            await device.say(phrase, _RATE)
+            for _ in range(round(_RINGS_S / _LOOK_S)):
+                if device.ringing:
+                    await device.dismiss()
+                    rang += 1
+                    break
+                await asyncio.sleep(_LOOK_S)
+    return rang
+
+
+def _settings(stack: Stack, address: DeviceAddress) -> DeviceSettings:
+    return DeviceSettings(
+        nats_url=stack.nats_url,
+        household_id=address.household,
+        device_id=address.device,
+        credentials=stack.device_credentials(*address),
+        locale="en-US",
+    )
+
+
+async def _connections(stack: Stack, group: _Group, effort: Effort) -> dict[str, Any]:
     """Connect a crowd to the stack's server; return the fields of `BusFigures` that come of it."""
     host, port = stack.nats_url.removeprefix("nats://").split(":")
     devices = [
@@ -230,16 +289,17 @@ async def _connections(stack: Stack, server: psutil.Process, effort: Effort) -> 
         for address in crowd.addresses(effort.connections)
     ]
     members = crowd.Crowd(host, int(port))
-    memory, cpu, began = server.memory_full_info().uss, _cpu_s(server), time.monotonic()
+    server = group[0]
+    memory, cpu, began = server.memory_full_info().uss, _cpu_s(group), time.monotonic()
     await members.join(devices)
     took = time.monotonic() - began
-    joined_cpu = _cpu_s(server) - cpu
+    joined_cpu = _cpu_s(group) - cpu
     await asyncio.sleep(1.0)
     grown = server.memory_full_info().uss - memory
-    idle = (await _idle({"bus": server}, effort.idle_s))["bus"]
+    idle = (await _idle({BUS: group}, effort.idle_s))[BUS]
     # As a recogniser tells devices what it hears: of all that is said to devices, nothing else is said as often.
     client = await nats.connect(stack.nats_url, user_credentials=str(stack.creds(ASR)), inbox_prefix="_INBOX_asr")
-    cpu, began, sent = _cpu_s(server), time.monotonic(), 0
+    cpu, began, sent = _cpu_s(group), time.monotonic(), 0
     while sent < effort.deliveries:
         for address, _ in devices[: effort.deliveries - sent]:
             await client.publish(address.recognition(), _MESSAGE)
@@ -248,7 +308,7 @@ async def _connections(stack: Stack, server: psutil.Process, effort: Effort) -> 
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(10):
             await members.delivered(sent)
-    delivering_s, delivered_cpu = time.monotonic() - began, _cpu_s(server) - cpu
+    delivering_s, delivered_cpu = time.monotonic() - began, _cpu_s(group) - cpu
     await client.close()
     await members.close()
     delivered = max(1, members.tally.delivered)
