@@ -9,7 +9,7 @@ import pytest
 
 from earshot_topology import flows
 from earshot_topology.flows import FLOWS, Flow
-from support.manifests import BASES, NAME, PART_OF, Object, pod_templates, render
+from support.manifests import BASES, NAME, PART_OF, Object, of_kind, pod_templates, render, selects
 from support.network_policies import Party, allowed
 
 PORTS = sorted({flow.port for flow in FLOWS} | {22, 80, 6443, 9090})
@@ -91,6 +91,26 @@ def test_what_gets_through_is_what_is_declared(overlay: str) -> None:
     assert sorted(through - declared) == []
     assert sorted(declared - through) == []
     assert len(declared) > 40
+
+
+def test_prometheus_is_let_in_where_it_scrapes_and_nowhere_else() -> None:
+    """The PodMonitor selects exactly the pods that declare Prometheus as a caller, at a port that they have by that number."""
+    objects = render("overlays/prod")
+    (monitor,) = of_kind(objects, "PodMonitor")
+    scraped: dict[str, set[int]] = {}
+    for workload, template in pod_templates(objects):
+        if selects(monitor["spec"]["selector"], template["metadata"]["labels"]):
+            ports = {each["name"]: each["containerPort"] for each in template["spec"]["containers"][0]["ports"]}
+            wanted = {ports[each["port"]] for each in monitor["spec"]["podMetricsEndpoints"]}
+            scraped[workload["metadata"]["name"]] = wanted
+    parties = _parties(objects)
+    open_to_it = {
+        name: {port for port in PORTS if allowed(objects, OUTSIDE[flows.PROMETHEUS], party, port)} - {flows.BUS_PORT}
+        for name, party in parties.items()
+        if name not in OUTSIDE
+    }
+    assert scraped == {name: ports for name, ports in open_to_it.items() if ports}
+    assert {*BASES, flows.OPERATOR} == scraped.keys()
 
 
 def test_names_are_asked_for_by_both_protocols() -> None:

@@ -75,7 +75,6 @@ FLOWS: Final = (
     Flow(source=DEVICES, target=BUS, port=BUS_PORT, why="what devices say and are told", part="bus"),
     Flow(source=BUS, target=BUS, port=ROUTES_PORT, why="routes of a cluster", part="bus", local=False),
     Flow(source=BUS, target=DNS, port=53, why="names of its nodes", part="bus", local=False),
-    Flow(source=PROMETHEUS, target=BUS, port=MONITORING_PORT, why="health and metrics", part="bus"),
     Flow(source=KEDA, target=BUS, port=MONITORING_PORT, why="lag of consumers", part="bus", local=False),
     Flow(source=GATEWAY, target="dialogue", port=GRPC_PORT, why="typed turns", part="gateway-api", local=False),
     Flow(source=GATEWAY, target="skill-music", port=MEDIA_PORT, why="music, to devices", part="gateway-api"),
