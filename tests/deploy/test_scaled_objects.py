@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
+
+import pytest
 
 from earshot_asr.settings import AsrSettings
 from earshot_chassis.service import FAREWELL_S
 from earshot_cli.scaling.fleet import Conditions
 from earshot_cli.scaling.scaledobjects import scaled_object
 from earshot_local.plan import SERVICES
-from support.manifests import of_kind, pod_templates, render, services_of
+from support.manifests import COMPONENT, ROOT, named, of_kind, pod_templates, render, services_of
 
 PROD = "overlays/prod"
 
@@ -55,6 +58,25 @@ def test_the_development_overlay_is_one_of_everything() -> None:
     assert scaled.keys() == {each["metadata"]["name"] for each in services_of(objects)}
     assert set(scaled.values()) == {(1, 1)}
     assert all(each["spec"].get("replicas", 1) == 1 for each in of_kind(objects, "Deployment", "StatefulSet"))
+
+
+def test_the_document_says_what_pods_ask_for() -> None:
+    """The table's requests are the manifests', and its CPU of a turn what was measured when they were chosen."""
+    text = (ROOT / "docs" / "deploy.md").read_text()
+    said = {
+        row[0]: row for row in re.findall(r"^\| ([a-z-]+) \| \d+ \| (.+) \| [\d.]+ \| (.+) \|$", text, re.MULTILINE)
+    }
+    templates = [*pod_templates(render(PROD)), (named(render("overlays/dev"), "StatefulSet", "nats"), None)]
+    wanted = {}
+    for each, _ in templates:
+        if each["metadata"]["labels"][COMPONENT] in {"service", "skill", "bus"}:
+            requests = each["spec"]["template"]["spec"]["containers"][0]["resources"]["requests"]
+            wanted[each["metadata"]["name"]] = f"{requests['cpu']}, {requests['memory']}"
+    assert {name: row[2] for name, row in said.items()} == wanted
+    figures = json.loads((ROOT / "tests" / "scaling" / "figures.json").read_text())
+    measured = {name: each["cpu_s_per_turn"] for name, each in figures["services"].items()}
+    measured = measured | {"skill-clock": measured.pop("skill"), "nats": figures["bus"]["cpu_s_per_turn"]}
+    assert all(float(said[name][1]) == pytest.approx(1000 * cpu_s, rel=0.04) for name, cpu_s in measured.items())
 
 
 def test_a_pod_has_time_for_the_longest_turn_before_it_is_killed() -> None:
