@@ -216,6 +216,15 @@ async def test_the_doctor_finds_what_is_wrong(tmp_path):
     assert fine >= {"kubernetes", "definitions", "nats", "clocks", "credentials"}
 
 
+async def test_a_bus_that_the_api_server_is_kept_from_is_told(tmp_path):
+    """Where nobody answers on the monitoring port, the doctor says what may stand between."""
+    async with furnished(tmp_path) as running:
+        found = await earshot(running.kubeconfig(tmp_path), "doctor", "--json")
+    (said,) = [each for each in json.loads(found.stdout)["findings"] if each["check"] == "nats"]
+    assert said["result"] == "failed"
+    assert "a network policy keeps the API server from port 8222 (docs/deploy.md)" in said["message"]
+
+
 async def test_who_may_not_look_is_told(tmp_path, monkeypatch):
     """No kubeconfig, no such context, nobody there, no user, no right: one sentence each, with a code."""
     async with cluster(tmp_path, controllers=False) as running:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from earshot_cli.cluster import buses, workloads
-from earshot_cli.cluster.access import Cluster, ForbiddenError
+from earshot_cli.cluster.access import Cluster, ClusterUnreachableError, ForbiddenError
 from earshot_cli.cluster.findings import (
     CONTROL_LINE,
     KEDA,
@@ -85,7 +85,12 @@ def _keda(cluster: Cluster) -> Iterator[Finding]:
 
 
 def _nats(cluster: Cluster) -> Iterator[Finding]:
-    found = buses.servers(cluster)
+    try:
+        found = buses.servers(cluster)
+    except ClusterUnreachableError as error:
+        message = f"{error}: if the pod is ready, a network policy keeps the API server from port 8222 (docs/deploy.md)"
+        yield Finding(check="nats", result=Result.FAILED, message=message)
+        return
     if not found:
         message = "no nats-server runs in this namespace; earshot bus diff --url … looks at one elsewhere"
         yield Finding(check="nats", result=Result.WARNING, message=message)
