@@ -162,6 +162,9 @@ def test_the_definition_takes_the_names_that_the_operator_takes():
         {"secrets": [{"env": "EARSHOT_NATS_URL", "name": "a", "key": "b"}]},
         {"secrets": [{"env": "LD_PRELOAD", "name": "a", "key": "b"}]},
         {"deadline": "40s"},
+        {"secrets": [{"env": "A", "name": "bus-admin", "key": "user.creds"}]},
+        {"secrets": [{"env": "A", "name": "operator-signing", "key": "seed"}]},
+        {"secrets": [{"env": "A", "name": "gateway-tls", "key": "tls.key"}]},
         {"egress": [{"cidr": "1.2.3.4.5/8", "ports": [443]}]},
     ],
 )

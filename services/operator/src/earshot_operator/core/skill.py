@@ -22,6 +22,9 @@ _SECONDS = re.compile(r"([1-9]\d?)s")
 # Set by the operator itself; a secret must not be able to put another bus or another name in its place.
 _RESERVED = re.compile(r"EARSHOT_(NATS|GRPC|HTTP|INSTANCE|SKILL|DRAIN|SCHEDULER)_\w+|PATH|HOME|POD_IP|(LD|PYTHON)\w*")
 
+# Of the platform: credentials of the bus, the key that signs them, certificates.
+_PLATFORM_SECRETS = re.compile(r"bus-.*|operator-.*|.*-tls")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
@@ -142,6 +145,8 @@ def _check(skill: Skill) -> None:
     for secret in skill.secrets:
         if _RESERVED.fullmatch(secret.env):
             raise InvalidSkillError(f"the variable {secret.env} is the operator's own")
+        if _PLATFORM_SECRETS.fullmatch(secret.name):
+            raise InvalidSkillError(f"the Secret {secret.name} is the platform's own")
     for place in skill.egress:
         try:
             ipaddress.ip_network(place.cidr, strict=False)
