@@ -457,14 +457,17 @@ async def test_a_skill_whose_only_replica_was_killed_is_waited_for(place: Place,
     await replica.follow()
 
 
-async def test_a_replica_that_refuses_is_left_for_another_one(place: Place, replica: Replica) -> None:
-    """UNAVAILABLE is answered by one more attempt elsewhere, with the same idempotency key."""
+@pytest.mark.parametrize("status", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED])
+async def test_a_replica_that_refuses_is_left_for_another_one(
+    place: Place, replica: Replica, status: grpc.StatusCode
+) -> None:
+    """It is answered by one more attempt elsewhere, with the same idempotency key; one that stops may say CANCELLED."""
 
-    async def unavailable(_request: skill_pb2.HandleRequest, context: grpc.aio.ServicerContext) -> Responses:
-        await context.abort(grpc.StatusCode.UNAVAILABLE, "try again")
+    async def refuses(_request: skill_pb2.HandleRequest, context: grpc.aio.ServicerContext) -> Responses:
+        await context.abort(status, "")
         yield answer("never")
 
-    async with fake_skill(weather(), unavailable) as refusing, fake_skill(weather()) as alive:
+    async with fake_skill(weather(), refuses) as refusing, fake_skill(weather()) as alive:
         await replica.follow(refusing, alive)
         for _ in range(4):
             outcome = await place.says("x", hypothesis(FORECAST, city="Paris"))

@@ -30,7 +30,10 @@ _STATUS: tuple[tuple[type[EarshotError], grpc.StatusCode], ...] = (
     (EarshotError, grpc.StatusCode.INTERNAL),
 )
 
-_RETRYABLE = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.DEADLINE_EXCEEDED}
+# The server is gone or going. CANCELLED is what grpc's server makes of a call that comes in the moment in which it stops; a
+# caller that gives up its own call gets asyncio.CancelledError instead.
+CUT_OFF = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED})
+_RETRYABLE = CUT_OFF | {grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.DEADLINE_EXCEEDED}
 
 
 def status_of(error: EarshotError) -> grpc.StatusCode:

@@ -16,7 +16,7 @@ import grpc
 
 from earshot.schedule.v1 import schedule_pb2_grpc
 from earshot_chassis.rpc_client import connect
-from earshot_chassis.rpc_errors import from_rpc_error
+from earshot_chassis.rpc_errors import CUT_OFF, from_rpc_error
 from earshot_skillkit import scheduler_wire as wire
 from earshot_skillkit.errors import (
     EffectUnknownError,
@@ -37,7 +37,7 @@ _PAUSE_S = 0.1
 _OVERLOADED = "overloaded"
 _IN_PAST = "due_in_past"
 _WORTH_REPEATING = {
-    grpc.StatusCode.UNAVAILABLE,
+    *CUT_OFF,
     grpc.StatusCode.DEADLINE_EXCEEDED,
     grpc.StatusCode.RESOURCE_EXHAUSTED,
     grpc.StatusCode.ABORTED,

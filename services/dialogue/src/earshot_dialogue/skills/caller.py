@@ -12,7 +12,7 @@ import grpc
 
 from earshot.skill.v1 import skill_pb2, skill_pb2_grpc
 from earshot_chassis import telemetry
-from earshot_chassis.rpc_errors import from_rpc_error
+from earshot_chassis.rpc_errors import CUT_OFF, from_rpc_error
 from earshot_dialogue.core.catalogue import Effect
 from earshot_dialogue.core.outcome import EFFECT_UNKNOWN
 from earshot_dialogue.core.routing import Route
@@ -170,12 +170,12 @@ def _skill_error(error: grpc.aio.AioRpcError) -> SkillError:
     silent = told.startswith("rpc_")
     if silent or _CODE.fullmatch(told) is None:
         told = {
-            grpc.StatusCode.UNAVAILABLE: "skill_unavailable",
+            **dict.fromkeys(CUT_OFF, "skill_unavailable"),
             grpc.StatusCode.DEADLINE_EXCEEDED: "skill_timeout",
         }.get(status, "skill_failed")
     # One that has too much to do may have a replica that has not.
-    unavailable = status in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED}
+    unavailable = status in CUT_OFF | {grpc.StatusCode.RESOURCE_EXHAUSTED}
     # A replica that hangs is as gone as one that refuses: the next turns ask the others first.
-    gone = silent and status in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
+    gone = silent and status in CUT_OFF | {grpc.StatusCode.DEADLINE_EXCEEDED}
     # The status's own words may hold what the user said: they stay in the skill's log.
     return SkillError(f"the call ended with {status.name}", code=told, unavailable=unavailable, unreachable=gone)
