@@ -129,7 +129,7 @@ def lease(node, behind_s):
 @contextlib.asynccontextmanager
 async def furnished(folder, *, keda_version="2.20.1"):
     """Run a cluster in which asr is rolled out, nlu's update is stuck, and a skill was refused."""
-    definitions = [DEPLOY / "crds" / "skills.yaml", DEPLOY.parent / "tests" / "support" / "kube" / "crds" / "keda.yaml"]
+    definitions = [DEPLOY / "crds" / "skills.yaml", DEPLOY.parent / "tests" / "support" / "crds" / "scaledobjects.yaml"]
     # Nobody works on what is put there: its status is the test's.
     async with cluster(folder, definitions=definitions, controllers=False) as running:
         for name in ("keda", "kube-node-lease"):

@@ -249,7 +249,7 @@ async def operating(
     keys = load_keys(stack.home)
     (signing / "seed").write_bytes(keys.skill_signing.seed)
     (signing / "account").write_text(keys.skill_signing.account)
-    definitions = [DEPLOY / "crds" / "skills.yaml", Path(__file__).parent / "crds" / "keda.yaml"]
+    definitions = [DEPLOY / "crds" / "skills.yaml", Path(__file__).parents[1] / "crds" / "scaledobjects.yaml"]
     async with cluster(folder / "pods", images, definitions=definitions) as running:
         for name in ("serviceaccount", "role", "rolebinding"):
             content = yaml.safe_load((DEPLOY / "components" / "operator" / f"{name}.yaml").read_text())
