@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _ctypes
 import ctypes
 import shutil
 import tempfile
@@ -21,16 +22,20 @@ _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctype
 
 
 class _Espeak:
-    """The library has one synthesiser a process, so there is one of these."""
+    """A synthesiser that has said nothing yet: espeak varies pitch, loudness and breath by counters that outlive a sentence.
+
+    With them a sentence would sound as no other run of the same test has heard it: what was said before decides.
+    """
 
     def __init__(self) -> None:
         import espeakng_loader  # noqa: PLC0415 - loads a shared library
 
-        # A copy of the file is a library of its own: the speech service's engine, which tests start in the same
-        # process, keeps its voice and its callback.
+        # A copy of the file is a library of its own, with counters of its own; and the speech service's engine, which
+        # tests start in the same process, keeps its voice and its callback.
         with tempfile.TemporaryDirectory(prefix="earshot-espeak-") as folder:
             self._library: Any = ctypes.CDLL(shutil.copy(Path(espeakng_loader.get_library_path()), folder))
         self.rate: int = self._library.espeak_Initialize(_SYNCHRONOUS, 0, espeakng_loader.get_data_path().encode(), 0)
+        self._library.espeak_ng_SetRandSeed(1)
         self._chunks: list[npt.NDArray[np.int16]] = []
         # The library keeps only the address: this reference keeps the function alive.
         self._callback = _CALLBACK(self._collect)
@@ -42,7 +47,6 @@ class _Espeak:
         return 0
 
     def say(self, text: str, voice: bytes, words_per_minute: int) -> npt.NDArray[np.int16]:
-        self._chunks.clear()
         self._library.espeak_SetVoiceByName(voice)
         self._library.espeak_SetParameter(_RATE_PARAMETER, words_per_minute, 0)
         encoded = text.encode()
@@ -50,17 +54,17 @@ class _Espeak:
         self._library.espeak_Synchronize()
         return np.concatenate(self._chunks)
 
-
-@cache
-def _espeak() -> _Espeak:
-    return _Espeak()
+    def close(self) -> None:
+        """Give the library back, which ctypes by itself never does."""
+        self._library.espeak_Terminate()
+        _ctypes.dlclose(self._library._handle)
 
 
 @cache
 def synthesise(
     text: str, locale: str, *, words_per_minute: int = 150, voice: str | None = None
 ) -> npt.NDArray[np.int16]:
-    """Return speech at 16 kHz, mono, with espeak's own short silence at its end.
+    """Return speech at 16 kHz, mono, with espeak's own short silence at its end: a pure function.
 
     Args:
         text: What to say.
@@ -70,9 +74,12 @@ def synthesise(
     """
     import soxr  # noqa: PLC0415 - loads a shared library
 
-    espeak = _espeak()
+    espeak = _Espeak()
     name = voice.encode() if voice else _VOICES[locale]
-    spoken = espeak.say(text, name, words_per_minute)
+    try:
+        spoken = espeak.say(text, name, words_per_minute)
+    finally:
+        espeak.close()
     resampled: npt.NDArray[np.int16] = soxr.resample(spoken, espeak.rate, SAMPLE_RATE).astype(np.int16)
     return resampled
 
