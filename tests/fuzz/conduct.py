@@ -126,7 +126,8 @@ async def run(messages: int, seed: int, say: Callable[[str], None] = lambda _tex
         recordings = Path(folder) / "recordings.json"
         recordings.write_text(json.dumps({"constant": {"en-US": TEXT}}))
         environment = ENVIRONMENT | {"EARSHOT_ASR_RECORDINGS": str(recordings)}
-        async with Stack(home=Path(folder) / "stack", env=environment) as stack:
+        # By the end all is counted: nobody waits for the flood's spans, which take longer to export than a process may end.
+        async with Stack(home=Path(folder) / "stack", env=environment, grace_s=2.0) as stack:
             await stack.ready()
             await _trained(stack)
             return await _flooded(stack, messages, random.Random(seed), say)
