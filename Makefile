@@ -152,6 +152,11 @@ dockerfiles-check: $(ENVIRONMENT) ## Check the Dockerfiles and their requirement
 test-images: $(ENVIRONMENT) ## Build three images, run them read-only beside the stack, and answer a turn through them (root, buildah)
 	@PYTHONPATH=deploy $(PY) -m pytest -s tests/deploy_images/check_images.py $(ARGS)
 
+.PHONY: test-chart
+test-chart: $(ENVIRONMENT) ## Render the official NATS chart with our values, and check what comes of it (CHART=folder; helm or helm-python-sdk)
+	@test -n "$(CHART)" || { echo "earshot: say where the chart is: helm pull nats/nats --untar; make test-chart CHART=nats" >&2; exit 2; }
+	@EARSHOT_NATS_CHART="$(abspath $(CHART))" $(PY) -m pytest tests/deploy_slow/test_chart.py $(ARGS)
+
 ##@ Break
 
 .PHONY: chaos
