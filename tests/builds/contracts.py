@@ -111,12 +111,6 @@ def released_descriptors() -> descriptor_pb2.FileDescriptorSet:
     return descriptor_pb2.FileDescriptorSet.FromString(RELEASED.read_bytes())
 
 
-def new_packages() -> set[str]:
-    """Return the packages whose service is not in the last release: no release has ever spoken them."""
-    before = {file.package for file in released_descriptors().file if file.service}
-    return {file.package for file in _todays().values() if file.service} - before
-
-
 def previous_descriptors() -> descriptor_pb2.FileDescriptorSet:
     """Return the last release's contracts, with placeholders for what today's code needs besides."""
     released = {file.name: file for file in released_descriptors().file}
@@ -125,10 +119,9 @@ def previous_descriptors() -> descriptor_pb2.FileDescriptorSet:
         for file in released.values()
         for name, message in _messages("", file.message_type)
     }
-    spoken_by_nobody = new_packages()
     files = [file for name, file in released.items() if not name.startswith("earshot/")]
     for file in _todays().values():
-        if file.name in released and file.package not in spoken_by_nobody:
+        if file.name in released:
             for name, message in _messages("", file.message_type):
                 numbers = known.get(f"{file.package}.{name}")
                 for field in message.field if numbers is not None else ():

@@ -7,10 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from builds.contracts import TESTS, Contracts, new_packages, next_contracts, previous_contracts
-
-# Services whose own package may be newer than the last release: then there is no earlier build of them.
-_OWN_PACKAGE: Final = {"scheduler": "earshot.schedule.v1"}
+from builds.contracts import Contracts, next_contracts, previous_contracts
 
 # Where additions have to be found on the bus, and by whom. All of these but `Outcome` and `Session` have passed through a
 # dialogue that knows nothing of them; a schedule's are a skill's that the scheduler knows nothing of.
@@ -54,10 +51,7 @@ class Builds:
         self.given: dict[str, str] = {}
 
     def environment(self, process: str, build: str) -> Mapping[str, str]:
-        """Return what makes a process a build, and remember that it is one; where there never was one, today's."""
-        if build == "previous" and not has_previous(process):
-            self.given.pop(process, None)
-            return {"PYTHONPATH": str(TESTS)}
+        """Return what makes a process a build, and remember that it is one."""
         self.given[process] = build
         return self._made[build].environment(self._record)
 
@@ -82,8 +76,3 @@ class Builds:
             for file in files
             for line in file.read_text().splitlines()
         ]
-
-
-def has_previous(process: str) -> bool:
-    """Tell whether the last release had the service of a process."""
-    return _OWN_PACKAGE.get(process.rpartition("-")[0]) not in new_packages()
