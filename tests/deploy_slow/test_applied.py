@@ -1,7 +1,8 @@
-"""docs/deploy.md's commands, from an empty cluster to a spoken answer: real kubectl, real services, told by manifests alone.
+"""docs/deploy.md's commands, from an empty cluster to a spoken answer, through an update, a rollback and a drained node.
 
-The API server is the tests' own, with its Deployments and its kubelet, which starts each image's real command with the pod's
-environment and nothing else. What it has not, the test does: it runs the StatefulSet's server and the Job's command.
+kubectl is the real one, and so are the services, told by manifests alone. The API server is the tests' own, with its
+Deployments, its nodes and its kubelet, which starts each image's real command with the pod's environment and nothing else. What
+it has not, the test does: it runs the StatefulSet's server and the Job's command.
 """
 
 from __future__ import annotations
@@ -11,29 +12,34 @@ import base64
 import contextlib
 import functools
 import json
-import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx
 import pytest
 import pytest_asyncio
 
+from deploy_slow.document import SCRIPTS, Desk, commands, edit
 from earshot_local.nats_server import program
 from earshot_local.plan import SERVICES
 from support.kube.cluster import NAMESPACE, Cluster, cluster
+from support.kube.nodes import ready
 from support.kube.processes import Process, Start, Started
 from support.kube.proxy import Proxy
-from support.manifests import DEPLOY
 from support.nats import free_port
 
-SCRIPTS = Path(sys.executable).parent
-CACHE = "/var/cache/earshot"
-READY_S = 420.0
+CACHE: Final = "/var/cache/earshot"
+SCALED_OBJECTS: Final = Path(__file__).parents[1] / "support" / "crds" / "scaledobjects.yaml"
+APPLIED: Final = "kubectl apply -k deploy/overlays/dev"
+NEWER: Final = "registry.example.com/earshot/asr:0.2.0"
+# What a spoken turn for the clock goes through.
+TURN: Final = ("asr", "nlu", "dialogue", "tts", "skill-clock")
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(900)]
 
 
 @dataclass(slots=True)
@@ -44,19 +50,44 @@ class Applied:
         cluster: The API server.
         folder: The test's own.
         proxy: Where Services are.
+        desk: Where commands are run.
         bus: Where the bus is.
     """
 
     cluster: Cluster
     folder: Path
     proxy: Proxy
+    desk: Desk
     bus: str = ""
 
     def found(self, kind: str, name: str, api_version: str = "v1") -> Any:
         """Return an object of the namespace, as it is stored."""
         return self.cluster.server.find(api_version, kind, name, NAMESPACE)
 
-    def start(self, service: str, module: str, environment: Mapping[str, str]) -> Process:
+    def pods(self, name: str) -> list[Any]:
+        """Return a Deployment's pods that are ready and stay."""
+        labels = self.found("Deployment", name, "apps/v1")["spec"]["selector"]["matchLabels"]
+        return [
+            pod
+            for pod in self.cluster.server.listed("v1", "Pod", NAMESPACE)
+            if labels.items() <= pod["metadata"]["labels"].items()
+            and ready(pod)
+            and "deletionTimestamp" not in pod["metadata"]
+        ]
+
+    def on(self, node: str) -> set[str]:
+        """Return whose pods there are on a node."""
+        return {
+            pod["metadata"]["labels"]["app.kubernetes.io/name"]
+            for pod in self.cluster.server.listed("v1", "Pod", NAMESPACE)
+            if pod["spec"].get("nodeName") == node
+        }
+
+    def image(self, service: str, module: str) -> Start:
+        """Return what a service's image starts."""
+        return functools.partial(self._start, service, module)
+
+    def _start(self, service: str, module: str, environment: Mapping[str, str]) -> Process:
         """Start what an image runs, with its caches in a folder of this machine and the bus where it is."""
         told = self.proxy.told(environment)
         for name, value in told.items():
@@ -66,50 +97,84 @@ class Applied:
         (self.folder / "cache" / service).mkdir(parents=True, exist_ok=True)
         return Started((sys.executable, "-P", "-m", module), told)
 
+    async def type(self, command: str, intent: str) -> None:
+        """Type a turn by the document's command, or another; it is answered."""
+        typed = json.loads(await self.desk.run(f"{command} --json"))
+        assert (typed["kind"], typed["intent"]) == ("answered", intent)
 
-async def _run(*command: str, stdin: bytes = b"", **environment: str) -> str:
-    """Run a command as the document has it; return what it printed."""
-    process = await asyncio.create_subprocess_exec(
-        str(SCRIPTS / command[0]),
-        *command[1:],
-        env={**os.environ, **environment},
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, errors = await process.communicate(stdin)
-    assert process.returncode == 0, (command, errors.decode()[-2000:])
-    return out.decode()
+    async def say(self) -> None:
+        """Speak a turn by the document's command; it is answered, and heard."""
+        (command,) = [line for line in commands("On one node, for development") if line.startswith("earshot device")]
+        spoken = json.loads(await self.desk.run(f"{command} --json"))
+        assert (spoken["kind"], spoken["intent"]) == ("answered", "clock.get_time")
+        assert spoken["answer"].startswith("In Tokyo it is ")
+        assert spoken["first_audio_s"] is not None
+
+    async def answers_during(self, *lines: str) -> None:
+        """Run commands one after the other, and speak one turn after the other for as long as they take."""
+
+        async def run() -> None:
+            for line in lines:
+                await self.desk.run(line)
+
+        running, spoken = asyncio.create_task(run()), 0
+        while not running.done():
+            await self.say()
+            spoken += 1
+        await running
+        assert spoken, "nobody spoke meanwhile"
 
 
-@pytest_asyncio.fixture
-async def applied(tmp_path: Path) -> AsyncIterator[Applied]:
-    """Go from an empty cluster to one on which everything was applied."""
-    images: dict[str, Start] = {}
-    async with cluster(tmp_path / "pods", images) as double:
-        assert double.kubelet is not None
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def applied(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Applied]:
+    """Go from an empty cluster to one that answers, by the document's commands."""
+    folder = tmp_path_factory.mktemp("cluster")
+    async with cluster(folder / "pods", {}, definitions=[SCALED_OBJECTS]) as double:
         double.server.nobody = "admin"
-        made = Applied(double, tmp_path, Proxy(double.server, NAMESPACE))
-        kube = {"KUBECONFIG": str(double.kubeconfig(tmp_path)), "EARSHOT_HOME": str(tmp_path / "home")}
-        kubectl = functools.partial(_run, "kubectl", **kube)
-        await kubectl("apply", "--validate=false", "-f", str(DEPLOY / "overlays" / "dev" / "namespace.yaml"))
-        secrets = await _run("earshot", "bus", "secrets", **kube)
-        await kubectl("apply", "--validate=false", "-n", NAMESPACE, "-f", "-", stdin=secrets.encode())
-        signing = "--from-literal=signing-secret=0123456789abcdef0123456789abcdef"
-        # By way of its YAML: kubectl creates in protobuf, which this API server does not read.
-        music = await kubectl("create", "secret", "generic", "skill-music", signing, "--dry-run=client", "-o", "yaml")
-        await kubectl("apply", "--validate=false", "-n", NAMESPACE, "-f", "-", stdin=music.encode())
-        await kubectl("apply", "--validate=false", "-k", str(DEPLOY / "overlays" / "dev"))
+        double.server.create(node("one"))
+        desk = Desk.at(folder, double.kubeconfig(folder))
+        made = Applied(double, folder, Proxy(double.server, NAMESPACE), desk)
+        lines = commands("On one node, for development")
+        then = lines.index(APPLIED) + 1
+        for line in lines[:then]:
+            await desk.run(line)
         made.proxy.start()
-        async with _bus(made):
+        async with _bus(made), _attached(made):
             await asyncio.to_thread(_job, made)
+            assert double.kubelet is not None
             for service in SERVICES:
                 name = f"skill-{service.name}" if service.skill else service.name
-                double.kubelet.images[f"earshot/{name}:0.1.0"] = functools.partial(made.start, name, service.module)
+                double.kubelet.images[f"earshot/{name}:0.1.0"] = made.image(name, service.module)
+            for line in lines[then:]:
+                if line.startswith("kubectl "):
+                    await desk.run(line)
             try:
                 yield made
             finally:
                 made.proxy.stop()
+
+
+def node(name: str) -> dict[str, Any]:
+    """Return a node that takes pods."""
+    return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}, "spec": {}}
+
+
+@contextlib.asynccontextmanager
+async def _attached(made: Applied) -> AsyncIterator[None]:
+    """Be `earshot attach`, with Services where they are on this machine."""
+    grpc = [f"{name}={made.proxy.address(name, 50_051)}" for name in ("dialogue", "tts")]
+    attached = await asyncio.create_subprocess_exec(
+        *(str(SCRIPTS / "earshot"), "attach", "--nats", made.bus, "--grpc", grpc[0], "--grpc", grpc[1], "--json"),
+        env=made.desk.environment,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        assert attached.stdout is not None
+        await asyncio.wait_for(attached.stdout.readuntil(b"\n}\n"), 60)
+        yield
+    finally:
+        attached.terminate()
+        await attached.wait()
 
 
 @contextlib.asynccontextmanager
@@ -154,46 +219,50 @@ def _job(made: Applied) -> None:
     command = [part.replace("$(REPLICAS)", copies) for part in container["command"]]
     told = {"EARSHOT_NATS_URL": made.bus, "EARSHOT_NATS_CREDENTIALS": str(credentials)}
     subprocess.run([sys.executable, *command[1:]], env=told, check=True, capture_output=True)
+    complete = {"type": "Complete", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+    made.cluster.server.set_status(made.found("Job", "bus-apply", "batch/v1") | {"status": {"conditions": [complete]}})
 
 
-async def _available(made: Applied) -> None:
-    """Wait for what `kubectl wait --for=condition=Available deployment --all` waits for."""
-    wanted = {f"skill-{service.name}" if service.skill else service.name for service in SERVICES}
-    late = set(wanted)
-    try:
-        async with asyncio.timeout(READY_S):
-            while late:
-                await asyncio.sleep(0.5)
-                late = {
-                    name
-                    for name in wanted
-                    if not made.found("Deployment", name, "apps/v1").get("status", {}).get("availableReplicas")
-                }
-    except TimeoutError:
-        raise AssertionError(f"never available: {sorted(late)}") from None
-
-
-@pytest.mark.timeout(900)
 async def test_from_an_empty_cluster_to_a_spoken_answer(applied: Applied) -> None:
-    """What the manifests say is all that services need to become ready, and to answer what a device says."""
-    await _available(applied)
-    home = {"EARSHOT_HOME": str(applied.folder / "home")}
-    grpc = [f"{name}={applied.proxy.address(name, 50_051)}" for name in ("dialogue", "tts")]
-    attached = await asyncio.create_subprocess_exec(
-        *(str(SCRIPTS / "earshot"), "attach", "--nats", applied.bus, "--grpc", grpc[0], "--grpc", grpc[1], "--json"),
-        env={**os.environ, **home},
-        stdout=asyncio.subprocess.PIPE,
-    )
-    try:
-        assert attached.stdout is not None
-        await asyncio.wait_for(attached.stdout.readuntil(b"\n}\n"), 60)
-        assert await _run("earshot", "bus", "diff", **home) == "the bus holds what is declared\n"
-        typed = json.loads(await _run("earshot", "ask", "set a timer for ten minutes", "--json", **home))
-        assert typed["intent"] == "timers.set_timer"
-        spoken = json.loads(await _run("earshot", "device", "say", "what time is it in Tokyo", "--json", **home))
-        assert (spoken["kind"], spoken["intent"]) == ("answered", "clock.get_time")
-        assert spoken["answer"].startswith("In Tokyo it is ")
-        assert spoken["first_audio_s"] is not None
-    finally:
-        attached.terminate()
-        await attached.wait()
+    """What the manifests say is all that services need to become ready, and to answer what is typed and what a device says."""
+    assert await applied.desk.run("earshot bus diff") == "the bus holds what is declared\n"
+    (typed,) = [line for line in commands("On one node, for development") if line.startswith("earshot ask")]
+    await applied.type(typed, "clock.get_time")
+    await applied.type("earshot ask 'set a timer for ten minutes'", "timers.set_timer")
+    await applied.say()
+
+
+async def test_an_update_and_a_rollback_are_not_heard(applied: Applied) -> None:
+    """Another version of one service rolls out and back by the document's commands, and every turn meanwhile is answered."""
+    assert applied.cluster.kubelet is not None
+    before = {pod["spec"]["containers"][0]["image"] for pod in applied.pods("asr")}
+    applied.cluster.kubelet.images[NEWER] = applied.image("asr", "earshot_asr")
+    kustomization = applied.desk.checkout / "deploy" / "base" / "asr" / "kustomization.yaml"
+    kustomization.write_text(f"{kustomization.read_text()}{edit()}\n")
+    update = commands("Update one service")
+    await applied.answers_during(*update)
+    assert [pod["spec"]["containers"][0]["image"] for pod in applied.pods("asr")] == [NEWER]
+    await applied.say()
+    await applied.answers_during(*commands("Roll back"), update[-1])
+    assert [{pod["spec"]["containers"][0]["image"]} for pod in applied.pods("asr")] == [before]
+    await applied.say()
+
+
+async def test_a_drained_node_is_not_heard(applied: Applied) -> None:
+    """A node's pods are evicted and start elsewhere, one of a service at a time, and every turn meanwhile is answered."""
+    applied.cluster.server.create(node("two"))
+    # The development overlay has one of everything; an autoscaler would have two.
+    for name in TURN:
+        await applied.desk.run(f'kubectl -n earshot patch deployment {name} -p \'{{"spec":{{"replicas":2}}}}\'')
+    for name in TURN:
+        await applied.desk.run(f"kubectl -n earshot rollout status deployment/{name}")
+    assert applied.on("two") == set(TURN)
+    drain, back = (line.replace("NODE", "two") for line in commands("Drain a node"))
+    await applied.answers_during(drain)
+    assert applied.on("two") == set()
+    await applied.say()
+    for name in TURN:
+        await applied.desk.run(f"kubectl -n earshot rollout status deployment/{name}")
+    assert [len(applied.pods(name)) for name in TURN] == [2] * len(TURN)
+    await applied.desk.run(back)
+    assert not applied.cluster.server.find("v1", "Node", "two")["spec"].get("unschedulable")

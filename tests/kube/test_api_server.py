@@ -209,3 +209,36 @@ async def test_rights_are_those_of_roles(client, call, double):
     assert (await refused(call, api.list_namespaced_config_map, "earshot"))[0] == 403
     nobody = CoreV1Api(client("nobody"))
     assert (await refused(call, nobody.list_namespaced_config_map, "earshot"))[0] == 401
+
+
+def pod(name, labels):
+    """Return a pod."""
+    metadata = {"name": name, "namespace": "earshot", "labels": labels}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": [{"name": "c"}]}}
+
+
+async def test_an_eviction_waits_for_a_budget(double, client, call):
+    """Of two ready pods one may be evicted; the other one only when there is another instead, or when it is not ready."""
+    labels, server = {"app": "x"}, double.server
+    server.create(deployment() | {"spec": deployment()["spec"] | {"replicas": 2}}, "earshot")
+    budget = {"maxUnavailable": 1, "selector": {"matchLabels": labels}}
+    server.create(
+        {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "x"}, "spec": budget}, "earshot"
+    )
+    for name in ("one", "two"):
+        made = server.create(pod(name, labels))
+        server.set_status(made | {"status": {"conditions": [{"type": "Ready", "status": "True"}]}})
+    api = CoreV1Api(client())
+
+    def evict(name):
+        return call(api.create_namespaced_pod_eviction, name, "earshot", {"metadata": {"name": name}})
+
+    await evict("one")
+    assert server.find("v1", "Pod", "one", "earshot") is None
+    status, body = await refused(evict, "two")
+    assert status == 429
+    assert "disruption budget x" in body
+    kept = server.find("v1", "Pod", "two", "earshot")
+    server.set_status(kept | {"status": {"conditions": [{"type": "Ready", "status": "False"}]}})
+    await evict("two")
+    assert server.find("v1", "Pod", "two", "earshot") is None

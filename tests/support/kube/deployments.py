@@ -13,11 +13,14 @@ import json
 import math
 from typing import Any
 
+from support.kube.nodes import ready
 from support.kube.server import ApiServer, now
 from support.kube.store import Object
 
 _APPS = "apps/v1"
 _TICK_S = 0.1
+# What `kubectl rollout undo` goes by: the newest has the highest.
+_REVISION = "deployment.kubernetes.io/revision"
 
 
 class Deployments:
@@ -48,14 +51,18 @@ class Deployments:
         digest = hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()[:10]
         sets = _owned(self._server.listed(_APPS, "ReplicaSet", _namespace(deployment)), deployment)
         current = next((each for each in sets if each["metadata"]["labels"]["pod-template-hash"] == digest), None)
+        newest = max((_revision(each) for each in sets if each is not current), default=0)
         if current is None:
-            self._make_set(deployment, digest)
+            self._make_set(deployment, digest, newest + 1)
             return
+        if _revision(current) < newest:
+            current["metadata"]["annotations"][_REVISION] = str(newest + 1)
+            self._put(current)
         others = [each for each in sets if each is not current]
         self._roll(deployment, current, others)
         self._report(deployment, current, others, time)
 
-    def _make_set(self, deployment: Object, digest: str) -> None:
+    def _make_set(self, deployment: Object, digest: str, revision: int) -> None:
         template = copy.deepcopy(deployment["spec"]["template"])
         labels = template["metadata"].setdefault("labels", {})
         labels["pod-template-hash"] = digest
@@ -67,6 +74,7 @@ class Deployments:
                     "name": f"{deployment['metadata']['name']}-{digest}",
                     "namespace": _namespace(deployment),
                     "labels": dict(labels),
+                    "annotations": {_REVISION: str(revision)},
                     "ownerReferences": [_reference(deployment)],
                 },
                 "spec": {"replicas": 0, "selector": {"matchLabels": dict(labels)}, "template": template},
@@ -93,6 +101,9 @@ class Deployments:
         if replica_set["spec"]["replicas"] == replicas:
             return
         replica_set["spec"]["replicas"] = replicas
+        self._put(replica_set)
+
+    def _put(self, replica_set: Object) -> None:
         key = next(
             key
             for key, content in self._server.store.of(self._server.kinds.named(_APPS, "ReplicaSet"))
@@ -178,12 +189,6 @@ class Deployments:
         self._server.set_status(deployment)
 
 
-def ready(pod: Object) -> bool:
-    """Tell whether a pod is ready."""
-    conditions = pod.get("status", {}).get("conditions", [])
-    return any((each["type"], each["status"]) == ("Ready", "True") for each in conditions)
-
-
 def _condition(present: list[Object], type_: str, told: tuple[str, str, str]) -> Object:
     status, reason, message = told
     made = {"type": type_, "status": status, "reason": reason, "message": message}
@@ -207,6 +212,10 @@ def _reference(owner: Object) -> Object:
         "controller": True,
         "blockOwnerDeletion": True,
     }
+
+
+def _revision(replica_set: Object) -> int:
+    return int(replica_set["metadata"]["annotations"][_REVISION])
 
 
 def _namespace(content: Object) -> str:

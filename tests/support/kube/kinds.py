@@ -154,6 +154,9 @@ class Kinds:
             listed.append(one)
             if kind.status:
                 listed.append(one | {"name": f"{kind.plural}/status", "verbs": ["get", "patch", "update"]})
+            if kind.name == "Pod":
+                eviction = {"group": "policy", "version": "v1", "kind": "Eviction"}
+                listed.append(one | eviction | {"name": "pods/eviction", "verbs": ["create"], "shortNames": []})
         return {
             "kind": "APIResourceList",
             "apiVersion": "v1",

@@ -21,6 +21,7 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from support.kube.nodes import placed
 from support.kube.processes import Process, Start
 from support.kube.server import ApiServer, now
 from support.kube.store import Object
@@ -59,7 +60,7 @@ class Kubelet:
                 changed = self._server.store.changed
                 pods = {pod["metadata"]["uid"]: pod for pod in self._server.listed("v1", "Pod")}
                 for uid, pod in pods.items():
-                    if uid not in self._pods:
+                    if uid not in self._pods and placed(self._server, pod):
                         self._pods[uid] = asyncio.create_task(_Pod(self, self._server, self._folder, pod).live())
                 for uid in self._pods.keys() - pods.keys():
                     self._pods.pop(uid).cancel()

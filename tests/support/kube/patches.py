@@ -28,6 +28,8 @@ _LIST_KEYS = {
     "topologySpreadConstraints": ("topologyKey",),
 }
 _SETS = {"finalizers"}
+_ORDER = "$setElementOrder/"
+_RETAIN = "$retainKeys"
 
 
 class PatchError(Exception):
@@ -61,7 +63,7 @@ def merge_patch(current: Any, patch: Any) -> Any:
 
 
 def strategic_patch(current: Any, patch: Any, field: str = "") -> Any:
-    """Merge patch, with keyed lists merged by their keys and $patch: delete for one item."""
+    """Merge patch, with keyed lists merged by their keys and put in order, $patch: delete for one item, and $retainKeys."""
     if isinstance(patch, list) and isinstance(current, list):
         if field in _SETS:
             return current + [each for each in patch if each not in current]
@@ -76,11 +78,21 @@ def strategic_patch(current: Any, patch: Any, field: str = "") -> Any:
     if not isinstance(patch, dict):
         return copy.deepcopy(patch)
     changed = dict(current) if isinstance(current, dict) else {}
+    changed = {name: value for name, value in changed.items() if name in patch.get(_RETAIN, changed)}
     for name, value in patch.items():
         if value is None:
             changed.pop(name, None)
-        else:
+        elif not name.startswith((_ORDER, _RETAIN)):
             changed[name] = strategic_patch(changed.get(name), value, name)
+    return _in_order(changed, patch)
+
+
+def _in_order(changed: Object, patch: Object) -> Object:
+    """Put lists in the order that a patch asks for."""
+    for name, order in patch.items():
+        if name.startswith(_ORDER) and (key := _key(listed := name.removeprefix(_ORDER), order)) is not None:
+            places = {item[key]: place for place, item in enumerate(order)}
+            changed[listed] = sorted(changed[listed], key=lambda item: places.get(item.get(key), len(places)))
     return changed
 
 

@@ -13,6 +13,7 @@ import re
 import threading
 from collections.abc import Mapping
 
+from support.kube.nodes import ready
 from support.kube.server import ApiServer
 from support.kube.store import Object
 from support.nats import free_port
@@ -93,13 +94,14 @@ class Proxy:
         Raises:
             IndexError: There is none.
         """
-        ready = [
+        there = [
             pod["status"]["podIP"]
             for pod in self._server.listed("v1", "Pod", self._namespace)
             if selector.items() <= pod["metadata"]["labels"].items()
-            and any(each["type"] == "Ready" and each["status"] == "True" for each in pod["status"]["conditions"])
+            and ready(pod)
+            and "deletionTimestamp" not in pod["metadata"]
         ]
-        return str(ready[next(self._turn) % len(ready)] if ready else ready[0])
+        return str(there[next(self._turn) % len(there)] if there else there[0])
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -18,6 +18,7 @@ from aiohttp import ClientError, ClientSession, web
 from support.kube.access import Access, Asked
 from support.kube.admission import RefusedError, admit
 from support.kube.kinds import Kind, Kinds, defined
+from support.kube.nodes import held
 from support.kube.patches import PatchError, applied, json_patch, merge_patch, strategic_patch
 from support.kube.selecting import fields_match, labels_match
 from support.kube.store import Change, Key, Object, Store
@@ -187,8 +188,9 @@ class ApiServer:
         parts = [part for part in request.path.split("/") if part]
         if (document := self._document(parts)) is not None:
             return web.json_response(document)
-        if parts[4:5] == ["pods"] and parts[6:7] == ["proxy"]:
-            return await self._proxy(user, parts[3], parts[5], request)
+        if parts[4:5] == ["pods"] and parts[6:7] in (["proxy"], ["eviction"]):
+            of_pod = self._evict if parts[6] == "eviction" else self._proxy
+            return await of_pod(user, parts[3], parts[5], request)
         target = self._target(parts)
         asked = self._asked(request, user, target)
         self._require(asked)
@@ -214,6 +216,21 @@ class ApiServer:
                 return web.Response(body=await answer.read(), status=answer.status, content_type=answer.content_type)
         except ClientError as error:
             raise FailedError(503, "ServiceUnavailable", f"error trying to reach service: {error}") from error
+
+    async def _evict(self, user: str, namespace: str, name: str, _: web.Request) -> web.Response:
+        """Delete a pod, unless a budget has none to spare. What is sent says no more than the URL, and may be protobuf."""
+        self._require(
+            Asked(user=user, verb="create", group="", resource="pods/eviction", namespace=namespace, name=name)
+        )
+        target = Target(kind=self.kinds.named("v1", "Pod"), namespace=namespace, name=name, sub="")
+        pod = self._present(target)
+        if budget := held(self, pod):
+            message = f"Cannot evict pod as it would violate the pod's disruption budget {budget}."
+            raise FailedError(429, "TooManyRequests", message)
+        self._end(target.key, pod, {})
+        return web.json_response(
+            {"kind": "Status", "apiVersion": "v1", "status": "Success", "metadata": {}}, status=201
+        )
 
     def _require(self, asked: Asked) -> None:
         if not self.access.allowed(asked):
