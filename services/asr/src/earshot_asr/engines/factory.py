@@ -7,9 +7,6 @@ from typing import TYPE_CHECKING
 from earshot_asr.engines.base import Engine, Locale
 from earshot_asr.engines.settings import EngineSettings
 
-# Hundreds of megabytes from a cold disk.
-_LOADING_S = 60.0
-
 if TYPE_CHECKING:
     from earshot_asr.engines.pocketsphinx.bundles import Pronouncer
 
@@ -91,9 +88,7 @@ def _sherpa(settings: EngineSettings) -> Engine:
         no_speech_s=settings.no_speech_timeout_s,
         longest_s=settings.maximum_length_s,
     )
-    program = Program(
-        module="earshot_asr.engines.sherpa.worker", arguments=(order.to_argument(),), start_timeout_s=_LOADING_S
-    )
+    program = Program(module="earshot_asr.engines.sherpa.worker", arguments=(order.to_argument(),))
     return SherpaEngine(
         model=model,
         pool=Pool(program, workers=settings.workers, streams_per_worker=settings.streams_per_worker),

@@ -31,12 +31,13 @@ class Program:
     Attributes:
         module: Run as `python -m`.
         arguments: Of the module.
-        start_timeout_s: How long it may take until it serves; loading a large model takes most of it.
+        start_timeout_s: How long it may take until it serves: hundreds of megabytes from a cold disk, or a machine that has
+            other things to do. One that ends is not waited for.
     """
 
     module: str
     arguments: tuple[str, ...] = ()
-    start_timeout_s: float = 15.0
+    start_timeout_s: float = 60.0
 
 
 class Order(Protocol):
