@@ -149,7 +149,7 @@ dockerfiles-check: $(ENVIRONMENT) ## Check the Dockerfiles and their requirement
 	@PYTHONPATH=deploy $(PY) -m images.dockerfiles --check
 
 .PHONY: test-images
-test-images: $(ENVIRONMENT) ## Build three images, run them read-only beside the stack, and answer a turn through them (root, buildah)
+test-images: $(ENVIRONMENT) ## Build three images (ALL=1: the stack's), run them read-only, and answer a turn through them (root, buildah)
 	@PYTHONPATH=deploy $(PY) -m pytest -s tests/deploy_images/check_images.py $(ARGS)
 
 .PHONY: test-chart

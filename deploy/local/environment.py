@@ -133,6 +133,8 @@ def uv_environment(python: Path) -> dict[str, str]:
     wheel for this machine.
     """
     env = dict(os.environ, VIRTUAL_ENV=str(VENV), UV_NO_PROGRESS="1")
+    # A busy machine may take longer than uv's minute to compile a module.
+    env.setdefault("UV_COMPILE_BYTECODE_TIMEOUT", "0")
     answer = subprocess.run(  # noqa: S603 - our own path
         [python, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
     )

@@ -27,9 +27,10 @@ from images.contain import Specification
 from images.workspace import ROOT, closure, distributions, image_of
 from support.stack import converse, device, speech
 
-# Image by the name that the local stack has for it.
-RUN = {"dialogue": "dialogue", "clock": "skill-clock", "asr": "asr"}
-STORAGE = ROOT / "build" / "images"
+# Image by the name that the local stack has for it. With ALL=1 the whole stack runs from images, which takes half an hour.
+STACK = {service.name: f"skill-{service.name}" if service.skill else service.name for service in SERVICES}
+RUN = {name: STACK[name] for name in (STACK if os.environ.get("ALL") else ("dialogue", "clock", "asr"))}
+STORAGE = Path(os.environ.get("STORAGE") or ROOT / "build" / "images")
 LAUNCHER = Path(__file__).parent / "contained.py"
 RUNTIMES = (
     "numpy",
