@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 
 from bench.results import machine, table, write
+from earshot_cli.capacity.clocks import cpu_s
 from earshot_device import OutcomeKind
 from earshot_local.stack import Stack
 from earshot_topology.subjects import DeviceAddress
@@ -44,14 +45,13 @@ def used(stack: Stack) -> dict[str, Used]:
     for name, child in stack.processes.items():
         if child.pid is None:
             continue
-        resident, cpu_s = 0, 0.0
+        resident, cpu = 0, 0.0
         with suppress(psutil.NoSuchProcess):
             for process in (main := psutil.Process(child.pid), *main.children(recursive=True)):
                 with suppress(psutil.NoSuchProcess):
                     resident += process.memory_info().rss
-                    times = process.cpu_times()
-                    cpu_s += times.user + times.system
-        found[name] = Used(resident, cpu_s)
+                    cpu += cpu_s(process)
+        found[name] = Used(resident, cpu)
     return found
 
 

@@ -29,7 +29,7 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from earshot_cli.capacity import crowd
+from earshot_cli.capacity import clocks, crowd
 from earshot_cli.capacity.figures import ASR, BusFigures, Figures, ServiceFigures
 from earshot_cli.capacity.handled import BUS, SCHEDULER, SKILL, each_cost, handled
 from earshot_cli.errors import CliError
@@ -94,7 +94,7 @@ class Effort:
     devices: int = 4
     rounds: int = 4
     timers: int = 4
-    idle_s: float = 5.0
+    idle_s: float = 10.0
     connections: int = 1_000
     deliveries: int = 20_000
 
@@ -205,8 +205,7 @@ def _cpu_s(group: _Group) -> float:
     used = 0.0
     for each in (each for process in group for each in _tree(process)):
         with contextlib.suppress(psutil.NoSuchProcess):
-            times = each.cpu_times()
-            used += times.user + times.system + times.children_user + times.children_system
+            used += clocks.cpu_s(each)
     return used
 
 
