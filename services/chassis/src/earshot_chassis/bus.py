@@ -36,6 +36,7 @@ from earshot_chassis.batching import BatchHandler, BatchWorker
 from earshot_chassis.client import QuickClient
 from earshot_chassis.codec import CONTENT_TYPE, content_type, decode, encode
 from earshot_chassis.consuming import Consuming, Delivery, DurableConsumer, Handler, Obsolete, ParkedHook
+from earshot_chassis.credentials import follow
 from earshot_chassis.errors import EarshotError, MalformedPayloadError, OverloadedError, PermanentError, RetryableError
 from earshot_chassis.parking import Parking, Tenant
 from earshot_chassis.publishing import Publisher
@@ -277,6 +278,17 @@ class Bus(Publisher):
             await self._broker.start(self._handlers)
         for worker in self._workers:
             await worker.start()
+
+    async def follow_credentials(self) -> None:
+        """Connect anew whenever the credentials are others, until cancelled.
+
+        FastStream's connection is not this one: of a service with handlers, pods are restarted for other credentials.
+        """
+        file = self._settings.nats_credentials
+        if file is None or self._handlers:
+            await asyncio.Event().wait()
+        else:
+            await follow(file, self.client, self._settings.nats_credentials_look_s)
 
     async def ready(self) -> str:
         """Return why this service can't work at the moment; an empty string when it can."""

@@ -119,6 +119,7 @@ class Service:
             if not await self._unless_stopped(starting):
                 return
             self._tasks["bus"] = loop.create_task(self.bus.lost(), name="bus")
+            self._tasks["credentials"] = loop.create_task(self.bus.follow_credentials(), name="credentials")
             self._tasks["readiness"] = loop.create_task(self._look(), name="readiness")
             await self._wait()
         finally:

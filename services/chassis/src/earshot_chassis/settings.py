@@ -25,6 +25,9 @@ class ServiceSettings(BaseSettings):
 
     nats_url: str = Field("nats://127.0.0.1:4222", description="NATS servers, comma separated.")
     nats_credentials: Path | None = Field(None, description="Credentials file of this service's NATS user.")
+    nats_credentials_look_s: float = Field(
+        5.0, gt=0, description="How often it looks whether that file is another one: then it connects anew, by it."
+    )
     nats_ca: Path | None = Field(
         None,
         description="Authorities that sign the servers' certificates (PEM), where they speak TLS; none: the system's.",
