@@ -51,7 +51,7 @@ async def test_objects_have_identity_and_versions(client, call):
     api = CustomObjectsApi(client())
     made = await call(api.create_namespaced_custom_object, *SKILLS, skill())
     assert made["metadata"]["generation"] == 1
-    assert made["spec"]["scale"] == {"min": 2, "max": 10, "lag": 16}, "defaults of the definition"
+    assert made["spec"]["scale"] == {"min": 2, "max": 10}, "defaults of the definition"
     labelled = await call(api.patch_namespaced_custom_object, *SKILLS, "clock", {"metadata": {"labels": {"a": "b"}}})
     assert labelled["metadata"]["generation"] == 1
     assert labelled["metadata"]["resourceVersion"] != made["metadata"]["resourceVersion"]

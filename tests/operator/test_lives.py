@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import time
 
 import pytest
 
-from earshot_topology.jwt import read_claims
+from earshot_operator.credentials import load_signing
+from earshot_topology.jwt import read_claims, skill_user
 from support.kube import real
 from support.kube.access import rights
 from support.kube.images import Toy
@@ -24,26 +26,46 @@ OWNED = (
 TOYS = {"toy:1": Toy(version="1.0.0"), "toy:2": Toy(version="2.0.0")}
 
 
+def credential(at_work):
+    """Return what the skill's credential says."""
+    secret = at_work.find("v1", "Secret", f"bus-skill-{at_work.skill_id}")
+    return read_claims(base64.b64decode(secret["data"]["user.creds"]).decode())
+
+
+def grow_old(at_work):
+    """Put a credential in the place of the skill's that has an hour left."""
+    secret = at_work.find("v1", "Secret", f"bus-skill-{at_work.skill_id}")
+    file = skill_user(load_signing(at_work.folder / "signing"), at_work.skill_id, expires=int(time.time()) + 3600)
+    at_work.api.rewrite(secret | {"data": {"user.creds": base64.b64encode(file.encode()).decode()}})
+
+
 async def test_a_skill_lives_and_goes(stack, tmp_path):
     """Created, it serves with rights of its own; updated, it rolls; deleted, it leaves nothing. No right is idle."""
-    async with operating(stack, tmp_path, TOYS) as at_work:
+    async with operating(stack, tmp_path, TOYS, EARSHOT_OPERATOR_RESYNC_S="0.5") as at_work:
         name = f"skill-{at_work.skill_id}"
         image, version = at_work.versions[0]
         at_work.start()
-        at_work.write(image=image)
+        at_work.write(image=image, scheduler=True)
         await at_work.serving(version)
+        assert at_work.find("networking.k8s.io/v1", "NetworkPolicy", f"{name}-scheduler")
         uid = at_work.skill()["metadata"]["uid"]
         for api_version, kind in OWNED:
             found = at_work.find(api_version, kind, name)
             assert found["metadata"]["ownerReferences"][0]["uid"] == uid, kind
         assert await at_work.registered("SKILLS") in (None, {f"{at_work.skill_id}.{version}"})
-        secret = at_work.find("v1", "Secret", f"bus-{name}")
-        claims = read_claims(base64.b64decode(secret["data"]["user.creds"]).decode())
+        claims = credential(at_work)
         assert (claims["name"], claims["nats"].get("pub")) == (at_work.skill_id, None), "its rights are a template"
+        if at_work.cluster is not None:
+            pods = [pod["metadata"]["uid"] for pod in at_work.pods()]
+            grow_old(at_work)
+            await at_work.until(lambda: credential(at_work)["exp"] >= claims["exp"])
+            await at_work.serving(version)
+            assert [pod["metadata"]["uid"] for pod in at_work.pods()] == pods, "nobody is replaced for it"
 
         for image, version in at_work.versions[1:]:
             at_work.write(image=image)
             await at_work.serving(version)
+            await at_work.until(lambda: not at_work.find("networking.k8s.io/v1", "NetworkPolicy", f"{name}-scheduler"))
             assert at_work.status()["observedGeneration"] == at_work.skill()["metadata"]["generation"]
             assert {pod["spec"]["containers"][0]["image"] for pod in at_work.pods()} == {image}
             assert await at_work.registered("SKILLS") in (None, {f"{at_work.skill_id}.{version}"})
@@ -64,6 +86,23 @@ async def test_a_skill_lives_and_goes(stack, tmp_path):
             role = at_work.find("rbac.authorization.k8s.io/v1", "Role", "operator")
             asked = {one.right for one in at_work.double.server.access.log if one.user == "sa:earshot:operator"}
             assert asked == rights(role), "each right of the Role is used, and nothing else is asked for"
+
+
+async def test_a_killed_operator_goes_on(stack, tmp_path):
+    """Whatever was under way when it was killed, creation, update or deletion: the next one ends it."""
+    async with operating(stack, tmp_path, TOYS) as at_work:
+        at_work.start()
+        for image, version in at_work.versions:
+            at_work.write(image=image)
+            await at_work.until(lambda image=image: at_work.pods_of(image))
+            at_work.restart()
+            await at_work.serving(version)
+        at_work.delete()
+        await at_work.until(lambda: not at_work.find("apps/v1", "Deployment", f"skill-{at_work.skill_id}"))
+        at_work.restart()
+        await at_work.until(lambda: at_work.skill() is None)
+        assert at_work.pods(leaving=True) == []
+        assert not await at_work.registered("SKILL_ENDPOINTS")
 
 
 async def test_a_failing_update_keeps_the_old_version(stack, tmp_path):

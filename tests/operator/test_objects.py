@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from earshot_operator.core import objects
+from earshot_operator.core import objects, verdicts
 from earshot_operator.core.pods import PRE_STOP_S, drain_s
+from earshot_operator.core.scaling import unmet
 from earshot_operator.core.skill import ID, parse
 from earshot_operator.errors import InvalidSkillError
 from earshot_operator.settings import OperatorSettings
@@ -47,7 +48,7 @@ def by_name(items, field="name"):
 def test_its_pods_are_those_of_deploy_base(platform):
     """Security, probes, variables, volumes and spread are the same, line for line."""
     shipped = named(render("overlays/prod"), "Deployment", "skill-clock")["spec"]
-    template = objects.desired_template(skill(), platform, "credential")
+    template = objects.desired_template(skill(), platform)
     made = objects.deployment(skill(), platform, template)["spec"]
     assert made.keys() == shipped.keys()
     for field in ("strategy", "revisionHistoryLimit", "progressDeadlineSeconds", "selector"):
@@ -89,7 +90,7 @@ def test_what_it_asks_for_is_given(platform):
         egress=[{"cidr": "0.0.0.0/0", "ports": [443]}],
         scale={"min": 3, "max": 30, "lag": 5, "consumer": {"stream": "NEWS", "durable": "news"}},
     )
-    template = objects.desired_template(asking, platform, "credential")
+    template = objects.desired_template(asking, platform)
     made = [
         *objects.surroundings(asking),
         objects.deployment(asking, platform, template),
@@ -134,18 +135,49 @@ def test_private_addresses_are_opened_by_their_own_entry_alone(cidr, closed):
 
 def test_without_keda_replicas_are_said(platform):
     """Nobody else would say how many there are to be."""
-    template = objects.desired_template(skill(), platform, "credential")
+    template = objects.desired_template(skill(), platform)
     assert "replicas" not in objects.deployment(skill(), platform, template)["spec"]
     assert objects.deployment(skill(), replace(platform, keda=False), template)["spec"]["replicas"] == 2
 
 
-def test_another_credential_is_the_same_revision(platform):
-    """Pods are replaced, but what they are was found right already."""
-    one, two = (objects.desired_template(skill(), platform, each) for each in ("a", "b"))
-    assert one != two
-    assert one["metadata"]["labels"] == two["metadata"]["labels"]
-    other = objects.desired_template(skill(image="earshot/skill-clock:0.2.0"), platform, "a")
-    assert other["metadata"]["labels"] != one["metadata"]["labels"]
+def test_what_an_image_is_judged_by_makes_a_revision(platform):
+    """What was found right, or wrong, is asked anew when another image, other locales or another deadline are wanted."""
+    specs = ({}, {"image": "earshot/skill-clock:0.2.0"}, {"locales": ["zh-CN"]}, {"deadline": "9s"})
+    revisions = [verdicts.revision_of(objects.desired_template(skill(**spec), platform)) for spec in specs]
+    assert len(set(revisions)) == len(specs)
+    same = objects.desired_template(skill(scale={"min": 3}), platform)
+    assert verdicts.revision_of(same) == revisions[0]
+
+
+def test_calls_in_progress_are_asked_of_the_prometheus_of_the_others(platform):
+    """Of the one that asr's trigger names, in the Skill's namespace, and nothing scraped is not nought."""
+    asking = skill(scale={"lag": 5})
+    (theirs,) = [
+        each
+        for each in named(render("overlays/prod"), "ScaledObject", "asr")["spec"]["triggers"]
+        if each["type"] == "prometheus"
+    ]
+    made = objects.autoscaler(asking, platform)
+    validate(made)
+    trigger = by_name(made["spec"]["triggers"], "type")["prometheus"]
+    for field in ("serverAddress", "ignoreNullValues"):
+        assert trigger["metadata"][field] == theirs["metadata"][field]
+    assert trigger["metricType"] == theirs["metricType"]
+    query = 'sum(rate(earshot_rpc_server_duration_seconds_sum{namespace="earshot",pod=~"skill-clock-.*"}[30s]))'
+    assert (trigger["metadata"]["query"], trigger["metadata"]["threshold"]) == (query, "5")
+    assert unmet(asking, platform) is None
+
+
+def test_what_a_skill_asks_for_and_can_t_have_is_told(platform):
+    """Who asks for calls in progress where no Prometheus is known; nobody else, and not where nothing scales."""
+    alone = replace(platform, prometheus_url="")
+    reason, message = unmet(skill(scale={"lag": 5}), alone)
+    assert (reason, "EARSHOT_OPERATOR_PROMETHEUS_URL" in message) == ("PrometheusMissing", True)
+    consumer = {"lag": 5, "consumer": {"stream": "NEWS", "durable": "news"}}
+    assert [unmet(skill(scale=scale), alone) for scale in ({}, consumer)] == [None, None]
+    assert unmet(skill(scale={"lag": 5}), replace(alone, keda=False)) is None
+    types = [each["type"] for each in objects.autoscaler(skill(scale={"lag": 5}), alone)["spec"]["triggers"]]
+    assert types == ["cpu"]
 
 
 def test_the_definition_takes_the_names_that_the_operator_takes():

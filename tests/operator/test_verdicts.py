@@ -31,7 +31,7 @@ def skill(image="toy:1", **spec):
 
 def template(image="toy:1"):
     """Return a template."""
-    return objects.desired_template(skill(image), PLATFORM, "credential")
+    return objects.desired_template(skill(image), PLATFORM)
 
 
 def said(**other):
@@ -75,7 +75,9 @@ def test_the_last_template_that_was_right_runs_on():
     right = verdicts.choose(three, one, said(), refusal)
     assert (right.template, right.verified) == (three, three)
     first = verdicts.choose(two, None, refusal, None)
-    assert (first.template, first.verified) == (two, None), "there is nothing to put back"
+    assert (first.is_stopped, first.verified) == (True, None), "there is nothing to put back: nothing runs"
+    assert not any(choice.is_stopped for choice in (tried, refused, again, other, right))
+    assert objects.deployment(skill(), PLATFORM, first.template, stopped=True)["spec"]["replicas"] == 0
 
 
 def test_an_annotation_that_can_t_be_read_is_none():
@@ -139,22 +141,61 @@ def test_an_event_for_each_change_and_none_for_none():
     assert ("NoReplicaReady", True, NOW) in told
 
 
+def test_a_first_image_that_is_refused_is_told():
+    """Nothing serves, nothing is under way, and the conditions say why; what is only not asked for as it ought to be runs."""
+    refusal = Refusal(
+        revision=verdicts.revision_of(template()), image="toy:1", reason="LocaleMissing", message="no zh-CN"
+    )
+    stopped = verdicts.choose(template(), None, refusal, None)
+    going = Rollout(wanted=0, updated=1, total=1, available=1, seen=True, late=False)
+    made = status.status_of(observe(stopped, going, (pod(),), {}), 1, {}, NOW)
+    assert conditions(made)["Available"] == ("False", "Stopped")
+    assert conditions(made)["Progressing"] == ("False", "Refused")
+    assert conditions(made)["Degraded"] == ("True", "LocaleMissing")
+    right = verdicts.choose(template(), template(), None, None)
+    lacking = status.Observed(
+        pods=(pod(),),
+        rollout=DONE,
+        choice=right,
+        registered={"pod-toy:1": "1"},
+        unmet=("PrometheusMissing", "no address"),
+    )
+    made = status.status_of(lacking, 1, {}, NOW)
+    assert conditions(made)["Degraded"] == ("True", "PrometheusMissing")
+    assert status.settled(made), "waiting changes nothing"
+
+
+def test_a_deletion_that_waits_is_told_once():
+    """By the names of the pods that are still there; other names are no other event."""
+    before = status.status_of(observe(None, DONE, (), {}), 1, {}, NOW)
+    after, happening = status.deleting(before, ["b", "a"], 1, NOW)
+    assert conditions(after)["Deleting"] == ("True", "PodsRemain")
+    assert (happening.reason, happening.warning, happening.message) == ("PodsRemain", True, "still there: a, b")
+    later, again = status.deleting(after, ["b"], 1, "2026-01-02T00:00:00Z")
+    assert again is None
+    (deleting,) = [each for each in later["conditions"] if each["type"] == "Deleting"]
+    assert (deleting["message"], deleting["lastTransitionTime"]) == ("still there: b", NOW)
+    assert conditions(later).keys() == conditions(before).keys() | {"Deleting"}
+
+
 def test_a_credential_is_made_once_and_renewed_in_time(tmp_path):
-    """Kept while it is good; made anew with two thirds of its life gone, for another key, for what can't be read."""
+    """Kept while it is good; made anew with half of its life gone, for another key, for what can't be read."""
     keys = [jwt.Keys.generate().skill_signing for _ in range(2)]
     for name, value in (("seed", keys[0].seed.decode()), ("account", keys[0].account)):
         (tmp_path / name).write_text(value)
     clock = [time.time()]
-    issuer = Issuer(tmp_path, days=30, now=lambda: clock[0])
+    issuer = Issuer(tmp_path, hours=24, now=lambda: clock[0])
     first = issuer.credential(skill(), None)
     secret = first.secret
     assert secret is not None
     kept = issuer.credential(skill(), secret)
-    assert (kept.id, kept.expires, kept.secret) == (first.id, first.expires, None)
-    clock[0] += 21 * 86_400
+    assert (kept.expires, kept.secret) == (first.expires, None)
+    clock[0] += 11 * 3_600
+    assert issuer.credential(skill(), secret).secret is None
+    clock[0] += 2 * 3_600
     renewed = issuer.credential(skill(), secret)
     assert renewed.secret is not None
-    assert renewed.id != first.id
+    assert renewed.expires > first.expires
     for wrong in ("", "no credential"):
         broken = secret | {"data": {"user.creds": base64.b64encode(wrong.encode()).decode()}}
         assert issuer.credential(skill(), broken).secret is not None

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
-import kubernetes_validate
-import kubernetes_validate.utils
 import yaml
+
+from support import kubernetes_schemas
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -26,9 +26,6 @@ NAME = "app.kubernetes.io/name"
 COMPONENT = "app.kubernetes.io/component"
 
 Object = dict[str, Any]
-
-# It reads all definitions of Kubernetes, 10 MB of JSON, anew for every object.
-kubernetes_validate.utils.schema_contents = cache(kubernetes_validate.utils.schema_contents)
 
 
 class InvalidObjectError(Exception):
@@ -118,8 +115,8 @@ def validate(content: Object) -> None:
         if schema is not None:
             jsonschema.Draft202012Validator(schema).validate(content)
         else:
-            kubernetes_validate.validate(content, KUBERNETES, strict=True)
-    except kubernetes_validate.SchemaNotFoundError as error:
+            kubernetes_schemas.validate(content, KUBERNETES, strict=True)
+    except kubernetes_schemas.SchemaNotFoundError as error:
         raise InvalidObjectError(f"{where}: {error.message}") from error
     except jsonschema.ValidationError as error:
         path = ".".join(str(part) for part in error.absolute_path)

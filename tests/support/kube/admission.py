@@ -12,9 +12,9 @@ import copy
 from typing import Any
 
 import jsonschema
-import kubernetes_validate
 
 from support.kube.kinds import Kind
+from support.kubernetes_schemas import SchemaNotFoundError, ValidationError, validate
 
 KUBERNETES = "1.33"
 Object = dict[str, Any]
@@ -39,10 +39,10 @@ def admit(kind: Kind, content: Object) -> Object:
     if plain := content.pop("stringData", None):
         content["data"] = content.get("data", {}) | {name: _base64(value) for name, value in plain.items()}
     try:
-        kubernetes_validate.validate(_without_nulls(content), KUBERNETES, strict=True)
-    except kubernetes_validate.ValidationError as error:
+        validate(_without_nulls(content), KUBERNETES, strict=True)
+    except ValidationError as error:
         raise RefusedError(f"{_path(error.path)}: {error.message}") from error
-    except kubernetes_validate.SchemaNotFoundError as error:
+    except SchemaNotFoundError as error:
         raise RefusedError(error.message) from error
     return content
 

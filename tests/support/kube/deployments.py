@@ -13,8 +13,9 @@ import json
 import math
 from typing import Any
 
+from support.kube.asking import now
 from support.kube.nodes import ready
-from support.kube.server import ApiServer, now
+from support.kube.server import ApiServer
 from support.kube.store import Object
 
 _APPS = "apps/v1"

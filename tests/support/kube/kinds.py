@@ -120,6 +120,10 @@ class Kinds:
                 return kind
         raise KeyError(f"{api_version} {name}")
 
+    def all(self) -> list[Kind]:
+        """Return every kind."""
+        return list(self._kinds.values())
+
     def groups(self) -> dict[str, Any]:
         """Return what /apis answers."""
         groups: dict[str, list[str]] = {}

@@ -1,7 +1,7 @@
 """A small kubelet: pods are processes of this machine, each with an address of its own in 127.0.0.0/8.
 
 Of a pod it takes the first container: its environment (values, fields of the pod, keys of Secrets and ConfigMaps), its
-volumes of Secrets (as folders; variables that name a path in one are rewritten, as is the address 0.0.0.0), and its gRPC readiness probe, which it
+volumes of Secrets (as folders, which follow their Secrets; variables that name a path in one are rewritten, as is the address 0.0.0.0), and its gRPC readiness probe, which it
 really asks. What an image runs, the test says. An image that nobody knows can't be pulled; a process that ends is started
 again after a second and shown as CrashLoopBackOff; a pod that is deleted gets SIGTERM, then SIGKILL.
 """
@@ -21,9 +21,10 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from support.kube.asking import now
 from support.kube.nodes import placed
 from support.kube.processes import Process, Start
-from support.kube.server import ApiServer, now
+from support.kube.server import ApiServer
 from support.kube.store import Object
 
 _POLL_S = 0.05
@@ -127,6 +128,8 @@ class _Pod:
             while process.alive() and not self._leaving():
                 failures = 0 if await _serving(stub) else failures + 1
                 self._report(ready=failures < probe.get("failureThreshold", 3))
+                with contextlib.suppress(MissingError):
+                    self._mount()
                 await asyncio.sleep(_POLL_S)
 
     def _leaving(self) -> bool:
@@ -215,9 +218,17 @@ class _Pod:
             folder = self._folder / mount["name"]
             folder.mkdir(parents=True, exist_ok=True)
             for name, value in secret.get("data", {}).items():
-                (folder / name).write_bytes(base64.b64decode(value))
+                _write(folder / name, base64.b64decode(value))
             folders[mount["mountPath"]] = folder
         return folders
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Put a file in the place of another one, at once."""
+    if not path.exists() or path.read_bytes() != content:
+        beside = path.with_suffix(".new")
+        beside.write_bytes(content)
+        beside.replace(path)
 
 
 async def _serving(stub: Any) -> bool:

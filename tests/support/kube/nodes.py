@@ -1,6 +1,7 @@
 """Nodes: where pods are put, and which of them may be sent away.
 
-A pod goes to the node that takes new ones and has the fewest. Where the server holds no Node, pods run nowhere in particular.
+A pod goes to the node that takes new ones and has the fewest. Where the server holds no Node, pods run nowhere in particular. One
+that is on a node that the server does not hold stays as it is: nobody starts it, nor ends it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ def ready(pod: Object) -> bool:
 def placed(server: ApiServer, pod: Object) -> bool:
     """Put a pod onto a node, if it is on none; tell whether it may start."""
     nodes = server.listed("v1", "Node")
-    if not nodes or "nodeName" in pod["spec"]:
+    if "nodeName" in pod["spec"]:
+        return any(each["metadata"]["name"] == pod["spec"]["nodeName"] for each in nodes)
+    if not nodes:
         return True
     taken = Counter(each["spec"].get("nodeName") for each in server.listed("v1", "Pod"))
     there = [each["metadata"]["name"] for each in nodes if not each.get("spec", {}).get("unschedulable")]

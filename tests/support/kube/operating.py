@@ -118,6 +118,14 @@ class Operating:
             self.operator.kill()
             self.operator = None
 
+    def restart(self) -> None:
+        """SIGKILL the operator, wherever it is, and have another one: a real cluster's Deployment starts it."""
+        if self.cluster is None:
+            real.end_pods(self.api, self.namespace, "operator")
+            return
+        self.kill()
+        self.start()
+
     @property
     def log(self) -> str:
         """What operators have said."""
@@ -135,6 +143,12 @@ class Operating:
             self.api.create(skill | {"spec": content}, self.namespace)
             return
         self.api.rewrite(present | {"spec": content})
+
+    def scale(self, replicas: int) -> None:
+        """Say how many replicas there are to be, as an autoscaler does."""
+        deployment = self.double.server.find("apps/v1", "Deployment", f"skill-{self.skill_id}", self.namespace) or {}
+        deployment["spec"]["replicas"] = replicas
+        self.api.rewrite(deployment)
 
     def delete(self, name: str = "") -> None:
         """Delete a Skill, as kubectl does."""
@@ -188,6 +202,16 @@ class Operating:
         wanted = name or self.skill_id
         pods = [pod for pod in self.listed("v1", "Pod") if pod["metadata"].get("labels", {}).get(_LABEL) == wanted]
         return [pod for pod in pods if leaving or "deletionTimestamp" not in pod["metadata"]]
+
+    def pods_of(self, image: str) -> list[Object]:
+        """Return the skill's pods of an image."""
+        return [pod for pod in self.pods() if pod["spec"]["containers"][0]["image"] == image]
+
+    def told(self) -> list[tuple[str, str]]:
+        """Return type and reason of every event about the skill as it is now."""
+        uid = (self.skill() or {"metadata": {"uid": ""}})["metadata"]["uid"]
+        events = [each for each in self.listed("v1", "Event") if each["involvedObject"].get("uid") == uid]
+        return [(each["type"], each["reason"]) for each in events]
 
     def listed(self, api_version: str, kind: str) -> list[Object]:
         """Return a kind's objects of the namespace."""

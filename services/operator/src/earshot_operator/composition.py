@@ -15,6 +15,7 @@ from earshot_operator.handlers import Handlers, operator_settings
 from earshot_operator.kube import Kube, connect
 from earshot_operator.reconciling import Reconciler, Tools
 from earshot_operator.registration import Registrations
+from earshot_operator.removing import Remover
 from earshot_operator.settings import OperatorSettings
 
 
@@ -31,17 +32,19 @@ def composition(settings: OperatorSettings) -> Callable[[Service], Awaitable[Non
             client = connect()
         except ConfigException as error:
             raise ClusterUnreachableError(f"no cluster is named: {error}") from error
+        kube, registrations = Kube(client, settings.namespace), Registrations(service.bus)
         reconciler = Reconciler(
             Tools(
-                kube=Kube(client, settings.namespace),
-                registrations=Registrations(service.bus),
-                issuer=Issuer(settings.signing_folder, settings.credential_days),
+                kube=kube,
+                registrations=registrations,
+                issuer=Issuer(settings.signing_folder, settings.credential_hours),
                 describe=describe,
                 platform=settings.platform(),
                 grpc_port=settings.grpc_port,
             )
         )
-        handlers = Handlers(reconciler, poll_s=settings.poll_s, resync_s=settings.resync_s)
+        remover = Remover(kube, registrations, keda=settings.keda, patience_s=settings.patience_s)
+        handlers = Handlers(reconciler, remover, poll_s=settings.poll_s, resync_s=settings.resync_s)
 
         async def operate() -> None:
             await kopf.operator(

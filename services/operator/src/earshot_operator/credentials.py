@@ -1,4 +1,7 @@
-"""The bus credential of a skill: made once, kept while it is good, made anew before it runs out.
+"""The bus credential of a skill: made once, kept while it is good, made anew at half of its life.
+
+Pods are not replaced for it: their volume follows the Secret, and their connection the file (earshot_chassis.credentials). It does not
+last long, because nothing here can call it back: that takes the key of the bus's own operator (ADR 0016).
 
 It is signed with a scoped key, whose template in the account says what a skill may do: neither the operator nor whoever steals
 its key can make a user that may do more.
@@ -20,9 +23,9 @@ from earshot_operator.core.skill import Skill
 from earshot_operator.errors import SigningKeyError
 from earshot_topology.jwt import SkillSigning, read_claims, skill_user
 
-_DAY_S = 86_400
+_HOUR_S = 3_600
 # So much of its life it may have left before it is made anew.
-_RENEWED_AT = 1 / 3
+_RENEWED_AT = 1 / 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,12 +33,10 @@ class Credential:
     """A credential that is good.
 
     Attributes:
-        id: Of its token; another credential has another one.
         expires: When, as Kubernetes writes times.
         secret: What has to be applied; None: it is there already.
     """
 
-    id: str
     expires: str
     secret: dict[str, Any] | None
 
@@ -58,13 +59,13 @@ class Issuer:
 
     Args:
         folder: Where the signing key is; read anew each time, because it may be replaced.
-        days: How long they last.
+        hours: How long they last.
         now: The present moment, in seconds.
     """
 
-    def __init__(self, folder: Path, days: float, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, folder: Path, hours: float, now: Callable[[], float] = time.time) -> None:
         self._folder = folder
-        self._life_s = days * _DAY_S
+        self._life_s = hours * _HOUR_S
         self._now = now
 
     def credential(self, skill: Skill, secret: Mapping[str, Any] | None) -> Credential:
@@ -76,7 +77,7 @@ class Issuer:
         signing = load_signing(self._folder)
         claims = _claims(secret)
         if claims is not None and self._good(claims, skill, signing):
-            return Credential(id=claims["jti"], expires=_written(claims["exp"]), secret=None)
+            return Credential(expires=_written(claims["exp"]), secret=None)
         file = skill_user(signing, skill.id, expires=int(self._now() + self._life_s))
         claims = read_claims(file)
         made = {
@@ -86,7 +87,7 @@ class Issuer:
             "type": "Opaque",
             "data": {CREDENTIAL_KEY: base64.b64encode(file.encode()).decode()},
         }
-        return Credential(id=claims["jti"], expires=_written(claims["exp"]), secret=made)
+        return Credential(expires=_written(claims["exp"]), secret=made)
 
     def _good(self, claims: Mapping[str, Any], skill: Skill, signing: SkillSigning) -> bool:
         left = claims.get("exp", 0) - self._now()

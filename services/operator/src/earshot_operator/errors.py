@@ -7,6 +7,8 @@ PermanentError
 ├── InvalidSkillError         invalid_skill: a Skill that the definition lets through and that can't run all the same
 ├── RejectedError             rejected: the API server refuses an object, for what is in it
 ├── NameTakenError            name_taken: an object of a name that the Skill needs is not the Skill's
+├── SecretMissingError        secret_missing: a Secret that the Skill names is not there
+├── SecretRefusedError        secret_refused: a Secret that the Skill names is not labelled as being for it
 ├── ForbiddenError            forbidden: the operator's Role lacks a right
 ├── ClusterUnreachableError   cluster_not_named: there is neither a service account nor a kubeconfig
 └── SigningKeyError           signing_key_missing: there is no key to sign credentials with
@@ -49,6 +51,20 @@ class NameTakenError(PermanentError):
     """An object of a name that the Skill needs is not the Skill's: it is left alone."""
 
     code = "name_taken"
+    stage = "operator"
+
+
+class SecretMissingError(PermanentError):
+    """A Secret that the Skill names is not there."""
+
+    code = "secret_missing"
+    stage = "operator"
+
+
+class SecretRefusedError(PermanentError):
+    """A Secret that the Skill names is not labelled as being for it."""
+
+    code = "secret_refused"
     stage = "operator"
 
 

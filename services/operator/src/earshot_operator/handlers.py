@@ -18,12 +18,12 @@ from earshot_chassis.errors import EarshotError
 from earshot_operator.core.objects import SKILL
 from earshot_operator.core.skill import GROUP, PLURAL, VERSION
 from earshot_operator.reconciling import Reconciler
+from earshot_operator.removing import Remover
 
 _log = telemetry.logger("operator")
 FINALIZER = f"{GROUP}/skill"
 _AGAIN_S = 0.25
 _AGAIN_AT_MOST_S = 15.0
-_PATIENCE_S = 20.0
 _LOOK_S = 0.5
 
 
@@ -32,12 +32,14 @@ class Handlers:
 
     Args:
         reconciler: Does the work.
+        remover: Takes along what a Skill has made.
         poll_s: How often a Skill is looked at while something is under way.
         resync_s: How often when nothing is.
     """
 
-    def __init__(self, reconciler: Reconciler, *, poll_s: float, resync_s: float) -> None:
+    def __init__(self, reconciler: Reconciler, remover: Remover, *, poll_s: float, resync_s: float) -> None:
         self._reconciler = reconciler
+        self._remover = remover
         self._poll_s = poll_s
         self._resync_s = resync_s
         self._wakes: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
@@ -89,7 +91,7 @@ class Handlers:
         """Take along what the Skill has made; kopf removes the finalizer when this has ended."""
         async with self._locks[name]:
             try:
-                await self._reconciler.remove(name, uid, _PATIENCE_S)
+                await self._remover.remove(name, uid)
             except EarshotError as error:
                 raise kopf.TemporaryError(f"{error.code}: {error}", delay=_AGAIN_S) from error
         self._wakes.pop(name, None)

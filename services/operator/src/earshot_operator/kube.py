@@ -1,7 +1,8 @@
 """The operator's requests to the API server: few, by URL, through the kubernetes client's own connection.
 
-Everything that it makes is applied by the server (server-side apply): the same request again changes nothing, whoever made
-the first one and whether or not its answer arrived.
+What it makes is created, which the server refuses where somebody was faster, and from then on applied by the server (server-side
+apply): the same request again changes nothing, whoever made the first one and whether or not its answer arrived. Changes and deletions
+say which object was looked at: another one of its name is not meant.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ _PLURALS = {
 }
 _NOT_FOUND, _FORBIDDEN, _CONFLICT, _INVALID = 404, 403, 409, (400, 422)
 _APPLY, _MERGE = "application/apply-patch+yaml", "application/merge-patch+json"
+_JSON_PATCH = "application/json-patch+json"
 
 
 def connect() -> ApiClient:
@@ -78,25 +80,64 @@ class Kube:
         found = await self._ask("GET", self._path("v1", "Pod"), query=query)
         return list(found["items"]) if found else []
 
-    async def apply(self, content: Object) -> None:
-        """Make an object what it is to be."""
-        path = self._path(content["apiVersion"], content["kind"], content["metadata"]["name"])
+    async def apply(self, content: Object, present: Object | None) -> None:
+        """Make an object what it is to be.
+
+        Args:
+            content: What it is to be.
+            present: What it was when it was looked at; None: it was not there.
+
+        Raises:
+            ClusterUnavailableError: Another one is there meanwhile.
+        """
+        path = self._path(content["apiVersion"], content["kind"])
+        if present is None:
+            await self._ask("POST", path, query={"fieldManager": MANAGER}, body=content)
+            return
+        path = f"{path}/{content['metadata']['name']}"
+        await self._claim(path, present)
+        named = content | {"metadata": content["metadata"] | {"uid": present["metadata"]["uid"]}}
         query = {"fieldManager": MANAGER, "force": "true"}
-        await self._ask("PATCH", path, query=query, content_type=_APPLY, body=content)
+        await self._ask("PATCH", path, query=query, content_type=_APPLY, body=named)
 
     async def patch_status(self, api_version: str, kind: str, name: str, status: Object) -> None:
         """Merge a status; nothing happens if the object is gone."""
         path = f"{self._path(api_version, kind, name)}/status"
         await self._ask("PATCH", path, content_type=_MERGE, body={"status": status}, missing=None)
 
-    async def delete(self, api_version: str, kind: str, name: str) -> None:
-        """Delete an object, if it is there."""
-        await self._ask("DELETE", self._path(api_version, kind, name), body={}, missing=None)
+    async def delete(self, present: Object) -> None:
+        """Delete an object, if it is there and as it was looked at.
+
+        Raises:
+            ClusterUnavailableError: It is another one meanwhile.
+        """
+        metadata = present["metadata"]
+        path = self._path(present["apiVersion"], present["kind"], metadata["name"])
+        looked_at = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
+        options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": looked_at}
+        await self._ask("DELETE", path, body=options, missing=None)
 
     async def create(self, content: Object) -> None:
         """Create an object, unless one of that name is there."""
         path = self._path(content["apiVersion"], content["kind"])
         await self._ask("POST", path, body=content, there=None)
+
+    async def _claim(self, path: str, present: Object) -> None:
+        """Take the fields with which it was created for applied ones: others would stay when they are applied no more."""
+        managers = present["metadata"].get("managedFields", [])
+        ours = [
+            each | {"operation": "Apply"} if _is_creation(each) else each
+            for each in managers
+            # Of an apply that came before this: two entries of one name and operation are none.
+            if (each.get("manager"), each.get("operation")) != (MANAGER, "Apply")
+        ]
+        if any(map(_is_creation, managers)):
+            patch = [
+                {"op": "replace", "path": "/metadata/managedFields", "value": ours},
+                {"op": "test", "path": "/metadata/uid", "value": present["metadata"]["uid"]},
+                {"op": "replace", "path": "/metadata/resourceVersion", "value": present["metadata"]["resourceVersion"]},
+            ]
+            await self._ask("PATCH", path, content_type=_JSON_PATCH, body=patch)
 
     def _path(self, api_version: str, kind: str, name: str = "") -> str:
         root = "/api" if "/" not in api_version else "/apis"
@@ -110,7 +151,7 @@ class Kube:
         *,
         query: Mapping[str, str] | None = None,
         content_type: str = "application/json",
-        body: Object | None = None,
+        body: Object | list[Object] | None = None,
         **excused: None,
     ) -> Object | None:
         """Ask; `missing` excuses 404 and `there` 409, with None as the answer.
@@ -141,6 +182,11 @@ class Kube:
         if status == _FORBIDDEN:
             raise ForbiddenError(told)
         raise RejectedError(told) if status in _INVALID else ClusterUnavailableError(told)
+
+
+def _is_creation(entry: Object) -> bool:
+    said = (entry.get("manager"), entry.get("operation"), entry.get("subresource", ""))
+    return said == (MANAGER, "Update", "")
 
 
 async def _in_thread(function: Callable[[], T]) -> T:

@@ -1,33 +1,28 @@
 """Makes what there is what a Skill says. Level-triggered: each pass looks at everything and remembers nothing.
 
-    read       the Skill, its Deployment, its pods, its Secret, its leases
-    check      nothing of the names that it needs is somebody else's
+    read       the Skill, what there is of it, its pods, its leases
+    check      nothing of the names that it needs is somebody else's; Secrets that it names are meant for it
     judge      pods of the wanted template say what they are (Describe); the template that is to run is chosen
     remember   a refusal goes into the status before anything is put back, so that it is found again
     apply      Secret, ServiceAccount, Service, NetworkPolicy, PodDisruptionBudget, Deployment, ScaledObject
     tell       events of what has changed, then the status
 
-Whoever is killed between two of these is followed by one that does the same again, which changes nothing where it was done. An
-event's name is made from what it tells and what that follows, so that it is not told twice either.
+Whoever is killed between two of these is followed by one that does the same again, which changes nothing where it was done.
 
-A Skill that goes takes along, of what is its own: first what would start pods anew, then the pods, then what they had registered, then the
-credential. What is left belongs to the Skill, and the cluster collects it when the finalizer is gone.
+An image that is refused is put away: what was found right before runs on, and where there was nothing before it nothing runs.
 """
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from earshot_chassis import telemetry
-from earshot_chassis.errors import EarshotError, RetryableError
 from earshot_operator.core import objects, status, verdicts
 from earshot_operator.core.observed import Pod, read_pods, read_rollout
 from earshot_operator.core.platform import Platform
+from earshot_operator.core.scaling import unmet
 from earshot_operator.core.skill import API_VERSION, KIND, Skill, parse
 from earshot_operator.core.verdicts import Choice, Description, Refusal
 from earshot_operator.credentials import Issuer
@@ -37,11 +32,15 @@ from earshot_operator.errors import (
     NameTakenError,
     NotDescribedError,
     RejectedError,
+    SecretMissingError,
+    SecretRefusedError,
     SigningKeyError,
 )
-from earshot_operator.kube import MANAGER, Kube
-from earshot_operator.owning import find_taken
+from earshot_operator.kube import Kube
+from earshot_operator.owning import Found, find
 from earshot_operator.registration import Registrations
+from earshot_operator.secrets import check_secrets
+from earshot_operator.telling import now, tell
 
 Object = dict[str, Any]
 _log = telemetry.logger("operator")
@@ -51,11 +50,11 @@ _REASONS = {
     SigningKeyError: "SigningKeyMissing",
     ForbiddenError: "Forbidden",
     RejectedError: "Rejected",
+    SecretMissingError: "SecretMissing",
+    SecretRefusedError: "SecretRefused",
 }
 # Pods of one template say the same: a few are asked, in case one does not answer.
 _ASKED = 3
-_STARTS_PODS = {"ScaledObject", "Deployment"}
-_LOOK_S = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,99 +99,79 @@ class Reconciler:
             return True
         before = body.get("status") or {}
         observed = await self._pass(body, before)
-        after = status.status_of(observed, body["metadata"]["generation"], before, _now())
+        after = status.status_of(observed, body["metadata"]["generation"], before, now())
         for happening in status.happenings(before, after):
-            await self._tell(body, happening)
+            await tell(self._kube, body, happening)
         if after != before:
             # A merge leaves alone what is not named.
             gone = dict.fromkeys(before.keys() - after.keys())
             await self._kube.patch_status(API_VERSION, KIND, name, after | gone)
         return status.settled(after)
 
-    async def remove(self, name: str, uid: str, patience_s: float) -> None:
-        """Take along what a Skill that goes has made outside of itself; what bears its names and is not its own stays.
-
-        Args:
-            name: The Skill's.
-            uid: The Skill's.
-            patience_s: How long its pods are waited for.
-
-        Raises:
-            RetryableError: It has not all gone yet: do it again.
-        """
-        labels = {objects.SKILL: name}
-        places = objects.places(name, keda=self._tools.platform.keda)
-        taken = await find_taken(self._kube, places, uid)
-        for place in places:
-            if place[1] in _STARTS_PODS and place not in taken:
-                await self._kube.delete(*place)
-        loop = asyncio.get_running_loop()
-        until = loop.time() + patience_s
-        while await self._kube.pods(labels):
-            if loop.time() > until:
-                raise RetryableError(f"pods of skill {name} are still there", code="pods_remain")
-            await asyncio.sleep(_LOOK_S)
-        if not taken:
-            # Otherwise somebody else may run the skill, and be who has registered.
-            await self._tools.registrations.withdraw(name)
-        for place in places:
-            if place[1] == "Secret" and place not in taken:
-                await self._kube.delete(*place)
-        _log.info("skill_removed", skill=name, left=[f"{kind}/{each}" for _, kind, each in taken])
-
     async def _pass(self, body: Object, before: Mapping[str, Any]) -> status.Observed:
-        name = f"skill-{body['metadata']['name']}"
-        deployment = await self._kube.get("apps/v1", "Deployment", name)
-        pods = read_pods(await self._kube.pods({objects.SKILL: body["metadata"]["name"]}))
-        registered = await self._tools.registrations.leases(body["metadata"]["name"])
-        choice, expires, problem = None, str(before.get("credentialExpires", "")), None
+        id_, uid = body["metadata"]["name"], body["metadata"]["uid"]
+        found = await find(self._kube, objects.places(id_, keda=self._tools.platform.keda), uid)
+        present = await self._kube.pods({objects.SKILL: id_})
+        pods = read_pods(present)
+        registered = await self._tools.registrations.leases(id_)
+        deployment = found.at(objects.deployment_place(id_))
+        choice, expires, problem, lacks = None, str(before.get("credentialExpires", "")), None, None
         try:
             skill = parse(body)
-            choice, expires = await self._bring_about(skill, deployment, pods, before)
-            deployment = await self._kube.get("apps/v1", "Deployment", name)
+            lacks = unmet(skill, self._tools.platform)
+            choice, expires = await self._bring_about(skill, found, pods, before)
+            if choice.is_stopped and registered and not present:
+                # Of pods that ended without a farewell.
+                await self._tools.registrations.withdraw(id_)
+            deployment = await self._kube.get(*objects.deployment_place(id_))
         except tuple(_REASONS) as error:
             problem = (_REASONS[type(error)], str(error))
-            _log.warning("skill_blocked", skill=body["metadata"]["name"], code=error.code)
+            _log.warning("skill_blocked", skill=id_, code=error.code)
         return status.Observed(
             pods=pods,
             rollout=read_rollout(deployment),
             choice=choice,
             registered={pod.name: registered[pod.name] for pod in pods if pod.name in registered},
             problem=problem,
+            unmet=lacks,
             expires=expires,
         )
 
     async def _bring_about(
-        self, skill: Skill, deployment: Object | None, pods: tuple[Pod, ...], before: Mapping[str, Any]
+        self, skill: Skill, found: Found, pods: tuple[Pod, ...], before: Mapping[str, Any]
     ) -> tuple[Choice, str]:
         platform = self._tools.platform
-        await self._check_names(skill)
-        secret = await self._kube.get("v1", "Secret", skill.credential)
-        credential = self._tools.issuer.credential(skill, secret)
+        found.check()
+        await check_secrets(self._kube, skill)
+        credential = self._tools.issuer.credential(skill, found.at(("v1", "Secret", skill.credential)))
         if credential.secret is not None:
-            await self._kube.apply(credential.secret)
-        wanted = objects.desired_template(skill, platform, credential.id)
-        choice = await self._choose(skill, wanted, deployment, pods, before)
+            await self._apply(credential.secret, found)
+        wanted = objects.desired_template(skill, platform)
+        choice = await self._choose(skill, wanted, found.at(objects.deployment_place(skill.id)), pods, before)
         for content in objects.surroundings(skill):
-            await self._kube.apply(content)
-        access = objects.scheduler_access(skill)
-        if skill.scheduler:
-            await self._kube.apply(access)
-        else:
-            await self._kube.delete(access["apiVersion"], access["kind"], access["metadata"]["name"])
-        made = objects.deployment(skill, platform, choice.template)
+            await self._apply(content, found)
+        await self._keep(objects.scheduler_access(skill), found, wanted=skill.scheduler)
+        autoscaler = objects.autoscaler(skill, platform)
+        if platform.keda and choice.is_stopped:
+            # Before the Deployment: it would give it replicas again.
+            await self._keep(autoscaler, found, wanted=False)
+        made = objects.deployment(skill, platform, choice.template, stopped=choice.is_stopped)
         if choice.verified is not None:
             made["metadata"]["annotations"] = {verdicts.VERIFIED: verdicts.write_verified(choice.verified)}
-        await self._kube.apply(made)
-        if platform.keda:
-            await self._kube.apply(objects.autoscaler(skill, platform))
+        await self._apply(made, found)
+        if platform.keda and not choice.is_stopped:
+            await self._apply(autoscaler, found)
         return choice, credential.expires
 
-    async def _check_names(self, skill: Skill) -> None:
-        places = objects.places(skill.id, keda=self._tools.platform.keda)
-        if taken := await find_taken(self._kube, places, skill.uid):
-            listed = ", ".join(f"{kind} {name}" for _, kind, name in taken)
-            raise NameTakenError(f"not this Skill's, and left alone: {listed}")
+    async def _apply(self, content: Object, found: Found) -> None:
+        await self._kube.apply(content, found.at(objects.place_of(content)))
+
+    async def _keep(self, content: Object, found: Found, *, wanted: bool) -> None:
+        """Have an object where it is wanted, and none where it is not."""
+        if wanted:
+            await self._apply(content, found)
+        elif (present := found.at(objects.place_of(content))) is not None:
+            await self._kube.delete(present)
 
     async def _choose(
         self,
@@ -225,42 +204,3 @@ class Reconciler:
                 continue
             return verdicts.judge(skill, revision, said) or said
         return None
-
-    async def _tell(self, body: Object, happening: status.Happening) -> None:
-        metadata = body["metadata"]
-        told = (metadata["uid"], happening.reason, happening.message, happening.after)
-        moment = _now()
-        content = {
-            "apiVersion": "v1",
-            "kind": "Event",
-            "metadata": {
-                "name": f"{metadata['name']}.{hashlib.sha256(repr(told).encode()).hexdigest()[:16]}",
-                "namespace": metadata["namespace"],
-            },
-            "involvedObject": {
-                "apiVersion": API_VERSION,
-                "kind": KIND,
-                "name": metadata["name"],
-                "namespace": metadata["namespace"],
-                "uid": metadata["uid"],
-                "resourceVersion": metadata["resourceVersion"],
-            },
-            "type": "Warning" if happening.warning else "Normal",
-            "reason": happening.reason,
-            "message": happening.message or happening.reason,
-            "source": {"component": MANAGER},
-            "reportingComponent": MANAGER,
-            "reportingInstance": MANAGER,
-            "firstTimestamp": moment,
-            "lastTimestamp": moment,
-            "count": 1,
-        }
-        try:
-            await self._kube.create(content)
-        except EarshotError as error:
-            # Events are for people; what they tell stands in the status, too.
-            _log.warning("event_lost", skill=metadata["name"], reason=happening.reason, code=error.code)
-
-
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

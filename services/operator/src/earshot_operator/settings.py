@@ -20,10 +20,15 @@ class OperatorSettings(BaseSettings):
         Path("/var/run/earshot/signing"),
         description="Files seed (of the scoped signing key of skills) and account (public key of its account).",
     )
-    credential_days: float = Field(30.0, gt=0, le=3650, description="How long a bus credential lasts; renewed at 2/3.")
+    credential_hours: float = Field(
+        24.0, gt=0, le=8760, description="How long a bus credential lasts; it is made anew at half of that."
+    )
     progress_deadline_s: int = Field(600, ge=1, description="How long a rollout may stand still before it has failed.")
     poll_s: float = Field(1.0, gt=0, description="How often it looks while something is under way.")
     resync_s: float = Field(60.0, gt=0, description="How often it looks when nothing is: against drift.")
+    patience_s: float = Field(
+        20.0, gt=0, description="How long a deleted Skill's pods may take to go before it is told."
+    )
     grpc_port: int = Field(50_051, ge=1, le=65_535, description="Where skills listen.")
     keda: bool = Field(default=True, description="Whether KEDA is there; else skills have their least replicas.")
     bus_config: str = Field("bus", description='ConfigMap whose key "url" is the bus that skills connect to.')

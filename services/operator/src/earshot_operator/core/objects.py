@@ -47,30 +47,32 @@ def metadata(skill: Skill, name: str = "") -> Object:
                 "kind": KIND,
                 "name": skill.id,
                 "uid": skill.uid,
+                # Not blockOwnerDeletion: some clusters let only those say it who may also change finalizers of Skills.
                 "controller": True,
-                "blockOwnerDeletion": True,
             }
         ],
     }
 
 
-def desired_template(skill: Skill, platform: Platform, credential: str) -> Object:
-    """Return the pod template with its revision.
-
-    Args:
-        skill: What runs.
-        platform: Where.
-        credential: Id of the bus credential: another one is another template, so that pods are replaced in time.
-    """
-    template = pod_template(skill, platform, labels(skill), selector(skill), credential)
-    # Not of the credential: whoever was found right is no other with another one.
-    digest = hashlib.sha256(json.dumps(template["spec"], sort_keys=True).encode()).hexdigest()[:10]
+def desired_template(skill: Skill, platform: Platform) -> Object:
+    """Return the pod template with its revision."""
+    template = pod_template(skill, platform, labels(skill), selector(skill))
+    # Also of what an image is judged by and pods do not hold: what was found right, or wrong, is judged anew by another list.
+    judged = [template["spec"], sorted(skill.locales)]
+    digest = hashlib.sha256(json.dumps(judged, sort_keys=True).encode()).hexdigest()[:10]
     template["metadata"]["labels"][REVISION] = digest
     return template
 
 
-def deployment(skill: Skill, platform: Platform, template: Object) -> Object:
-    """Return the Deployment of a template. It says nothing of replicas where those are the autoscaler's."""
+def deployment(skill: Skill, platform: Platform, template: Object, *, stopped: bool = False) -> Object:
+    """Return the Deployment of a template. It says nothing of replicas where those are the autoscaler's.
+
+    Args:
+        skill: What runs.
+        platform: Where.
+        template: Of its pods.
+        stopped: Whether none is to run.
+    """
     made: Object = {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -84,8 +86,8 @@ def deployment(skill: Skill, platform: Platform, template: Object) -> Object:
             "template": template,
         },
     }
-    if not platform.keda:
-        made["spec"]["replicas"] = skill.scale.minimum
+    if stopped or not platform.keda:
+        made["spec"]["replicas"] = 0 if stopped else skill.scale.minimum
     return made
 
 
@@ -109,13 +111,23 @@ def autoscaler(skill: Skill, platform: Platform) -> Object:
     }
 
 
+def place_of(content: Object) -> Place:
+    """Return where an object is."""
+    return content["apiVersion"], content["kind"], content["metadata"]["name"]
+
+
+def deployment_place(skill_id: str) -> Place:
+    """Return where a skill's Deployment is."""
+    return "apps/v1", "Deployment", f"skill-{skill_id}"
+
+
 def places(skill_id: str, *, keda: bool) -> tuple[Place, ...]:
     """Return where everything is that a Skill of this id may become, what starts pods anew first."""
     name = f"skill-{skill_id}"
     scaling: list[Place] = [("keda.sh/v1alpha1", "ScaledObject", name)] if keda else []
     return (
         *scaling,
-        ("apps/v1", "Deployment", name),
+        deployment_place(skill_id),
         ("v1", "Secret", f"bus-{name}"),
         ("v1", "ServiceAccount", name),
         ("v1", "Service", name),

@@ -13,7 +13,6 @@ GRPC_PORT = 50_051
 HTTP_PORT = 8_080
 CREDENTIAL_KEY = "user.creds"
 CREDENTIAL_FOLDER = "/var/run/earshot/bus"
-CREDENTIAL = "earshot.dev/credential"
 # Callers learn from DNS and from the registry that it goes, before it does.
 PRE_STOP_S = 3
 # Hooks, the bus's goodbye and telemetry after the last call (earshot_chassis.service.FAREWELL_S), and the interpreter's end.
@@ -28,12 +27,10 @@ def drain_s(skill: Skill) -> int:
     return 2 * skill.deadline_s
 
 
-def pod_template(
-    skill: Skill, platform: Platform, labels: Mapping[str, str], selector: Mapping[str, str], credential: str
-) -> Object:
+def pod_template(skill: Skill, platform: Platform, labels: Mapping[str, str], selector: Mapping[str, str]) -> Object:
     """Return the template."""
     return {
-        "metadata": {"labels": dict(labels), "annotations": {CREDENTIAL: credential}},
+        "metadata": {"labels": dict(labels)},
         "spec": {
             "serviceAccountName": skill.name,
             "automountServiceAccountToken": False,

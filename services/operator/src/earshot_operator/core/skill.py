@@ -33,13 +33,13 @@ class Scale:
     Attributes:
         minimum: At least.
         maximum: At most.
-        lag: What may wait for one replica before there is another one.
+        lag: What may wait for one replica before there is another one; None: it scales on CPU alone.
         consumer: Stream and durable of its own, by which it scales too; None: it has none.
     """
 
     minimum: int
     maximum: int
-    lag: int
+    lag: int | None
     consumer: tuple[str, str] | None
 
 
@@ -124,7 +124,7 @@ def parse(body: Mapping[str, Any]) -> Skill:
         scale=Scale(
             minimum=scale.get("min", 2),
             maximum=scale.get("max", 10),
-            lag=scale.get("lag", 16),
+            lag=scale.get("lag"),
             consumer=_consumer(scale.get("consumer")),
         ),
         scheduler=bool(spec.get("scheduler", False)),

@@ -4,6 +4,7 @@ Available     True: at least one replica serves and is registered
 Progressing   True: something is under way
 Degraded      True: it is not as the spec says and will not become so by itself; what serves goes on
 Registered    True: the registry offers a version of it
+Deleting      True: it is to go, and waits for something; there while it does
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ class Observed:
         choice: Which template runs; None if it could not be chosen.
         registered: Version by instance, of leases that hold.
         problem: Reason and message of what keeps the operator from doing its work.
+        unmet: Reason and message of what the Skill asks for and runs without.
         expires: When the bus credential does, as Kubernetes writes times; empty: there is none.
     """
 
@@ -36,6 +38,7 @@ class Observed:
     choice: Choice | None = None
     registered: Mapping[str, str]
     problem: tuple[str, str] | None = None
+    unmet: tuple[str, str] | None = None
     expires: str = ""
 
 
@@ -103,8 +106,8 @@ def status_of(observed: Observed, generation: int, before: Mapping[str, Any], no
 
 def settled(status: Mapping[str, Any]) -> bool:
     """Tell whether there is nothing to wait for."""
-    said = {each["type"]: each["status"] for each in status["conditions"]}
-    return (said["Progressing"], said["Available"], said["Degraded"]) == ("False", "True", "False")
+    said = {each["type"]: (each["status"], each["reason"]) for each in status["conditions"]}
+    return (said["Progressing"], said["Available"][0]) == (("False", "UpToDate"), "True")
 
 
 def happenings(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Happening]:
@@ -126,6 +129,28 @@ def happenings(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Happ
     return found
 
 
+def deleting(
+    before: Mapping[str, Any], pods: Sequence[str], generation: int, now: str
+) -> tuple[Object, Happening | None]:
+    """Return conditions of a Skill whose deletion waits for its pods, and what is worth an event: that it has begun to.
+
+    Args:
+        before: The status as it is.
+        pods: Their names.
+        generation: Of the spec.
+        now: The present moment, as Kubernetes writes it.
+    """
+    present = before.get("conditions", [])
+    told = (True, "PodsRemain", f"still there: {', '.join(sorted(pods))}")
+    made = _condition(present, "Deleting", told, generation, now)
+    known = any(each["type"] == "Deleting" for each in present)
+    happening = Happening(
+        warning=True, reason=made["reason"], message=made["message"], after=made["lastTransitionTime"]
+    )
+    conditions = [*(each for each in present if each["type"] != "Deleting"), made]
+    return {"conditions": conditions}, None if known else happening
+
+
 def read_refusal(status: Mapping[str, Any]) -> Refusal | None:
     """Return the refusal that a status holds."""
     held = status.get("refused")
@@ -139,6 +164,8 @@ def _available(observed: Observed, serving: Sequence[Pod]) -> Told:
     if serving:
         images = ", ".join(sorted({f"{observed.registered[pod.name]} ({pod.image})" for pod in serving}))
         return True, "Serving", f"{_replicas(len(serving))} of {images}"
+    if observed.choice is not None and observed.choice.is_stopped:
+        return False, "Stopped", "the image is refused, and there was none before it: nothing runs"
     if any(pod.ready for pod in observed.pods):
         return False, "NotRegistered", "a replica is ready and the registry does not know it yet"
     return False, "NoReplicaReady", _trouble(observed.pods) or "no replica is ready"
@@ -148,6 +175,8 @@ def _progressing(observed: Observed) -> Told:
     choice, rollout = observed.choice, observed.rollout
     if observed.problem is not None or choice is None:
         return False, "Blocked", observed.problem[1] if observed.problem else ""
+    if choice.refusal is not None and choice.is_stopped:
+        return False, "Refused", choice.refusal.message
     if rollout.late:
         return False, "DeadlineExceeded", _trouble(observed.pods) or "the rollout has stood still for too long"
     if not rollout.done:
@@ -178,6 +207,8 @@ def _degraded(observed: Observed, serving: Sequence[Pod]) -> Told:
     if observed.rollout.late:
         why = _trouble(observed.pods) or "the new replicas did not become ready in time"
         return True, "UpdateFailed" if serving else "NotStarted", why + keeps
+    if observed.unmet is not None:
+        return True, *observed.unmet
     return False, "AsExpected", ""
 
 

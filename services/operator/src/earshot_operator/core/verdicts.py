@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from earshot_operator.core.objects import REVISION
-from earshot_operator.core.pods import CREDENTIAL
 from earshot_operator.core.skill import Skill
 
 Object = dict[str, Any]
@@ -70,6 +69,11 @@ class Choice:
         """Whether what is to run has been found right."""
         return self.verified is not None and revision_of(self.verified) == self.revision
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether nothing is to run: the image is refused, and there was none before it."""
+        return self.refusal is not None and self.verified is None
+
 
 def judge(skill: Skill, revision: str, said: Description) -> Refusal | None:
     """Return why what was said is not what the Skill wants; None if it is."""
@@ -100,7 +104,7 @@ def choose(
         refusal = before
     if refusal is not None:
         kept = verified if verified is not None and revision_of(verified) != revision else None
-        return Choice(template=_with_credential(kept or wanted, wanted), verified=kept, refusal=refusal)
+        return Choice(template=kept or wanted, verified=kept, refusal=refusal)
     found_right = isinstance(verdict, Description) or (verified is not None and revision_of(verified) == revision)
     return Choice(template=wanted, verified=wanted if found_right else verified, refusal=None)
 
@@ -123,12 +127,6 @@ def read_verified(deployment: Mapping[str, Any] | None) -> Object | None:
 def write_verified(template: Object) -> str:
     """Return an annotation's value."""
     return json.dumps(template, sort_keys=True, separators=(",", ":"))
-
-
-def _with_credential(template: Object, wanted: Object) -> Object:
-    credential = wanted["metadata"]["annotations"][CREDENTIAL]
-    metadata = template["metadata"]
-    return template | {"metadata": metadata | {"annotations": metadata["annotations"] | {CREDENTIAL: credential}}}
 
 
 def _refusal(skill: Skill, revision: str, reason: str, message: str) -> Refusal:
