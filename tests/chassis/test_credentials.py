@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from earshot_chassis.bus import Bus
@@ -23,6 +24,10 @@ KEYS = jwt.Keys.generate()
 def _write(path: Path, life_s: float) -> Path:
     path.write_text(jwt.skill_user(KEYS.skill_signing, "toy", expires=int(time.time() + life_s)))
     return path
+
+
+async def _quiet(_error: Exception) -> None:
+    pass
 
 
 @pytest_asyncio.fixture
@@ -47,21 +52,18 @@ async def test_a_connection_follows_its_credential(server: NatsServer, tmp_path:
     bus = Bus("skill-toy", settings)
     await bus.connect()
     following = asyncio.create_task(bus.follow_credentials())
-    over = asyncio.Event()
-
-    async def closed() -> None:
-        over.set()
-
-    await server.connect(user_credentials=str(copy), closed_cb=closed)
+    copied = await server.connect(user_credentials=str(copy))
     _write(file, 3600)
     async with asyncio.timeout(30):
-        while not bus.client.stats["reconnects"]:
+        while not bus.client.stats["reconnects"] or not copied.is_closed:
             await asyncio.sleep(0.05)
-        await over.wait()
     # It is good for the whole of its last second.
     await asyncio.sleep(1.0)
-    with pytest.raises(NatsError):
-        await server.connect(user_credentials=str(copy), allow_reconnect=False)
+    late = Client()
+    with pytest.raises(NatsError, match="Authorization"):
+        await late.connect(server.url, user_credentials=str(copy), allow_reconnect=False, error_cb=_quiet)
+    await late.close()
+    await copied.close()
     await bus.client.flush()
     assert bus.client.is_connected
     assert bus.client.stats["reconnects"] == 1

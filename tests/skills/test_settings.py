@@ -15,7 +15,11 @@ from earshot_skillkit.settings import SkillSettings
         ({}, "127.0.0.1:50061"),
         ({"EARSHOT_GRPC_HOST": "0.0.0.0"}, "127.0.0.1:50061"),
         ({"EARSHOT_GRPC_HOST": "10.1.2.3"}, "10.1.2.3:50061"),
+        ({"EARSHOT_GRPC_HOST": "fd00::7"}, "[fd00::7]:50061"),
         ({"EARSHOT_SKILL_TARGET": "dns:///skill-clock:50051"}, "dns:///skill-clock:50051"),
+        ({"EARSHOT_SKILL_TARGET": "10.1.2.3:50051"}, "10.1.2.3:50051"),
+        ({"EARSHOT_SKILL_TARGET": "fd00::7:50051"}, "[fd00::7]:50051"),
+        ({"EARSHOT_SKILL_TARGET": "[fd00::7]:50051"}, "[fd00::7]:50051"),
     ],
 )
 def test_a_replica_registers_where_it_is_reached(

@@ -6,6 +6,7 @@ event loop that has not looked for a while is not alive.
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -13,6 +14,8 @@ from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import make_wsgi_app
+
+from earshot_chassis.addresses import EVERY
 
 # The loop looks every two seconds; five misses mean that it is stuck.
 CHECK_INTERVAL_S = 2.0
@@ -50,7 +53,7 @@ class Health:
         Raises:
             OSError: The port is taken.
         """
-        self._server = make_server(host, port, self._application(), handler_class=_QuietHandler)
+        self._server = make_server(host, port, self._application(), _server_of(host), _QuietHandler)
         self._server.daemon_threads = True  # type: ignore[attr-defined]
         threading.Thread(target=self._server.serve_forever, name="health", daemon=True).start()
         return int(self._server.server_port)
@@ -83,6 +86,22 @@ class Health:
 def _answer(start_response: Callable[..., Any], reason: str) -> list[bytes]:
     start_response("503 Service Unavailable" if reason else "200 OK", [("Content-Type", "text/plain")])
     return [f"{reason or 'ok'}\n".encode()]
+
+
+class _Server6(WSGIServer):
+    """Listens on IPv6; on every address also on IPv4, as gRPC does."""
+
+    address_family = socket.AF_INET6
+
+    def server_bind(self) -> None:
+        if self.server_address[0] in EVERY:
+            self.server_address = ("::", self.server_address[1])
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        super().server_bind()
+
+
+def _server_of(host: str) -> type[WSGIServer]:
+    return _Server6 if ":" in host or (host in EVERY and socket.has_dualstack_ipv6()) else WSGIServer
 
 
 class _QuietHandler(WSGIRequestHandler):

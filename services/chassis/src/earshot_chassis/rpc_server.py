@@ -20,6 +20,7 @@ from grpc_status import rpc_status
 from opentelemetry.trace import Span, SpanKind, get_current_span
 
 from earshot_chassis import attempts, telemetry
+from earshot_chassis.addresses import joined
 from earshot_chassis.errors import EarshotError, MalformedPayloadError, OverloadedError, code_of
 from earshot_chassis.rpc_errors import to_status
 from earshot_chassis.sampling import Seldom
@@ -78,7 +79,7 @@ class GrpcServer:
         """
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection((*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
-        self.port = self._server.add_insecure_port(f"{host}:{port}")
+        self.port = self._server.add_insecure_port(joined(host, port))
         await self._health.set(LIVE, health_pb2.HealthCheckResponse.SERVING)
         await self._server.start()
         self.listening.set()

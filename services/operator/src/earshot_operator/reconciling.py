@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from earshot_chassis import telemetry
+from earshot_chassis.addresses import joined
 from earshot_operator.core import objects, status, verdicts
 from earshot_operator.core.observed import Pod, read_pods, read_rollout
 from earshot_operator.core.platform import Platform
@@ -198,7 +199,7 @@ class Reconciler:
         asked = [pod for pod in pods if pod.revision == revision and pod.address][:_ASKED]
         for pod in asked:
             try:
-                said = await self._tools.describe(f"{pod.address}:{self._tools.grpc_port}")
+                said = await self._tools.describe(joined(pod.address, self._tools.grpc_port))
             except NotDescribedError as error:
                 _log.info("skill_not_described", skill=skill.id, pod=pod.name, reason=str(error))
                 continue

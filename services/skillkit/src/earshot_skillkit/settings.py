@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from earshot_chassis.addresses import EVERY, bracketed, joined
 from earshot_chassis.settings import ServiceSettings
 
 
@@ -23,6 +24,5 @@ class SkillSettings(ServiceSettings):
     def target(self, port: int) -> str:
         """Return the target to register, for the port that the server listens on."""
         if self.skill_target:
-            return self.skill_target
-        host = "127.0.0.1" if self.grpc_host in {"0.0.0.0", "::", ""} else self.grpc_host
-        return f"{host}:{port}"
+            return bracketed(self.skill_target)
+        return joined("127.0.0.1" if self.grpc_host in EVERY else self.grpc_host, port)

@@ -18,6 +18,8 @@ NAMESPACES: Final[Mapping[str, str]] = {
     flows.KEDA: "keda",
     flows.PROMETHEUS: "monitoring",
 }
+# Of IPv6: unique local and link-local addresses.
+PRIVATE_6: Final = ("fc00::/7", "fe80::/10")
 PRIVATE: Final = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10")
 
 
@@ -87,7 +89,8 @@ def _peers(party: str) -> list[dict[str, Any]]:
         # Devices come through load balancers, and the API server is no pod: there is nothing to select.
         return []
     if party == flows.INTERNET:
-        return [{"ipBlock": {"cidr": "0.0.0.0/0", "except": list(PRIVATE)}}]
+        everywhere = (("0.0.0.0/0", PRIVATE), ("::/0", PRIVATE_6))
+        return [{"ipBlock": {"cidr": cidr, "except": list(closed)}} for cidr, closed in everywhere]
     if party == flows.DNS:
         cluster = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}
         return [cluster | {"podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}]

@@ -7,12 +7,11 @@ from typing import Any, Final
 
 from earshot_operator.core.skill import Skill
 from earshot_topology.flows import GRPC_PORT
-from earshot_topology.policies import PART_OF, PRIVATE
+from earshot_topology.policies import PART_OF, PRIVATE, PRIVATE_6
 from earshot_topology.policies import network_policy as declared
 
 Object = dict[str, Any]
-# Of IPv6: unique local and link-local addresses.
-_CLOSED: Final = tuple(ip_network(each) for each in (*PRIVATE, "fc00::/7", "fe80::/10"))
+_CLOSED: Final = tuple(ip_network(each) for each in (*PRIVATE, *PRIVATE_6))
 _GRPC = {"protocol": "TCP", "port": GRPC_PORT}
 
 
