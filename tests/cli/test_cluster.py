@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import copy
 import json
 import os
 import subprocess
@@ -13,6 +14,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from earshot_cli.app import app
@@ -21,6 +23,7 @@ from earshot_topology import jwt
 from earshot_topology.apply import apply
 from support.kube.cluster import cluster
 from support.kube.operating import DEPLOY
+from support.manifests import of_kind, render
 from support.nats import NatsServer, free_port
 
 EARSHOT = Path(sys.executable).parent / "earshot"
@@ -40,6 +43,13 @@ async def earshot(kubeconfig, *arguments, environment=None):
         check=False,
         timeout=50,
     )
+
+
+async def answered(monkeypatch, kubeconfig, *arguments):
+    """Run a command in this process; return its exit code and its JSON."""
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+    result = await asyncio.to_thread(CliRunner().invoke, app, ["cluster", *arguments, "--json"])
+    return result.exit_code, json.loads(result.stdout)
 
 
 @contextlib.asynccontextmanager
@@ -146,6 +156,11 @@ async def furnished(folder, *, keda_version="2.20.1"):
         put(running, pod("nlu-new", "nlu", "registry.example/nlu:0.2.0", ready=False, waiting=waiting))
         put(running, pod("nats-0", "nats", "nats:2.15", address=ADDRESS))
         put(running, keda(keda_version), "keda")
+        scaled = {"scaleTargetRef": {"name": "asr"}, "triggers": [{"type": "cpu", "metadata": {"value": "60"}}]}
+        put(
+            running,
+            {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "metadata": {"name": "asr"}, "spec": scaled},
+        )
         put(running, lease("node-1", 0), "kube-node-lease")
         conditions = [
             {"type": "Available", "status": "True", "reason": "Serving", "message": "1 replica of 1.0.0 (toy:1)"},
@@ -216,13 +231,88 @@ async def test_the_doctor_finds_what_is_wrong(tmp_path):
     assert fine >= {"kubernetes", "definitions", "nats", "clocks", "credentials"}
 
 
-async def test_a_bus_that_the_api_server_is_kept_from_is_told(tmp_path):
-    """Where nobody answers on the monitoring port, the doctor says what may stand between."""
+def reader(running, *resources):
+    """Make a service account that may read these resources of the namespace and no others; return its user."""
+    rbac = "rbac.authorization.k8s.io"
+    rules = [{"apiGroups": ["", "apps", "earshot.dev"], "resources": list(resources), "verbs": ["get", "list"]}]
+    put(running, {"apiVersion": f"{rbac}/v1", "kind": "Role", "metadata": {"name": "reader"}, "rules": rules})
+    subject = {"kind": "ServiceAccount", "name": "reader", "namespace": "earshot"}
+    bound = {"roleRef": {"apiGroup": rbac, "kind": "Role", "name": "reader"}, "subjects": [subject]}
+    put(running, {"apiVersion": f"{rbac}/v1", "kind": "RoleBinding", "metadata": {"name": "reader"}, **bound})
+    return "sa:earshot:reader"
+
+
+async def test_a_bus_that_can_t_be_asked_is_told(tmp_path, monkeypatch):
+    """Where nobody answers on the monitoring port; and where only the proxy may be used, what may stand between."""
     async with furnished(tmp_path) as running:
-        found = await earshot(running.kubeconfig(tmp_path), "doctor", "--json")
-    (said,) = [each for each in json.loads(found.stdout)["findings"] if each["check"] == "nats"]
-    assert said["result"] == "failed"
-    assert "a network policy keeps the API server from port 8222 (docs/deploy.md)" in said["message"]
+        user = reader(running, "pods", "pods/proxy", "configmaps", "deployments", "statefulsets", "skills")
+        for kubeconfig, expected in (
+            (running.kubeconfig(tmp_path), "nobody answers at port 8222 of nats-0"),
+            (running.kubeconfig(tmp_path, user), "a network policy keeps the API server's proxy from port 8222"),
+        ):
+            _, found = await answered(monkeypatch, kubeconfig, "doctor")
+            said = [each for each in found["findings"] if each["check"] == "nats"]
+            assert [each["result"] for each in said] == ["warning", "failed"], "there is no ConfigMap bus either"
+            assert expected in said[1]["message"]
+
+
+async def test_who_may_not_forward_asks_through_the_proxy(tmp_path, monkeypatch):
+    """Forwarded connections pass network policies; whoever may not have them is told the same by the other way."""
+    async with furnished(tmp_path) as running, monitored(tmp_path):
+        user = reader(running, "pods", "pods/proxy", "deployments", "statefulsets", "skills")
+        _, document = await answered(monkeypatch, running.kubeconfig(tmp_path, user), "status")
+        assert {"stream": "TURNS", "durable": "nlu", "pending": 1, "in_progress": 0} in document["consumers"]
+        await answered(monkeypatch, running.kubeconfig(tmp_path), "status")
+        asked = [(one.user, one.resource) for one in running.server.access.log if one.resource.startswith("pods/")]
+    assert asked == [
+        (user, "pods/portforward"),
+        (user, "pods/proxy"),
+        (user, "pods/proxy"),
+        ("admin", "pods/portforward"),
+    ]
+
+
+def done(owner):
+    """Return a Deployment or StatefulSet with the status that it has when it is rolled out."""
+    wanted = owner["spec"].get("replicas", 1)
+    counts = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas"), wanted)
+    return copy.deepcopy(owner) | {"status": {"observedGeneration": 1, **counts}}
+
+
+@pytest.mark.parametrize("overlay", ["dev", "prod"])
+async def test_the_doctor_has_nothing_against_our_overlays(tmp_path, monkeypatch, overlay):
+    """What is not asked for is not missed: dev has no KEDA and one nats-server, prod's bus is the official chart's."""
+    rendered = render(f"overlays/{overlay}")
+    crds = [DEPLOY / "crds" / "skills.yaml", DEPLOY.parent / "tests" / "support" / "crds" / "scaledobjects.yaml"]
+    labels = {"app.kubernetes.io/name": "nats"}
+    async with (
+        cluster(tmp_path, definitions=crds * (overlay == "prod"), controllers=False) as running,
+        monitored(tmp_path),
+    ):
+        for name in ("keda", "kube-node-lease"):
+            running.server.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+        for content in of_kind(rendered, "Deployment", "StatefulSet"):
+            put(running, done(content))
+        for content in of_kind(rendered, "ConfigMap", "HorizontalPodAutoscaler", "ScaledObject"):
+            put(running, copy.deepcopy(content))
+        if overlay == "prod":
+            put(running, keda("2.20.1"), "keda")
+            chart = done(deployment("nats", "nats:2.15.1", {"wanted": 3}))
+            put(running, chart | {"kind": "StatefulSet", "metadata": {"name": "nats", "labels": labels}})
+        for number in range(3 if overlay == "prod" else 1):
+            made = pod(f"nats-{number}", "nats", "nats:2.15.1", address=ADDRESS)
+            put(running, made | {"metadata": {"name": f"nats-{number}", "labels": labels}})
+        kubeconfig = running.kubeconfig(tmp_path)
+        code, found = await answered(monkeypatch, kubeconfig, "doctor")
+        told = [each for each in found["findings"] if each["result"] in {"failed", "warning"}]
+        assert (told, code) == ([], 0)
+        _, shown = await answered(monkeypatch, kubeconfig, "status")
+        assert "nats" in {each["name"] for each in shown["services"]}
+        running.server.remove(running.server.find("v1", "Pod", "nats-0", "earshot"))
+        _, less = await answered(monkeypatch, kubeconfig, "doctor")
+    failed = [each["message"] for each in less["findings"] if each["result"] != "ok"]
+    expected = "2 nats-servers run, and there are to be 3 copies" if overlay == "prod" else "no nats-server runs"
+    assert any(message.startswith(expected) for message in failed), failed
 
 
 async def test_who_may_not_look_is_told(tmp_path, monkeypatch):

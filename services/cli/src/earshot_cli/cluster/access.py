@@ -50,13 +50,14 @@ class Cluster:
     """A cluster, as one user sees it.
 
     Attributes:
+        client: What asks it.
         namespace: Where Earshot is.
         server: The API server's address.
         answered: What its clock said in its last answer, and ours; None before the first.
     """
 
     def __init__(self, client: ApiClient, namespace: str) -> None:
-        self._client = client
+        self.client = client
         self.namespace = namespace
         self.server = str(client.configuration.host)
         self.answered: tuple[datetime, float] | None = None
@@ -71,10 +72,10 @@ class Cluster:
             ClusterUnreachableError: It does not answer, or not as an API server does.
         """
         headers = {"Accept": "application/json"}
-        self._client.update_params_for_auth(headers, [], ["BearerToken"], path, "GET", None)
+        self.client.update_params_for_auth(headers, [], ["BearerToken"], path, "GET", None)
         url = f"{self.server}{path}" + (f"?{urlencode(query)}" if query else "")
         try:
-            answer = self._client.call_api("GET", url, headers, _request_timeout=_TIMEOUT_S)
+            answer = self.client.call_api("GET", url, headers, _request_timeout=_TIMEOUT_S)
             content: bytes = answer.read()  # type: ignore[no-untyped-call]
         except (ApiException, HTTPError, OSError) as error:
             raise ClusterUnreachableError(f"the cluster at {self.server} does not answer ({_kind(error)})") from error
@@ -85,6 +86,17 @@ class Cluster:
     def listed(self, path: str, **query: str) -> list[Object]:
         """Return the items at a path. Raises as `get`."""
         return list(self.get(path, **query).get("items", []))
+
+    def find(self, path: str) -> Object | None:
+        """Return what is at a path, or None. Raises as `get`, but for what is not there."""
+        try:
+            return self.get(path)
+        except NotFoundError:
+            return None
+
+    def has(self, path: str) -> bool:
+        """Tell whether there is something at a path. Raises as `get`, but for what is not there."""
+        return self.find(path) is not None
 
     def within(self, api: str, resource: str) -> str:
         """Return the path of a resource of the namespace."""

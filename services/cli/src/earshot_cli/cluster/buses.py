@@ -1,4 +1,7 @@
-"""What nats-servers say of themselves on their monitoring port, read through the API server's proxy to their pods."""
+"""What nats-servers say of themselves on their monitoring port, read over connections that are forwarded to their pods.
+
+Who may not forward ports reads through the API server's proxy, where network policies let it in.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,11 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from earshot_cli.cluster.access import Cluster, Object
+from earshot_cli.cluster.access import Cluster, ForbiddenError, Object
+from earshot_cli.cluster.forwarding import Ask, forwarded
+from earshot_cli.cluster.workloads import BUS_SELECTOR
 
 _MONITORING = 8222
-_SELECTOR = "app.kubernetes.io/name=nats"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +68,9 @@ def servers(cluster: Cluster) -> list[Server]:
     Raises:
         CliError: They can't be listed or asked.
     """
-    pods = cluster.listed(cluster.within("v1", "pods"), labelSelector=_SELECTOR)
+    pods = cluster.listed(cluster.within("v1", "pods"), labelSelector=BUS_SELECTOR)
     return [
-        _server(cluster, pod["metadata"]["name"]) for pod in pods if pod.get("status", {}).get("phase") == "Running"
+        _reached(cluster, pod["metadata"]["name"]) for pod in pods if pod.get("status", {}).get("phase") == "Running"
     ]
 
 
@@ -79,12 +83,20 @@ def lags(found: list[Server]) -> list[Lag]:
     return [known[key] for key in sorted(known)]
 
 
-def _server(cluster: Cluster, pod: str) -> Server:
-    proxy = f"{cluster.within('v1', 'pods')}/{pod}:{_MONITORING}/proxy"
+def _reached(cluster: Cluster, pod: str) -> Server:
+    try:
+        with forwarded(cluster, pod, _MONITORING) as ask:
+            return _server(pod, ask)
+    except ForbiddenError:
+        proxy = f"{cluster.within('v1', 'pods')}/{pod}:{_MONITORING}/proxy"
+        return _server(pod, lambda path: cluster.get(f"{proxy}{path}"))
+
+
+def _server(pod: str, ask: Ask) -> Server:
     began = time.time()
-    general = cluster.get(f"{proxy}/varz")
+    general = ask("/varz")
     took_s = time.time() - began
-    streams = cluster.get(f"{proxy}/jsz", accounts="true", streams="true", consumers="true", config="true")
+    streams = ask("/jsz?accounts=true&streams=true&consumers=true&config=true")
     return Server(
         pod=pod,
         version=str(general.get("version", "")),

@@ -6,11 +6,10 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
-from earshot_cli.cluster import buses, workloads
+from earshot_cli.cluster import buses, owners, scaling, workloads
 from earshot_cli.cluster.access import Cluster, ClusterUnreachableError, ForbiddenError
 from earshot_cli.cluster.findings import (
     CONTROL_LINE,
-    KEDA,
     KUBERNETES,
     NATS,
     Finding,
@@ -19,10 +18,10 @@ from earshot_cli.cluster.findings import (
     clock,
     credential,
 )
+from earshot_cli.cluster.forwarding import PodUnreachableError
 from earshot_cli.errors import CliError, NotFoundError
 
 Check = Callable[[Cluster], Iterator[Finding]]
-_VERSION = "app.kubernetes.io/version"
 # The API server's Date has whole seconds.
 _DATE_UNSURE_S = 1.0
 # A node renews its lease every ten seconds, and counts as lost after forty.
@@ -54,59 +53,47 @@ def _kubernetes(cluster: Cluster) -> Iterator[Finding]:
         yield clock("the API server's clock", said.timestamp() + 0.5 - heard, _DATE_UNSURE_S)
 
 
-def _definitions(cluster: Cluster) -> Iterator[Finding]:
-    for group, version, remedy in (
-        ("earshot.dev", "v1alpha1", "kubectl apply -k deploy/crds"),
-        ("keda.sh", "v1alpha1", "install KEDA"),
-    ):
-        try:
-            cluster.get(f"/apis/{group}/{version}")
-        except NotFoundError:
-            message = f"the cluster does not know {group}/{version}: {remedy}"
-            yield Finding(check="definitions", result=Result.FAILED, message=message)
-        else:
-            yield Finding(check="definitions", result=Result.OK, message=f"{group}/{version}")
-
-
-def _keda(cluster: Cluster) -> Iterator[Finding]:
-    found = cluster.listed("/apis/apps/v1/deployments", labelSelector="app.kubernetes.io/name=keda-operator")
-    if not found:
-        yield Finding(check="keda", result=Result.FAILED, message="KEDA's operator is not there: nothing is scaled")
-    for deployment in found:
-        labels = deployment["metadata"].get("labels", {})
-        image = deployment["spec"]["template"]["spec"]["containers"][0]["image"]
-        yield at_least("keda", "KEDA", labels.get(_VERSION) or workloads.version_of(image), KEDA)
-    for scaled in cluster.listed(cluster.within("keda.sh/v1alpha1", "scaledobjects")):
-        for condition in scaled.get("status", {}).get("conditions", []):
-            if (condition["type"], condition["status"]) == ("Ready", "False"):
-                why = condition.get("message") or condition.get("reason", "")
-                message = f"ScaledObject {scaled['metadata']['name']} is not ready: {why}"
-                yield Finding(check="keda", result=Result.FAILED, message=message)
-
-
 def _nats(cluster: Cluster) -> Iterator[Finding]:
+    wanted = workloads.bus_replicas(cluster.find(cluster.within("v1", "configmaps/bus")))
+    if wanted is None:
+        message = "no ConfigMap bus says how many copies there are of everything: kubectl apply -k deploy/overlays/…"
+        yield Finding(check="nats", result=Result.WARNING, message=message)
     try:
         found = buses.servers(cluster)
+    except PodUnreachableError as error:
+        message = f"{error}: its monitoring is off, or it is no nats-server of ours"
+        yield Finding(check="nats", result=Result.FAILED, message=message)
+        return
     except ClusterUnreachableError as error:
-        message = f"{error}: if the pod is ready, a network policy keeps the API server from port 8222 (docs/deploy.md)"
+        message = (
+            f"{error}: if the pod is ready, a network policy keeps the API server's proxy from port 8222; "
+            "with the right to get pods/portforward the doctor takes another way (docs/deploy.md)"
+        )
         yield Finding(check="nats", result=Result.FAILED, message=message)
         return
     if not found:
         message = "no nats-server runs in this namespace; earshot bus diff --url … looks at one elsewhere"
         yield Finding(check="nats", result=Result.WARNING, message=message)
+    elif wanted is not None and len(found) < wanted:
+        message = (
+            f"{len(found)} nats-server{'s run' if len(found) > 1 else ' runs'}, and there are to be {wanted} copies"
+        )
+        yield Finding(check="nats", result=Result.FAILED, message=f"{message} (ConfigMap bus, replicas)")
     for server in found:
-        yield at_least("nats", f"{server.pod}: nats-server", server.version, NATS)
-        if not server.jetstream:
-            yield Finding(check="nats", result=Result.FAILED, message=f"{server.pod}: JetStream is off")
-        if server.control_line < CONTROL_LINE:
-            message = (
-                f"{server.pod}: max_control_line is {server.control_line}; users with many rights can't connect: 32KB"
-            )
-            yield Finding(check="nats", result=Result.FAILED, message=message)
-        yield clock(f"{server.pod}'s clock", server.ahead_s, server.unsure_s)
+        yield from _server(server)
     if len({server.version for server in found}) > 1:
         versions = ", ".join(sorted({server.version for server in found}))
         yield Finding(check="nats", result=Result.WARNING, message=f"the servers are of different versions: {versions}")
+
+
+def _server(server: buses.Server) -> Iterator[Finding]:
+    yield at_least("nats", f"{server.pod}: nats-server", server.version, NATS)
+    if not server.jetstream:
+        yield Finding(check="nats", result=Result.FAILED, message=f"{server.pod}: JetStream is off")
+    if server.control_line < CONTROL_LINE:
+        message = f"{server.pod}: max_control_line is {server.control_line}; users with many rights can't connect: 32KB"
+        yield Finding(check="nats", result=Result.FAILED, message=message)
+    yield clock(f"{server.pod}'s clock", server.ahead_s, server.unsure_s)
 
 
 def _nodes(cluster: Cluster) -> Iterator[Finding]:
@@ -120,9 +107,7 @@ def _nodes(cluster: Cluster) -> Iterator[Finding]:
 
 
 def _workloads(cluster: Cluster) -> Iterator[Finding]:
-    owners = cluster.listed(cluster.within("apps/v1", "deployments"), labelSelector=workloads.SELECTOR)
-    pods = cluster.listed(cluster.within("v1", "pods"), labelSelector=workloads.SELECTOR)
-    found = workloads.workloads(owners, pods)
+    found = workloads.workloads(*owners.of(cluster))
     if not found:
         message = f"nothing of Earshot's runs in namespace {cluster.namespace}: kubectl apply -k deploy/overlays/…"
         yield Finding(check="workloads", result=Result.FAILED, message=message)
@@ -160,8 +145,8 @@ def _credentials(cluster: Cluster) -> Iterator[Finding]:
 
 
 _CHECKS: dict[str, Check] = {
-    "definitions": _definitions,
-    "keda": _keda,
+    "definitions": scaling.definitions,
+    "keda": scaling.keda,
     "nats": _nats,
     "nodes": _nodes,
     "workloads": _workloads,

@@ -20,6 +20,8 @@ NATS = (2, 12)
 # A user connects with its permissions in one line.
 CONTROL_LINE = 32 * 1024
 CLOCKS_S = 1.0
+# Of a credential's life: what is left of one that nobody has made anew in time; of a long one a week.
+_LEFT = 0.25
 _SOON_S = 7 * 86_400
 _JWT = re.compile(r"-----BEGIN NATS USER JWT-----\s+(\S+)\s+------END NATS USER JWT------")
 
@@ -88,27 +90,29 @@ def credential(secret: Mapping[str, Any], now: float) -> Finding | None:
         found = _JWT.search(base64.b64decode(value).decode("utf-8", "replace"))
         if found is None:
             continue
-        expires = _expiry(found.group(1))
-        if expires is None:
+        life = _life(found.group(1))
+        if life is None:
             return Finding(check="credentials", result=Result.FAILED, message=f"{name} can't be read")
-        return _judged(name, expires, now)
+        return _judged(name, *life, now)
     return None
 
 
-def _judged(name: str, expires: float, now: float) -> Finding:
+def _judged(name: str, made: float, expires: float, now: float) -> Finding:
     if not expires:
         return Finding(check="credentials", result=Result.OK, message=f"{name} does not expire")
     day = datetime.fromtimestamp(expires, UTC).strftime("%Y-%m-%d %H:%M UTC")
     if expires <= now:
         return Finding(check="credentials", result=Result.FAILED, message=f"{name} has expired: {day}")
-    result = Result.WARNING if expires - now < _SOON_S else Result.OK
+    result = Result.WARNING if expires - now < min(_SOON_S, (expires - made) * _LEFT) else Result.OK
     return Finding(check="credentials", result=result, message=f"{name} expires {day}")
 
 
-def _expiry(token: str) -> float | None:
+def _life(token: str) -> tuple[float, float] | None:
+    """Return when a token was made and when it expires, which is 0 of one that does not."""
     try:
         body = token.split(".")[1]
-        return float(json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))).get("exp", 0))
+        claims = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+        return float(claims.get("iat", 0)), float(claims.get("exp", 0))
     except (ValueError, IndexError, AttributeError):
         return None
 

@@ -9,6 +9,8 @@ from typing import Any
 Object = Mapping[str, Any]
 NAME = "app.kubernetes.io/name"
 SELECTOR = "app.kubernetes.io/part-of=earshot"
+# Of our own component, and of the official chart.
+BUS_SELECTOR = "app.kubernetes.io/name=nats"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +78,12 @@ def version_of(image: str) -> str:
         return digest.removeprefix("sha256:")[:12]
     last = name.rsplit("/", 1)[-1]
     return last.partition(":")[2] or "latest"
+
+
+def bus_replicas(config: Object | None) -> int | None:
+    """Return how many copies the ConfigMap "bus" wants of everything; None if it does not say."""
+    said = str(((config or {}).get("data") or {}).get("replicas", ""))
+    return int(said) if said.isdigit() else None
 
 
 def workloads(owners: Iterable[Object], pods: Iterable[Object]) -> list[Workload]:

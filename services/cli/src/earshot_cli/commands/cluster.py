@@ -36,17 +36,11 @@ def status(*, context: Context = "", namespace: Namespace = "", as_json: Json = 
     """Show what runs where, in which version, how far its rollout is, and what waits for each consumer."""
     output = Output(as_json=as_json)
     cluster = _connect(context, namespace)
-    from earshot_cli.cluster import buses, rendering, workloads  # noqa: PLC0415 - a second that most commands don't need
+    from earshot_cli.cluster import buses, owners, rendering, workloads  # noqa: PLC0415 - a second that most commands don't need
     from earshot_cli.cluster.access import ForbiddenError  # noqa: PLC0415 - likewise
     from earshot_cli.errors import NotFoundError  # noqa: PLC0415 - likewise
 
-    pods = cluster.listed(cluster.within("v1", "pods"))
-    owners = [
-        owner
-        for resource in ("deployments", "statefulsets")
-        for owner in cluster.listed(cluster.within("apps/v1", resource), labelSelector=workloads.SELECTOR)
-    ]
-    services = workloads.workloads(owners, pods)
+    services = workloads.workloads(*owners.of(cluster))
     try:
         skills = workloads.skills(cluster.listed(cluster.within("earshot.dev/v1alpha1", "skills")))
     except NotFoundError:
@@ -85,7 +79,12 @@ def doctor(
     namespace: Namespace = "",
     url: BusUrl = "",
     credentials: AdminCredentials = None,
-    replicas: Annotated[int, typer.Option("--replicas", help="Copies of everything that is on the bus, 1 or 3.")] = 3,
+    replicas: Annotated[
+        int,
+        typer.Option(
+            "--replicas", help="Copies of everything that is on the bus, 1 or 3; default: what the ConfigMap bus says."
+        ),
+    ] = 0,
     as_json: Json = False,
 ) -> None:
     """Look for what keeps Earshot from working: versions, definitions, the bus, clocks, credentials. Exits 1 if something fails."""
@@ -94,7 +93,7 @@ def doctor(
     from earshot_cli.cluster import doctor, rendering  # noqa: PLC0415 - a second that most commands don't need
     from earshot_cli.cluster.findings import Result, worst  # noqa: PLC0415 - likewise
 
-    findings = [*doctor.examine(cluster), *_declared(url, credentials, replicas)]
+    findings = [*doctor.examine(cluster), *_declared(cluster, url, credentials, replicas)]
     output.show(rendering.findings(findings))
     result = worst(findings)
     output.document({"result": result, "findings": [each.document() for each in findings]})
@@ -102,14 +101,16 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _declared(url: str, credentials: AdminCredentials, replicas: int) -> list[Finding]:
+def _declared(cluster: Cluster, url: str, credentials: AdminCredentials, replicas: int) -> list[Finding]:
+    from earshot_cli.cluster import workloads  # noqa: PLC0415 - as above
     from earshot_cli.cluster.findings import Finding, Result  # noqa: PLC0415 - as above
 
     if not url:
         message = "streams and consumers were not compared: give --url and --credentials of the bus"
         return [Finding(check="bus", result=Result.SKIPPED, message=message)]
     try:
-        drifts = lifetime.run(diff_of(find_bus(url, credentials), replicas))
+        copies = replicas or workloads.bus_replicas(cluster.find(cluster.within("v1", "configmaps/bus"))) or 1
+        drifts = lifetime.run(diff_of(find_bus(url, credentials), copies))
     except CliError as error:
         return [Finding(check="bus", result=Result.FAILED, message=str(error))]
     lines = [line for drift in drifts for line in drift.lines()]

@@ -1,0 +1,75 @@
+"""Questions to a port of a pod, over a connection that the API server and the pod's node forward, as `kubectl port-forward` does.
+
+It ends inside of the pod: network policies, which keep the API server's own proxy from most pods, do not concern it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Callable, Iterator
+from http.client import HTTPConnection, HTTPException
+from typing import Any
+
+from kubernetes.client import CoreV1Api
+from kubernetes.client.exceptions import ApiException
+from kubernetes.stream import portforward
+
+from earshot_cli.cluster.access import Cluster, ForbiddenError, Object
+from earshot_cli.errors import CliError
+
+Ask = Callable[[str], Object]
+_TIMEOUT_S = 10.0
+_HANDSHAKE = re.compile(r"Handshake status (\d+)")
+
+
+class PodUnreachableError(CliError):
+    """Nobody answers at a pod's port."""
+
+    code = "pod_unreachable"
+
+
+class _Forwarded(HTTPConnection):
+    def __init__(self, pod: str, socket: Any) -> None:
+        super().__init__(pod, timeout=_TIMEOUT_S)
+        self._socket = socket
+
+    def connect(self) -> None:
+        self.sock = self._socket
+
+
+@contextlib.contextmanager
+def forwarded(cluster: Cluster, pod: str, port: int) -> Iterator[Ask]:
+    """Connect to a pod's port, for some questions by path, which are answered in JSON.
+
+    Raises:
+        ForbiddenError: The user may not.
+        PodUnreachableError: Nobody answers, or not in JSON.
+    """
+    api = CoreV1Api(cluster.client)
+    try:
+        # Its stubs do not know it as generated.
+        connect: Any = api.connect_get_namespaced_pod_portforward
+        channels: Any = portforward(connect, pod, cluster.namespace, ports=str(port))
+    except ApiException as error:
+        found = _HANDSHAKE.search(str(error.reason))
+        if found is not None and found.group(1) in {"401", "403"}:
+            raise ForbiddenError(f"the cluster forbids to forward ports of {pod} (get pods/portforward)") from error
+        raise PodUnreachableError(f"the cluster can't forward port {port} of {pod}") from error
+    socket = channels.socket(port)
+    socket.settimeout(_TIMEOUT_S)
+    connection = _Forwarded(pod, socket)
+
+    def ask(path: str) -> Object:
+        try:
+            connection.request("GET", path)
+            answer = json.loads(connection.getresponse().read())
+        except (HTTPException, OSError, ValueError) as error:
+            raise PodUnreachableError(f"nobody answers at port {port} of {pod} ({type(error).__name__})") from error
+        return dict(answer)
+
+    try:
+        yield ask
+    finally:
+        channels.close()
