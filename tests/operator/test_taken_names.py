@@ -6,7 +6,7 @@ import pytest
 
 from support.kube import real
 from support.kube.images import Toy
-from support.kube.operating import operating
+from support.kube.operating import ACCOUNT, operating
 
 NAME = "skill-toy"
 META = {"name": NAME, "labels": {"app.kubernetes.io/name": NAME}}
@@ -59,6 +59,43 @@ async def test_what_is_not_the_skill_s_is_left_alone(stack, tmp_path):
         await at_work.until(lambda: at_work.skill() is None)
         assert present(at_work) == before
         assert await at_work.registered("SKILLS") == {"toy.0.9.0"}
+
+
+class Faster:
+    """Somebody who puts an object of his own where the operator has just looked, once for each verb."""
+
+    def __init__(self, at_work):
+        self._server = at_work.double.server
+        self.done = set()
+
+    async def __call__(self, asked, phase):
+        """Be told of a write."""
+        if asked.user != ACCOUNT or phase != "before" or asked.resource != "deployments" or asked.verb in self.done:
+            return
+        if asked.verb in {"create", "delete"}:
+            self.done.add(asked.verb)
+            if asked.verb == "delete":
+                self._server.remove(self._server.find("apps/v1", "Deployment", NAME, "earshot"))
+            self._server.create(RUN_BY_MANIFESTS[0], "earshot")
+
+
+@pytest.mark.skipif(bool(real.wanted()), reason="an API server of our own is needed")
+@pytest.mark.timeout(500)
+async def test_what_appears_meanwhile_is_left_alone(stack, tmp_path):
+    """Between the operator's look and its creation, or its deletion: it is neither taken over nor deleted."""
+    async with operating(stack, tmp_path, {"toy:1": Toy(version="1.0.0")}) as at_work:
+        faster = at_work.double.server.witness = Faster(at_work)
+        at_work.start()
+        at_work.write(image="toy:1")
+        await at_work.until(lambda: at_work.degraded_by("toy:1", "NameTaken"))
+        theirs = at_work.find("apps/v1", "Deployment", NAME)
+        assert "ownerReferences" not in theirs["metadata"]
+        at_work.api.delete("apps/v1", "Deployment", NAME, at_work.namespace)
+        await at_work.serving("1.0.0")
+        at_work.delete()
+        await at_work.until(lambda: at_work.skill() is None)
+        assert faster.done == {"create", "delete"}
+        assert "ownerReferences" not in at_work.find("apps/v1", "Deployment", NAME)["metadata"]
 
 
 def test_the_tests_of_a_real_cluster_refuse_a_skill_that_runs(monkeypatch):
