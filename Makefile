@@ -77,7 +77,7 @@ e2e-kube: $(ENVIRONMENT) ## The operator's tests on a real cluster (KUBECONFIG=f
 	@test -n "$(KUBECONFIG)" -a -n "$(E2E_SKILL)" -a -n "$(E2E_IMAGE)" -a -n "$(E2E_VERSION)" || { \
 		echo "earshot: say which: make e2e-kube KUBECONFIG=file E2E_SKILL=trivia E2E_IMAGE=image E2E_VERSION=0.1.0" >&2; exit 2; }
 	@E2E_KUBECONFIG="$(KUBECONFIG)" E2E_SKILL="$(E2E_SKILL)" E2E_IMAGE="$(E2E_IMAGE)" E2E_VERSION="$(E2E_VERSION)" \
-		$(PY) -m pytest tests/operator/test_lives.py $(ARGS)
+		$(PY) -m pytest tests/operator $(ARGS)
 
 ##@ Contracts
 

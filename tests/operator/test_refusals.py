@@ -8,16 +8,15 @@ from support.kube import real
 from support.kube.images import Toy
 from support.kube.operating import operating
 
-pytestmark = [
-    pytest.mark.skipif(bool(real.wanted()), reason="images and pods of our own are needed"),
-    pytest.mark.timeout(500),
-]
+pytestmark = pytest.mark.timeout(3600 if real.wanted() else 500)
+ours_alone = pytest.mark.skipif(bool(real.wanted()), reason="images and pods of our own are needed")
 NAME = "skill-toy"
 LABEL = "earshot.dev/skill"
 TOYS = {"toy:1": Toy(version="1.0.0"), "toy:english": Toy(version="2.1.0", locales=("en-US",))}
 BOTH = ["en-US", "zh-CN"]
 
 
+@ours_alone
 async def test_a_first_image_that_is_refused_does_not_serve(stack, tmp_path):
     """No replica stays, nothing of it is registered, whoever looks after it; another image serves."""
     async with operating(stack, tmp_path, TOYS) as at_work:
@@ -42,23 +41,25 @@ async def test_a_first_image_that_is_refused_does_not_serve(stack, tmp_path):
 async def test_a_secret_has_to_be_meant_for_the_skill(stack, tmp_path):
     """One that is not there is told, one that is not labelled too, otherwise; labelled, it is mounted at once."""
     async with operating(stack, tmp_path, TOYS) as at_work:
+        (image, version), name = at_work.versions[0], f"e2e-{at_work.skill_id}"
         at_work.start()
-        asked = [{"env": "EARSHOT_TOY_KEY", "name": "keys", "key": "toy"}]
-        at_work.write(image="toy:1", secrets=asked)
-        await at_work.until(lambda: at_work.degraded_by("toy:1", "SecretMissing"))
-        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "keys", "labels": {LABEL: "other"}}}
-        at_work.api.create(secret | {"data": {"toy": "eA=="}}, at_work.namespace)
-        await at_work.until(lambda: at_work.degraded_by("toy:1", "SecretRefused"))
+        at_work.write(image=image, secrets=[{"env": "EARSHOT_E2E_KEY", "name": name, "key": "key"}])
+        await at_work.until(lambda: at_work.degraded_by(image, "SecretMissing"))
+        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "labels": {LABEL: "other"}}}
+        at_work.api.create(secret | {"data": {"key": "eA=="}}, at_work.namespace)
+        await at_work.until(lambda: at_work.degraded_by(image, "SecretRefused"))
         (degraded,) = [each for each in at_work.status()["conditions"] if each["type"] == "Degraded"]
-        assert "kubectl label secret keys earshot.dev/skill=toy" in degraded["message"]
+        assert f"kubectl label secret {name} {LABEL}={at_work.skill_id}" in degraded["message"]
         assert {("Warning", "SecretMissing"), ("Warning", "SecretRefused")} <= set(at_work.told())
-        assert at_work.find("apps/v1", "Deployment", NAME) is None
-        present = at_work.find("v1", "Secret", "keys")
-        present["metadata"]["labels"][LABEL] = "toy"
-        at_work.api.rewrite(present)
-        await at_work.serving("1.0.0")
+        assert at_work.find("apps/v1", "Deployment", f"skill-{at_work.skill_id}") is None
+        at_work.api.label(at_work.find("v1", "Secret", name), {LABEL: at_work.skill_id})
+        await at_work.serving(version)
+        at_work.delete()
+        await at_work.until(lambda: at_work.skill() is None)
+        at_work.api.delete("v1", "Secret", name, at_work.namespace)
 
 
+@ours_alone
 async def test_a_deletion_that_waits_for_pods_says_so(stack, tmp_path):
     """A pod whose node is away is named in a condition and in one event; when it is gone, so is the Skill."""
     async with operating(stack, tmp_path, TOYS, EARSHOT_OPERATOR_PATIENCE_S="1") as at_work:

@@ -44,6 +44,9 @@ class Api(Protocol):
     def rewrite(self, content: Object) -> Object:
         """Replace an object."""
 
+    def label(self, content: Object, labels: Mapping[str, str]) -> None:
+        """Give an object more labels."""
+
     def delete(self, api_version: str, kind: str, name: str, namespace: str = "") -> None:
         """Delete an object."""
 

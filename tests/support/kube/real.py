@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from kubernetes import config
@@ -44,9 +44,17 @@ class RealApi:
     def rewrite(self, content: Object) -> Object:
         """Give an object another spec, whatever else became of it."""
         metadata = content["metadata"]
-        patch = {"body": {"spec": content["spec"]}, "content_type": "application/merge-patch+json"}
+        # Not a merge, which would keep what the other spec does not say.
+        change = [{"op": "replace", "path": "/spec", "value": content["spec"]}]
+        patch = {"body": change, "content_type": "application/json-patch+json"}
         found = self._of(content).patch(name=metadata["name"], namespace=metadata.get("namespace"), **patch)
         return found.to_dict()
+
+    def label(self, content: Object, labels: Mapping[str, str]) -> None:
+        """Give an object more labels."""
+        metadata = content["metadata"]
+        patch = {"body": {"metadata": {"labels": dict(labels)}}, "content_type": "application/merge-patch+json"}
+        self._of(content).patch(name=metadata["name"], namespace=metadata.get("namespace"), **patch)
 
     def delete(
         self, api_version: str, kind: str, name: str, namespace: str = "", *, grace_s: int | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -87,6 +87,15 @@ class ApiServer:
         return self._writing.update(
             self._named(content), content | {"metadata": content["metadata"] | {"resourceVersion": ""}}
         )
+
+    def label(self, content: Object, labels: Mapping[str, str]) -> None:
+        """Give an object more labels.
+
+        Raises:
+            FailedError: It is not there.
+        """
+        metadata = content["metadata"]
+        self.rewrite(content | {"metadata": metadata | {"labels": {**metadata.get("labels", {}), **labels}}})
 
     def delete(self, api_version: str, kind: str, name: str, namespace: str = "") -> None:
         """Delete an object, as a client does: its finalizers are waited for.
