@@ -131,7 +131,7 @@ def _readings(
             for found, likeness in recognise(grammar.fuzzy, form, language, free_too=free_too)
         )
     if grammar.statistical is not None:
-        readings += _beside(readings, grammar.statistical, said, language, alternatives)
+        return _beside(readings, grammar.statistical, said, language, alternatives)
     return readings
 
 
@@ -142,15 +142,21 @@ def _beside(
     language: Language,
     alternatives: Sequence[Alternative],
 ) -> list[Reading]:
-    """Return what the model says beside readings that are not sure enough, or of which a wildcard took the most."""
+    """Return the readings with what the model says, where none is sure enough or a wildcard took the most of all that are.
+
+    What a wildcard took may have been a sentence of another intent: where the model thinks so the template is doubted.
+    """
     sure = [reading for reading in readings if confidence(reading, alternatives) >= ACTED_ON]
     for reading in sure:
-        # A wildcard that took most of what was said may have taken a sentence of another intent.
         if reading.recognizer is Recognizer.FUZZY or reading.match.covered > reading.match.length * _OWN_WORDS:
-            return []
+            return list(readings)
     taken = {reading.match.unit.intent for reading in sure}
     guesses = _guesses(recognizer, said[:_MOST_GUESSED], language, alternatives)
-    return [guess for guess in guesses if guess.match.unit.intent not in taken]
+    others = [guess for guess in guesses if guess.match.unit.intent not in taken]
+    if not (sure and others):
+        return [*readings, *others]
+    left = 1 - max(confidence(guess, alternatives) for guess in others)
+    return [replace(reading, likeness=left) if reading in sure else reading for reading in readings] + others
 
 
 def _alike(grammar: Grammar, said: Sequence[tuple[int, Said]], language: Language, words: Vocabulary) -> list[Reading]:

@@ -63,7 +63,6 @@ class Speech:
         before: What people say before a command.
         after: What they say after it.
         pointers: Words behind which a thing is named: "the".
-        things: What a command may be about, and no skill may know.
     """
 
     strange: tuple[str, ...]
@@ -71,7 +70,6 @@ class Speech:
     before: tuple[str, ...]
     after: tuple[str, ...]
     pointers: frozenset[str] = frozenset()
-    things: tuple[str, ...] = ()
 
 
 class Language(Protocol):

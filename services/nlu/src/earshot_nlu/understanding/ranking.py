@@ -1,7 +1,8 @@
 """How sure a reading is, and which comes first.
 
 template, every word accounted for            1.00
-template with wildcards                       0.60 to 0.95, by the share of the text that is not in them
+template with wildcards                       0.60 to 0.95, by the share of the text that is not in them; less where
+                                              that is less than half and the model is surer of another intent
 fuzzy                                         0.50 to 0.85, by the likeness of what was heard and what is meant
 fuzzy with wildcards                          four fifths of that
 statistical                                   0 to 0.90, how likely it is right as learnt from held-out sentences
@@ -37,7 +38,15 @@ _FIGURES = re.compile(r"\d+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """A match with what it was found by and where."""
+    """A match with what it was found by and where.
+
+    Attributes:
+        match: What was matched.
+        recognizer: What matched it.
+        likeness: Template: 1, less where it is doubted; fuzzy: of what was heard and what is meant; statistical: how
+            likely it is right.
+        alternative_index: Of the alternative that was read.
+    """
 
     match: Match
     recognizer: Recognizer
@@ -48,7 +57,7 @@ class Reading:
 def confidence(reading: Reading, alternatives: Sequence[Alternative]) -> float:
     """Return how sure a reading is, 0 to 1."""
     match = reading.match
-    sure = _certainty(match)
+    sure = _certainty(match) * reading.likeness
     if reading.recognizer is Recognizer.FUZZY:
         sure = 0.5 + 0.35 * (reading.likeness - FUZZY_FLOOR) / (1.0 - FUZZY_FLOOR)
         if match.wildcards:

@@ -19,6 +19,7 @@ from hassil.intents import RangeSlotList, WildcardSlotList
 from earshot_nlu.understanding.language import Language, Token
 from earshot_nlu.understanding.model import SlotKind
 from earshot_nlu.understanding.statistical.examples import Example, Filled
+from earshot_nlu.understanding.statistical.naming import A_NAME, named
 from earshot_nlu.understanding.templates.compile import BOUND, CompiledSkill, Unit
 from earshot_nlu.understanding.templates.lists import NarrowedList, listed_as
 from earshot_nlu.understanding.templates.samples import samples
@@ -50,7 +51,7 @@ class Drawn:
     """What was drawn from templates.
 
     Attributes:
-        examples: To train from; those without an intent are about things that no skill knows.
+        examples: To train from; those without an intent are commands about what no skill knows.
         lists: Values by the name of their list.
         forms: Ways to say each intent.
     """
@@ -90,10 +91,11 @@ def draw(skills: Iterable[CompiledSkill], language: Language) -> Drawn:
 def _unknown(
     groups: Iterable[Sequence[Unit]], lists: Mapping[str, AbstractSet[str]], language: Language
 ) -> Sequence[str]:
-    """Return the things of everyday that stand in no sentence and no list."""
+    """Return what everyday speech is about, as far as it stands in no sentence and no list."""
     texts = {text for group in groups for unit in group for clause in unit.clauses for text in clause}
     known = texts | {token.text for values in lists.values() for value in values for token in language.tokens(value)}
-    return [thing for thing in language.speech.things if thing not in known]
+    normalised = (language.normalise(text).text for text in language.speech.strange)
+    return sorted({thing.text for text in normalised for thing in named(text, language)} - known)
 
 
 def _spread(examples: Sequence[Example], most: int) -> Sequence[Example]:
@@ -156,7 +158,7 @@ class _Drawer:
         slots = {at for at, token in enumerate(tokens) if any(s.start <= token.start < s.end for s in one.slots)}
         for at in range(len(tokens) - 1, 0, -1):
             before = tokens[at - 1].text in self._language.speech.pointers or at - 1 in slots
-            if before and at not in slots and len(tokens[at].text) > 3:
+            if before and at not in slots and tokens[at].weight >= A_NAME:
                 return tokens[at]
         return None
 

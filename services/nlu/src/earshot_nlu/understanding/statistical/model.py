@@ -19,7 +19,7 @@ from earshot_nlu.understanding.statistical.slots import Lists, SlotModel, train_
 from earshot_nlu.understanding.statistical.trust import Neighbours, Trust, signs, train_trust
 
 # Changes when the same examples would give another model.
-FORMAT = "4"
+FORMAT = "5"
 _MANY = 6000
 # Of so many sentences one part held out tells enough; of fewer each of several is.
 _ENOUGH_FOR_ONE_FOLD = 2500
@@ -98,8 +98,7 @@ def train(
     """Return the model of these examples; None where there are not two intents to tell apart.
 
     Args:
-        examples: Those without an intent are speech that is not for us; those among them that have a shape are like
-            what is for us in all but what they are about, and are told from it as if they were an intent.
+        examples: Those without an intent are speech that is not for us.
         lists: Values by the name of their list, normalised.
         language: Their language.
         encoder: Tells meanings.
@@ -109,11 +108,8 @@ def train(
     inside = [one for one in everything if one.intent]
     if len({one.intent for one in inside}) < _FEWEST_INTENTS:
         return None
-    strange = [one.text for one in everything if not one.intent and not one.shape]
-    foreign = [one for one in everything if not one.intent and one.shape]
-    training = _Training(
-        [*inside, *_names(inside, language), *foreign], strange, sorted(set(speech)), language, encoder
-    )
+    strange = [one.text for one in everything if not one.intent]
+    training = _Training([*inside, *_names(inside, language)], strange, sorted(set(speech)), language, encoder)
     fields = train_slots(inside, lists, language, encoder)
     return StatisticalModel(
         version=version(everything, lists, encoder, speech),
@@ -181,10 +177,7 @@ class _Training:
         """Return the words of some sentences, or of all."""
         chosen = range(len(self._texts)) if rows is None else rows
         return frozenset(
-            crc32(token.text.encode())
-            for row in chosen
-            if self._inside[row].intent
-            for token in self._language.tokens(self._texts[row])
+            crc32(token.text.encode()) for row in chosen for token in self._language.tokens(self._texts[row])
         )
 
     def neighbours(self, model: IntentModel, rows: Iterable[int] | None = None) -> Neighbours:
@@ -209,32 +202,27 @@ class _Training:
         right: list[bool] = []
         everyday: list[bool] = []
         for fold in range(1 if len(self._inside) > _ENOUGH_FOR_ONE_FOLD else _FOLDS):
-            intents = sorted({one.intent for one in self._inside if one.intent})
+            intents = sorted({one.intent for one in self._inside})
             held = {intent for at, intent in enumerate(intents) if at % _HELD_INTENTS == fold}
             if len(intents) - len(held) < _FEWEST_INTENTS:
                 held = set()
             rows = [row for row, one in enumerate(self._inside) if one.intent not in held]
             test = [row for row in rows if _part(self._inside[row]) == fold]
             rest = [row for row in rows if _part(self._inside[row]) != fold]
-            if len({self._inside[row].intent for row in rest} - {""}) < _FEWEST_INTENTS:
+            if len({self._inside[row].intent for row in rest}) < _FEWEST_INTENTS:
                 continue
             model = self._fit(rest)
             neighbours, words = self.neighbours(model, rest), self.words(rest)
             places = {intent: index for index, intent in enumerate(model.intents)}
             strangers = [row for row, one in enumerate(self._inside) if one.intent in held]
-            for tried in (test, strangers):
-                # What is told to be for nobody is no reading, right or wrong.
-                group = [row for row in tried if self._inside[row].intent or not self._is_foreign(model, row)]
+            for group in (test, strangers):
                 if group:
                     looked = self._seen(group)
                     chosen = model.scores(looked).argmax(axis=1)
                     found.append(
                         signs(model, neighbours, looked, known([self._texts[r] for r in group], words, self._language))
                     )
-                    right += [
-                        places.get(self._inside[r].intent) == c and bool(model.intents[c])
-                        for r, c in zip(group, chosen, strict=True)
-                    ]
+                    right += [places.get(self._inside[r].intent) == c for r, c in zip(group, chosen, strict=True)]
                     everyday += [False] * len(group)
             if self._strange:
                 looked = seen(self._strange, self._table, self._language, self._strange_vectors)
@@ -242,9 +230,6 @@ class _Training:
                 right += [False] * len(self._strange)
                 everyday += self._everyday
         return train_trust(np.concatenate(found), right, everyday) if found else Trust.none()
-
-    def _is_foreign(self, model: IntentModel, row: int) -> bool:
-        return not model.intents[int(model.scores(self._seen([row])).argmax())]
 
     def _fit(self, rows: Iterable[int]) -> IntentModel:
         chosen = list(rows)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from zlib import crc32
 
 from hassil.intents import WildcardSlotList
 from rapidfuzz import fuzz, process
@@ -17,6 +18,7 @@ from earshot_nlu.understanding.model import Slot, SlotKind, SlotValue
 from earshot_nlu.understanding.statistical.drawing import Form
 from earshot_nlu.understanding.statistical.examples import Filled
 from earshot_nlu.understanding.statistical.model import Reading, StatisticalModel
+from earshot_nlu.understanding.statistical.naming import named
 from earshot_nlu.understanding.templates.compile import Unit, references_of
 from earshot_nlu.understanding.templates.lists import NarrowedList
 from earshot_nlu.understanding.templates.match import Match, Said
@@ -27,8 +29,10 @@ _MOST_WORDS = 32
 # How alike a listed value has to be, in per cent; less where it sounds the same.
 _ALIKE = 82.0
 _ALIKE_BESIDE_SOUND = 65.0
-# What is left of the certainty where the slots are not those of any way to say the intent.
+# What is left of the certainty where the slots are not those of any way to say the intent, and where what is said is about
+# a thing that no sentence of the model's has: not enough to act on.
 _MISFIT = 0.75
+_UNKNOWN_THING = 0.5
 # No template accounts for it: never as sure as one that does.
 MOST_SURE = 0.9
 
@@ -118,7 +122,15 @@ class StatisticalRecognizer:
             literal=max(0, len(text) - filled),
             length=len(text),
         )
-        return match, min(MOST_SURE, reading.confidence) * (1.0 if fits else _MISFIT)
+        sure = min(MOST_SURE, reading.confidence) * (1.0 if fits else _MISFIT)
+        return match, sure * (_UNKNOWN_THING if self._is_about_another_thing(text, reading) else 1.0)
+
+    def _is_about_another_thing(self, text: str, reading: Reading) -> bool:
+        return any(
+            crc32(token.text.encode()) not in self.model.words
+            and not any(slot.start < token.end and token.start < slot.end for slot in reading.slots)
+            for token in named(text, self.language)
+        )
 
     def _slot(self, filled: Filled, forms: Sequence[Form], said: Said) -> Slot | None:
         text = said.text.text[filled.start : filled.end]
