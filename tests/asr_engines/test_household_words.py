@@ -28,6 +28,19 @@ lists:
   thing:
     wildcard: true
 """
+MANDARIN_TIMERS = """
+language: zh-CN
+intents:
+  cancel:
+    data:
+      - sentences: ["取消{name}计时器", "取消所有计时器", "{name}还有多久"]
+  other:
+    data:
+      - sentences: ["现在几点", "播放音乐"]
+lists:
+  name:
+    values: [面条, 鸡蛋]
+"""
 OURS = {"name": ["sourdough", "Grandma's tea"], "thing": ["the recycling"]}
 
 
@@ -59,8 +72,24 @@ async def test_own_words_are_heard_where_a_value_may_stand(
     assert [one.transcript for one in theirs.alternatives[:1] if one.transcript == text] == [text] * ("pasta" in text)
 
 
+async def test_own_words_are_heard_in_mandarin_too(make_engine: Callable[..., PocketsphinxEngine]) -> None:
+    """The fallback hears a household's phrase in its place, and does not make it out in another household."""
+    text = "取消外婆的茶计时器"
+    engine = make_engine()
+    await engine.start()
+    try:
+        await engine.set_vocabulary(Vocabulary(revision=1, locales={MANDARIN: (MANDARIN_TIMERS,)}))
+        pcm = spoken(text, MANDARIN)
+        ours = await recognise(engine, pcm, MANDARIN, {"name": ["外婆的茶"]})
+        theirs = await recognise(engine, pcm, MANDARIN)
+    finally:
+        await engine.stop()
+    assert ours.alternatives[0].transcript == text
+    assert text not in {one.transcript for one in theirs.alternatives}
+
+
 async def test_what_can_not_be_said_or_has_no_place_is_no_error(engine: PocketsphinxEngine) -> None:
-    """Phrases without words, of lists that no sentence has, or of a language without places change nothing."""
+    """Phrases without words, of lists that no sentence has, or in Mandarin change nothing."""
     pcm = spoken("what time is it", ENGLISH)
     odd = {"name": ["", "!?"], "no such list": ["x"], "nobody": ["Oma"], "city": ["…"]}
     heard = await recognise(engine, pcm, ENGLISH, odd)

@@ -4,7 +4,7 @@ import pytest
 
 from earshot_asr.vocabulary.build import read_sentences
 from earshot_asr.vocabulary.graph import Graph
-from earshot_asr.vocabulary.languages import Form, Language
+from earshot_asr.vocabulary.languages import Language
 from earshot_asr.vocabulary.numbers import spell
 from earshot_asr.vocabulary.templates import TemplateError, parse_document
 from earshot_asr.vocabulary.tokens import English, Mandarin
@@ -15,7 +15,6 @@ def english() -> Language:
     return Language(
         locale="en-US",
         spaced=True,
-        form=Form.NGRAMS,
         tokenise=English(lambda number: spell(number, "en-US")[0]),
         pronounce=lambda word: (tuple(word),),
     )
@@ -26,7 +25,6 @@ def mandarin() -> Language:
     return Language(
         locale="zh-CN",
         spaced=False,
-        form=Form.GRAMMAR,
         tokenise=Mandarin(lambda number: spell(number, "zh-CN")[0], tuple),
         pronounce=lambda word: (tuple(word),),
     )

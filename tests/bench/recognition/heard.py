@@ -53,7 +53,8 @@ def hear(ears: Decoders, pcm: bytes) -> tuple[Reading, ...]:
 def origin(order: LoadOrder) -> bytes:
     """Return a digest of all but the samples that readings come from."""
     digest = hashlib.sha256(version("pocketsphinx").encode())
-    digest.update(json.dumps([order.grammar, sorted(order.search.items()), order.kind, order.locale]).encode())
+    searched = [order.search, order.sentences_search, order.sentences_first, order.kind, order.locale]
+    digest.update(json.dumps(searched, sort_keys=True).encode())
     for path in _files(order):
         digest.update(f"\0{path.name}\0".encode() + path.read_bytes())
     return digest.digest()

@@ -11,7 +11,8 @@ never makes a reading less sure.
 What is printed is cross-validated: each reading is judged by weights that were learned without its group (who a clip sounds
 like, which wake word, which sentence). So are the weights that are in use now, as far as they were not learned from the same rows. If those
 are better, the file stays as it is; `--dry` leaves it in any case. What was heard is kept in build/results/heard (`heard`).
-For Mandarin there is synthesised speech alone.
+For Mandarin, commands are synthesised alone, each by one of the voices, and what is not for us is synthesised Mandarin and English,
+and English recordings: the few Mandarin ones are kept for the figures.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ import asyncio
 import json
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import cycle
 from pathlib import Path
 
 import soundfile
 
-from bench.recognition.clips import Clip, Recordings, mixed, read_recordings, to_pcm
+from bench.recognition.clips import RATE, Clip, Recordings, mixed, read_recordings, to_pcm
 from bench.recognition.coffee import INTENT, coffee_document
 from bench.recognition.evaluating import ENGLISH, MANDARIN, SNRS_DB
 from bench.recognition.fitting import Row, choose, cross_validated, fit, limits, loss, reliability, sureness
@@ -49,6 +50,9 @@ from support.understanding import SkillWords, meaning, taught, utterance
 
 _MODELS = (ENGLISH, MANDARIN, "zh-CN-builtin")
 _KEPT = RESULTS / "heard"
+_ENGLISH_EACH = 3
+"""Of English, every so manieth is heard by Mandarin models."""
+_LONGEST_S = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,15 +112,36 @@ async def decoders(
     return Decoders(bundle.order), bundle.spellings
 
 
-def decode_mandarin(model: AcousticModel, cache: Path) -> list[Row]:
-    """Return evidence and truth of every synthesised Mandarin example."""
+def mandarin_examples(recordings: Recordings | None) -> Iterator[Example]:
+    """Yield what Mandarin models are tuned on: each sentence by one voice, and some English, which they must not take."""
+    places: dict[str, int] = {}
+    voices = list(dict.fromkeys(one.voice for one in commands(MANDARIN, "tune")))
+    for example, voice in zip(synthesised(MANDARIN), _voices(), strict=True):
+        place = places.setdefault(example.group, len(places))
+        if voices[place % len(voices)] == voice:
+            yield example
+    for number, example in enumerate(synthesised(ENGLISH)):
+        if number % _ENGLISH_EACH == 0:
+            yield replace(example, kind="english", text="")
+    for clip in chosen(recordings, "tune").other[::_ENGLISH_EACH] if recordings else ():
+        yield Example(kind="other", group=_source(clip), pcm=to_pcm(clip.samples()[: _LONGEST_S * RATE]))
+
+
+def _voices() -> list[str]:
+    return [one.voice for one in (*commands(MANDARIN, "tune"), *other(MANDARIN, "tune"))]
+
+
+def decode_mandarin(model: AcousticModel, recordings: Recordings | None, cache: Path) -> list[Row]:
+    """Return evidence and truth of every Mandarin example."""
     ears, spellings = asyncio.run(decoders(registered(), cache, model))
     heard = Heard(ears, _KEPT)
     rows: list[Row] = []
-    for example in synthesised(MANDARIN):
+    for example in mandarin_examples(recordings):
         found = heard.readings(example.pcm)
         said = join(found[0].words, spellings) if found else ""
         rows.append(_row(example, said, bool(example.text) and same_words(said, example.text), found))
+        print(f"\r{len(rows)} {example.kind}      ", end="", flush=True)
+    print()
     return rows
 
 
@@ -171,15 +196,16 @@ def main() -> None:
 
 def _decode(name: str, cache: Path, most: int | None) -> tuple[AcousticModel, list[Row]]:
     folder = data_folder()
+    recordings = read_recordings(folder / "speech") if folder else None
     if name == "zh-CN-builtin":
         model = acoustic.mandarin(None)
-        return model, decode_mandarin(model, cache)
-    if folder is None:
+        return model, decode_mandarin(model, recordings, cache)
+    if folder is None or recordings is None:
         raise SystemExit("there is nothing to learn from: set EARSHOT_DATA")
     if name == MANDARIN:
         model = acoustic.mandarin(folder / "models" / "zh-CN-tdt")
-        return model, decode_mandarin(model, cache)
-    return acoustic.english(), decode(read_recordings(folder / "speech"), cache, most)
+        return model, decode_mandarin(model, recordings, cache)
+    return acoustic.english(), decode(recordings, cache, most)
 
 
 if __name__ == "__main__":

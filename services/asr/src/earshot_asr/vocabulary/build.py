@@ -14,7 +14,7 @@ from earshot_asr.vocabulary.dictionary import Phones
 from earshot_asr.vocabulary.folding import folded
 from earshot_asr.vocabulary.fsg import to_fsg
 from earshot_asr.vocabulary.graph import Graph, union
-from earshot_asr.vocabulary.languages import Form, Language
+from earshot_asr.vocabulary.languages import Language
 from earshot_asr.vocabulary.minimal import minimal
 from earshot_asr.vocabulary.ngrams import expected_trigrams
 from earshot_asr.vocabulary.numbers import spell
@@ -30,18 +30,16 @@ class Bundle:
     """What a decoder loads, as the texts of its files.
 
     Attributes:
-        form: Which kind of model it is.
-        model: Language model in ARPA's format, or grammar in CMU's.
+        model: Language model in ARPA's format.
         sentences: What a whole sentence is.
-        grammar: All sentences as a closed grammar with places, to search for a whole one; empty where `model` is a grammar.
-        likeliest: By context, the log probability of the likeliest word; empty for a grammar.
+        grammar: All sentences as a closed grammar in CMU's format with places, to search for a whole one.
+        likeliest: By context, the log probability of the likeliest word.
         dictionary: Pronunciations of the model's words and of no others.
         spellings: How words are written where that is not as in the dictionary.
         words: Number of words.
         problems: What had to be left out and why, for the authors of the skills.
     """
 
-    form: Form
     model: str
     sentences: Automaton
     grammar: str
@@ -117,25 +115,21 @@ def make_bundle(sentences: Sentences, language: Language) -> Bundle:
         word: language.pronounce(word) for word in sorted(sentences.words())
     }
     silent = {word for word, ways in pronunciations.items() if not ways}
-    if language.form is Form.GRAMMAR:
-        # A grammar is searched as it is: nothing is put in places for one utterance.
-        silent |= {word for word in sentences.graph.words() if is_place(word)}
     graph = sentences.graph.without(silent.__contains__) if silent else sentences.graph
     problems = (
         *sentences.problems,
-        *(f"no way is known to say {word!r}" for word in sorted(silent) if not is_place(word)),
+        *(f"no way is known to say {word!r}" for word in sorted(silent)),
     )
     words = {word for word in graph.words() if not is_place(word)}
     if not words:
         raise NothingToHearError("; ".join(problems) or "there are no sentences")
     small = minimal(graph)
-    model = None if language.form is Form.GRAMMAR else LanguageModel(expected_trigrams(graph))
+    model = LanguageModel(expected_trigrams(graph))
     return Bundle(
-        form=language.form,
-        model=model.text() if model else to_fsg(small),
+        model=model.text(),
         sentences=Automaton.of(small),
-        grammar=to_fsg(small) if model else "",
-        likeliest=model.likeliest() if model else {},
+        grammar=to_fsg(small),
+        likeliest=model.likeliest(),
         dictionary=dictionary.to_text({word: pronunciations[word] for word in words}),
         spellings={word: written for word, written in language.spellings().items() if word in words},
         words=len(words),

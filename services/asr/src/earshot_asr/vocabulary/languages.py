@@ -24,13 +24,6 @@ class Kind(StrEnum):
     MANDARIN_ON_ENGLISH = "mandarin_on_english"
 
 
-class Form(StrEnum):
-    """What the decoder searches: a language model, or a closed grammar."""
-
-    NGRAMS = "ngrams"
-    GRAMMAR = "grammar"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Language:
     """How sentences become words and words become phones.
@@ -38,7 +31,6 @@ class Language:
     Attributes:
         locale: BCP-47; numbers and wildcards are said as there.
         spaced: Whether words are separated by spaces.
-        form: What the decoder is to search.
         tokenise: Text to words.
         pronounce: Word to the ways to say it; none: sentences with the word are left out.
         unknown: Which of some words are only guessed at, so that somebody may be asked.
@@ -47,7 +39,6 @@ class Language:
 
     locale: str
     spaced: bool
-    form: Form
     tokenise: Callable[[str], Sequence[str]]
     pronounce: Callable[[str], tuple[Phones, ...]]
     unknown: Callable[[frozenset[str]], list[str]] = field(default=lambda _words: [])
@@ -87,7 +78,6 @@ def _open(kind: Kind, locale: str, path: Path, told: Mapping[str, tuple[Phones, 
                 yield Language(
                     locale=locale,
                     spaced=True,
-                    form=Form.NGRAMS,
                     tokenise=words,
                     pronounce=english,
                     unknown=english.unknown,
@@ -97,7 +87,6 @@ def _open(kind: Kind, locale: str, path: Path, told: Mapping[str, tuple[Phones, 
                 yield Language(
                     locale=locale,
                     spaced=False,
-                    form=Form.NGRAMS,
                     tokenise=Mandarin(say, LongestMatch(dictionary.__contains__)),
                     pronounce=OnMandarinModel(dictionary),
                 )
@@ -105,7 +94,6 @@ def _open(kind: Kind, locale: str, path: Path, told: Mapping[str, tuple[Phones, 
                 yield Language(
                     locale=locale,
                     spaced=False,
-                    form=Form.GRAMMAR,
                     tokenise=Mandarin(say, phrases),
                     pronounce=OnEnglishModel(english),
                 )

@@ -28,6 +28,8 @@ class AcousticModel:
         folder: The model's directory; None: the one that pocketsphinx brings along.
         dictionary: Its pronunciation dictionary, sorted.
         search: Settings of the decoder that differ from its defaults.
+        sentences_search: Those of the search for a whole sentence that differ from the ones for all (`sentences`).
+        sentences_first: Whether a whole sentence is searched for in any case, and not only where the likeliest words are none.
         calibration: How its scores are read.
         experimental: Whether it is for trying out only.
     """
@@ -37,6 +39,8 @@ class AcousticModel:
     folder: Path | None
     dictionary: Path
     search: Mapping[str, float] = field(default_factory=dict)
+    sentences_search: Mapping[str, float] = field(default_factory=dict)
+    sentences_first: bool = False
     calibration: Calibration
     experimental: bool = False
 
@@ -64,7 +68,10 @@ def mandarin(folder: Path | None) -> AcousticModel:
             kind=Kind.MANDARIN_ON_ENGLISH,
             folder=None,
             dictionary=_bundled_dictionary(),
-            calibration=Calibration(acoustic=1.5, posterior=0.0, offset=6.5),
+            # The grammar hears more than the language model, which only has to agree or not.
+            sentences_search={"lw": 3.0},
+            sentences_first=True,
+            calibration=read_calibration("zh-CN-builtin"),
             experimental=True,
         )
     missing = missing_files(CMU_MANDARIN, folder)
@@ -76,7 +83,7 @@ def mandarin(folder: Path | None) -> AcousticModel:
         folder=folder,
         dictionary=folder / "mandarin_notone.dic",
         search={"lw": 10.0},
-        calibration=Calibration(acoustic=0.0, posterior=2.8, offset=2.5),
+        calibration=read_calibration(MANDARIN),
     )
 
 

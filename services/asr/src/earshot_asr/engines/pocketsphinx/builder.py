@@ -94,7 +94,6 @@ def _write(bundle: Bundle, folder: Path) -> None:
     (beside / GRAMMAR_FILE).write_text(bundle.grammar, encoding="utf-8")
     (beside / DICTIONARY_FILE).write_text(bundle.dictionary, encoding="utf-8")
     summary = {
-        "form": bundle.form,
         "spellings": dict(bundle.spellings),
         "words": bundle.words,
         "problems": list(bundle.problems),

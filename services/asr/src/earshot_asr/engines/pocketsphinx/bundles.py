@@ -27,10 +27,9 @@ from earshot_asr.engines.pocketsphinx.orders import (
     SUMMARY_FILE,
     LoadOrder,
 )
-from earshot_asr.vocabulary.languages import Form
 from earshot_asr.vocabulary.pronunciation.ipa import to_arpabet
 
-FORMAT: Final = 8
+FORMAT: Final = 9
 """Part of every key: raise it when the same templates shall give other files."""
 UNUSED_S: Final = 7 * 24 * 3600.0
 """How long a bundle stays on disk without being asked for; services that share the directory may still have it loaded."""
@@ -181,9 +180,10 @@ def _read(folder: Path, acoustic: AcousticModel) -> StoredBundle | None:
         likeliest=str(folder / LIKELIEST_FILE),
         sentences=str(folder / SENTENCES_FILE),
         sentences_grammar=str(folder / GRAMMAR_FILE),
-        grammar=summary["form"] == Form.GRAMMAR,
         dictionary=str(folder / DICTIONARY_FILE),
         search=dict(acoustic.search),
+        sentences_search=dict(acoustic.sentences_search),
+        sentences_first=acoustic.sentences_first,
         calibration=acoustic.calibration.weights(),
         kind=acoustic.kind,
         locale=acoustic.locale,

@@ -104,10 +104,13 @@ def make_decoder(order: LoadOrder) -> Any:
     """
     from pocketsphinx import Decoder  # noqa: PLC0415 - not for the service's own process
 
-    settings: dict[str, Any] = {"dict": order.dictionary, "loglevel": "FATAL", "cmn": "batch", **order.search}
-    settings["fsg" if order.grammar else "lm"] = order.model
-    if order.grammar:
-        settings["lm"] = None
+    settings: dict[str, Any] = {
+        "dict": order.dictionary,
+        "loglevel": "FATAL",
+        "cmn": "batch",
+        "lm": order.model,
+        **order.search,
+    }
     if order.acoustic:
         settings["hmm"] = order.acoustic
     return Decoder(**settings)
@@ -122,9 +125,8 @@ def read_knowledge(order: LoadOrder) -> Knowledge:
         KeyError: The same.
     """
     likeliest: dict[str, float] = _read(order.likeliest) if order.likeliest else {}
-    # A closed grammar finds nothing but whole sentences.
-    whole = order.sentences and not order.grammar
-    return Knowledge(likeliest=likeliest, sentences=Automaton.from_json(_read(order.sentences)) if whole else None)
+    sentences = Automaton.from_json(_read(order.sentences)) if order.sentences else None
+    return Knowledge(likeliest=likeliest, sentences=sentences)
 
 
 def _read(path: str) -> dict[str, Any]:
@@ -154,7 +156,7 @@ def decode_whole(
         pcm: The utterance.
         order: The decoder's.
         knowledge: What is known of the sentences.
-        grammar: Returns a decoder of whole sentences only, for where the language model finds none; None: there is none.
+        grammar: Returns a decoder of whole sentences only; None: there is none.
     """
     if len(pcm) < SHORTEST_BYTES:
         return ()
@@ -180,7 +182,7 @@ def conclude(decoder: Any, order: LoadOrder, knowledge: Knowledge, find: FindSen
         decoder: Of the language model, which has had the utterance.
         order: The decoder's.
         knowledge: What is known of the sentences.
-        find: Asked for a sentence where the likeliest words are none.
+        find: Asked for a sentence where the likeliest words are none, or in any case (`LoadOrder.sentences_first`).
     """
     # What the first pass over the tree of all words has found, before the second looks at the likely ones closely.
     quick = words_so_far(decoder)
@@ -189,7 +191,9 @@ def conclude(decoder: Any, order: LoadOrder, knowledge: Knowledge, find: FindSen
     if not likeliest.spoken:
         return ()
     whole = knowledge.sentences is None or knowledge.sentences.accepts(likeliest.words)
-    sentence = likeliest if whole else find()
+    sentence = likeliest if whole and not order.sentences_first else find()
+    if whole and not sentence.spoken:
+        sentence = likeliest
     chosen = sentence if sentence.spoken else likeliest
     words = chosen.words
     scores = _scores(chosen.spoken)
@@ -203,7 +207,7 @@ def conclude(decoder: Any, order: LoadOrder, knowledge: Knowledge, find: FindSen
         }
     evidence = Evidence(
         **scores,
-        **({"language": 0.0, "oddest": 0.0} if order.grammar else _language(decoder, words, knowledge.likeliest)),
+        **_language(decoder, words, knowledge.likeliest),
         agreement=likeness(words, quick),
         whole=likeness(words, likeliest.words) if sentence.spoken else 0.0,
     )
@@ -213,7 +217,7 @@ def conclude(decoder: Any, order: LoadOrder, knowledge: Knowledge, find: FindSen
         heard=_heard(chosen.spoken),
         evidence=evidence.values(),
     )
-    others = [] if order.grammar else [other for other in _others(decoder, likeliest.words) if other != words]
+    others = [other for other in _others(decoder, likeliest.words) if other != words]
     return (best, *_alternatives(best, others, knowledge.sentences))
 
 

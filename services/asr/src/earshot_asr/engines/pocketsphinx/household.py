@@ -39,7 +39,7 @@ def add_words(order: LoadOrder, phrases: Phrases, folder: Path) -> tuple[LoadOrd
     Raises:
         OSError: A file can not be read or written.
     """
-    if order.grammar or not order.words:
+    if not order.words:
         return None
     with _language(order) as language:
         said = {

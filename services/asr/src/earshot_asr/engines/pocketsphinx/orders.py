@@ -21,13 +21,14 @@ class LoadOrder:
     Attributes:
         key: Names the bundle in later frames.
         acoustic: The acoustic model's directory; empty: the bundled English one.
-        model: Language model or grammar.
+        model: Language model.
         likeliest: What the likeliest words of the language model are worth; empty: not known.
         sentences: What a whole sentence is; empty: not known.
-        sentences_grammar: A closed grammar of the sentences; empty: there is none beside `model`.
-        grammar: Whether `model` is a grammar.
+        sentences_grammar: A closed grammar of the sentences; empty: there is none.
         dictionary: Pronunciations.
         search: The decoder's settings.
+        sentences_search: Those of the search for a whole sentence.
+        sentences_first: Whether a whole sentence is searched for in any case, and not only where the likeliest words are none.
         calibration: Weights of the evidence for a reading; see `evidence`.
         kind: How words are made; see `languages`. With what follows it is for words that one utterance brings along.
         locale: BCP-47.
@@ -37,12 +38,13 @@ class LoadOrder:
     key: str
     acoustic: str
     model: str
-    grammar: bool
     dictionary: str
     likeliest: str = ""
     sentences: str = ""
     sentences_grammar: str = ""
     search: dict[str, float] = field(default_factory=dict)
+    sentences_search: dict[str, float] = field(default_factory=dict)
+    sentences_first: bool = False
     calibration: dict[str, float] = field(default_factory=dict)
     kind: str = ""
     locale: str = ""
@@ -61,9 +63,10 @@ class LoadOrder:
             "likeliest": self.likeliest,
             "sentences": self.sentences,
             "sentences_grammar": self.sentences_grammar,
-            "grammar": self.grammar,
             "dictionary": self.dictionary,
             "search": self.search,
+            "sentences_search": self.sentences_search,
+            "sentences_first": self.sentences_first,
             "calibration": self.calibration,
             "kind": self.kind,
             "locale": self.locale,

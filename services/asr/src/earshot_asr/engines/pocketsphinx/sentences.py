@@ -40,7 +40,13 @@ def make_grammar_decoder(order: LoadOrder, own_words: Sequence[str] = ()) -> Any
     by_place: dict[str, list[str]] = {}
     for word in own_words:
         by_place.setdefault(stands_for(word), []).append(word)
-    settings: dict[str, Any] = {"dict": order.dictionary, "loglevel": "FATAL", "cmn": "batch", **_SEARCH}
+    settings: dict[str, Any] = {
+        "dict": order.dictionary,
+        "loglevel": "FATAL",
+        "cmn": "batch",
+        **_SEARCH,
+        **order.sentences_search,
+    }
     if order.acoustic:
         settings["hmm"] = order.acoustic
     with NamedTemporaryFile("w", prefix="earshot-grammar-", suffix=".fsg", encoding="utf-8") as file:
