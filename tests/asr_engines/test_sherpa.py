@@ -243,6 +243,18 @@ async def test_registered_names_become_hot_words(make: Callable[..., SherpaEngin
         assert await heard(engine, "开", "等") == "开等"
 
 
+async def test_a_households_words_are_hot_words_of_its_utterance(make: Callable[..., SherpaEngine]) -> None:
+    """What a household calls things is heard from it and from no other; what the model can't write changes nothing."""
+    ours = {"name": ["开灯", "开龘", "", "!?"]}
+    async with started(make()) as engine:
+        recognition = await recognise(engine, tones("开", "等"), MANDARIN, ours)
+        assert recognition.alternatives[0].transcript == "开灯"
+        assert await heard(engine, "开", "等") == "开等"
+    async with started(make(sherpa_hot_words=0)) as engine:
+        recognition = await recognise(engine, tones("开", "等"), MANDARIN, ours)
+        assert recognition.alternatives[0].transcript == "开等"
+
+
 async def test_a_dead_process_costs_its_utterances_and_is_replaced(make: Callable[..., SherpaEngine]) -> None:
     """A killed process fails its streams as retryable; its successor has the model and the hot words."""
     async with started(make(streams_per_worker=2)) as engine:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Sequence
+from itertools import chain
 from typing import Final
 
 import structlog
@@ -12,8 +13,8 @@ import structlog
 from earshot_asr.engines.base import NO_PHRASES, EngineCapabilities, Locale, Phrases, Vocabulary
 from earshot_asr.engines.errors import ModelUnusableError, UnsupportedLocaleError
 from earshot_asr.engines.sherpa.discovery import SherpaModel
-from earshot_asr.engines.sherpa.hotwords import hot_words, writable
-from earshot_asr.engines.sherpa.orders import HotWordsOrder
+from earshot_asr.engines.sherpa.hotwords import hot_words, own_words, writable
+from earshot_asr.engines.sherpa.orders import OWN, HotWordsOrder
 from earshot_asr.engines.sherpa.stream import SherpaStream, StreamContext
 from earshot_asr.engines.workers.engine import PooledEngine
 from earshot_asr.engines.workers.pool import Pool
@@ -71,13 +72,13 @@ class SherpaEngine(PooledEngine):
         )
 
     async def open(self, locale: Locale, phrases: Phrases = NO_PHRASES) -> SherpaStream:
-        """See `Engine.open`; a household's own words are not used."""
-        del phrases
+        """See `Engine.open`; a household's own words are hot words of its utterance."""
         if locale not in self._locales:
             raise UnsupportedLocaleError(f"{self._model.folder.name} does not hear {locale}")
         worker = await self._pool.place()
         context = self._contexts.get(locale) or self._context(Vocabulary(revision=0))
-        return SherpaStream(next(self._numbers), worker, context)
+        own = own_words(chain.from_iterable(phrases.values()), locale) if self._hot_words else ()
+        return SherpaStream(next(self._numbers), worker, context, {OWN: self._writable(own)} if own else NO_PHRASES)
 
     async def _apply(self) -> None:
         """Put the newest vocabulary in force; what is superseded meanwhile is skipped."""
@@ -96,15 +97,16 @@ class SherpaEngine(PooledEngine):
     async def _make(self, wanted: Vocabulary, locale: Locale) -> tuple[HotWordsOrder | None, StreamContext]:
         documents = wanted.locales.get(locale, ())
         phrases, spellings = await asyncio.to_thread(hot_words, documents, locale)
-        unit = self._model.hot_word_unit
-        if not self._hot_words or unit is None:
+        if not self._hot_words:
             return None, self._context(wanted, spellings=spellings)
-        alphabet = self._model.alphabet
-        pieces = self._model.pieces is not None
-        fitting = writable(phrases, alphabet.characters, pieces=pieces, upper=alphabet.upper)
+        fitting = self._writable(phrases)
         order = HotWordsOrder(phrases=fitting) if fitting else None
         _log.info("hot words in force", locale=locale, revision=wanted.revision, words=len(fitting))
         return order, self._context(wanted, key=order.key if order else "", spellings=spellings)
+
+    def _writable(self, phrases: Sequence[str]) -> tuple[str, ...]:
+        alphabet = self._model.alphabet
+        return writable(phrases, alphabet.characters, pieces=self._model.pieces is not None, upper=alphabet.upper)
 
     def _context(self, wanted: Vocabulary, *, key: str = "", spellings: dict[str, str] | None = None) -> StreamContext:
         return StreamContext(

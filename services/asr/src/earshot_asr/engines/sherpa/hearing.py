@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 
+from earshot_asr.engines.sherpa.orders import OWN
 from earshot_asr.engines.sherpa.recogniser import Stream
 from earshot_asr.engines.sherpa.tokens import Word
 from earshot_asr.engines.workers.frames import Frame, Kind, encode
@@ -104,7 +105,9 @@ class Hearing:
             case Kind.UNLOAD:
                 self._phrases.pop(frame.json()["key"], None)
             case Kind.OPEN:
-                self._utterances[frame.stream] = _Utterance(self._decoder.open(self._phrases[frame.json()["key"]]))
+                order = frame.json()
+                phrases = (*order["phrases"].get(OWN, ()), *self._phrases[order["key"]])
+                self._utterances[frame.stream] = _Utterance(self._decoder.open(phrases))
             case _:
                 utterance = self._utterances.get(frame.stream)
                 if utterance is not None:

@@ -6,7 +6,7 @@ Ordinary words are the model's own business. What it can't know are the values o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice, zip_longest
 from typing import Final
 
@@ -20,6 +20,8 @@ from earshot_asr.vocabulary.tokens import English, Mandarin
 
 MOST: Final = 1000
 """Phrases that a stream is told of: making their graph takes a millisecond for each thousand characters."""
+MOST_OWN: Final = 256
+"""The same of a household's own."""
 _VARIANTS: Final = 4
 _SHORTEST: Final = 2
 _LONGEST: Final = 40
@@ -34,22 +36,35 @@ def hot_words(documents: Iterable[str], locale: str, *, most: int = MOST) -> tup
         locale: Numbers are said as there.
         most: How many phrases at most: every list has its share.
     """
-
-    def say(number: float) -> str:
-        return spell(number, locale)[0]
-
-    words = English(say)
-    mandarin = Mandarin(say, lambda text: (text,))
-    spaced = not locale.startswith("zh")
+    say, words = _writer(locale)
     lists: list[list[str]] = []
     for templates in _parsed(documents):
         named = {name: values for template in templates for name, values in template.scope.lists.items()}
         for values in named.values():
             if isinstance(values, TextSlotList):
                 texts = chain.from_iterable(_said(value.text_in) for value in values.values)
-                lists.append([" ".join(words(text)) if spaced else "".join(mandarin(text)) for text in texts])
+                lists.append([say(text) for text in texts])
     taken = (phrase for turn in zip_longest(*lists) for phrase in turn if phrase and _fit(phrase))
     return tuple(islice(dict.fromkeys(taken), most)), words.spellings()
+
+
+def own_words(phrases: Iterable[str], locale: str) -> tuple[str, ...]:
+    """Return what a household calls things as hot words, at most `MOST_OWN`; what can not be one is left out."""
+    say, _ = _writer(locale)
+    return tuple(islice(dict.fromkeys(filter(_fit, map(say, phrases))), MOST_OWN))
+
+
+def _writer(locale: str) -> tuple[Callable[[str], str], English]:
+    """Return what writes a text as it is said, and what remembers how its words are spelled."""
+
+    def say(number: float) -> str:
+        return spell(number, locale)[0]
+
+    words = English(say)
+    mandarin = Mandarin(say, lambda text: (text,))
+    if locale.startswith("zh"):
+        return lambda text: "".join(mandarin(text)), words
+    return lambda text: " ".join(words(text)), words
 
 
 def writable(phrases: Sequence[str], characters: frozenset[str], *, pieces: bool, upper: bool) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Any, Final, Self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +52,10 @@ class RecogniserOrder:
     def from_argument(cls, argument: str) -> Self:
         """Read it back."""
         return cls(**json.loads(argument))
+
+
+OWN: Final = "own"
+"""What an utterance's own hot words stand under where it is opened."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

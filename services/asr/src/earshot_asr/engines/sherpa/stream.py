@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
 
-from earshot_asr.engines.base import Alternative, Interim, Recognition, Rejection, Word
+from earshot_asr.engines.base import NO_PHRASES, Alternative, Interim, Phrases, Recognition, Rejection, Word
 from earshot_asr.engines.workers.process import WorkerProcess
 from earshot_asr.engines.workers.stream import WorkerStream, nothing_heard
 from earshot_asr.vocabulary.tokens import join
@@ -35,9 +35,11 @@ class StreamContext:
 class SherpaStream(WorkerStream):
     """Tells what the network heard, and when it heard the end of speech."""
 
-    def __init__(self, number: int, worker: WorkerProcess, context: StreamContext) -> None:
-        """Open the stream in a worker; `number` is used once in the worker's life."""
-        super().__init__(number, worker, context.key)
+    def __init__(
+        self, number: int, worker: WorkerProcess, context: StreamContext, phrases: Phrases = NO_PHRASES
+    ) -> None:
+        """Open the stream in a worker; `number` is used once in the worker's life, `phrases` are hot words of its own."""
+        super().__init__(number, worker, context.key, phrases)
         self._context = context
 
     async def speech_paused(self) -> None:
