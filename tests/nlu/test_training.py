@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,16 @@ def test_stored_model_answers_alike(tmp_path: Path) -> None:
     for before, after in zip(model.read(texts), again.read(texts), strict=True):
         assert (before.intent, before.slots) == (after.intent, after.slots)
         assert before.confidence == pytest.approx(after.confidence, abs=0.02)
+
+
+def test_replicas_that_share_a_folder_do_not_meet(tmp_path: Path) -> None:
+    """Two that write the same model at the same time both have it, and nothing is left of the writing."""
+    model, path = model_of(examples()), tmp_path / "model.npz"
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(10):
+            list(pool.map(storing.write, [model] * 4, [path] * 4))
+    assert storing.read(path, model.version, ENGLISH, NoEncoder()).version == model.version
+    assert [file.name for file in tmp_path.iterdir()] == ["model.npz"]
 
 
 @pytest.mark.parametrize("content", [b"", b"not a model", b"PK\x03\x04 half of one"])

@@ -35,6 +35,7 @@ from earshot_registry import RegistrySnapshot
 _log = telemetry.logger("learning")
 _NOTHING_TO_LEARN = 3
 _KEPT_MODELS = 16
+_ABANDONED_S = 600.0
 
 
 class Learner:
@@ -139,6 +140,11 @@ class Learner:
         kept = sorted(self._folder.glob("*.npz"), key=lambda path: path.stat().st_mtime)
         for path in kept[: max(0, len(kept) - _KEPT_MODELS)]:
             path.unlink(missing_ok=True)
+        # Of trainings that were killed while they wrote.
+        for path in self._folder.glob(f"*{storing.PARTIAL}"):
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - path.stat().st_mtime > _ABANDONED_S:
+                    path.unlink()
 
 
 class TrainingFailedError(Exception):

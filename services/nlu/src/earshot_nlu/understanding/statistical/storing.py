@@ -6,6 +6,7 @@ Words, grams and vectors are kept as numbers; values of lists, because they are 
 from __future__ import annotations
 
 import json
+import tempfile
 import zipfile
 from io import BytesIO
 from pathlib import Path
@@ -21,6 +22,8 @@ from earshot_nlu.understanding.statistical.intents import IntentModel
 from earshot_nlu.understanding.statistical.model import StatisticalModel
 from earshot_nlu.understanding.statistical.slots import Describer, SlotModel
 from earshot_nlu.understanding.statistical.trust import Neighbours, Trust
+
+PARTIAL = ".partial"
 
 
 class UnreadableModelError(ValueError):
@@ -54,9 +57,14 @@ def write(model: StatisticalModel, path: Path) -> None:
         "middle": model.slots.describer.middle,
     }
     arrays |= {f"field {index}": _bytes(written) for index, (_, written) in enumerate(fields)}
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as file:
-        np.savez(file, **arrays)
+    # A name of its own: replicas that share the folder make the same model at the same time.
+    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=PARTIAL, delete=False) as file:
+        partial = Path(file.name)
+        try:
+            np.savez(file, **arrays)
+        except BaseException:
+            partial.unlink()
+            raise
     partial.replace(path)
 
 
