@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import psutil
 import pytest
 import pytest_asyncio
 
@@ -22,9 +24,14 @@ from earshot_asr.engines.errors import (
 )
 from earshot_asr.engines.factory import create_engine
 from earshot_asr.engines.settings import EngineSettings
+from earshot_asr.engines.sherpa.discovery import SherpaModel
 from earshot_asr.engines.sherpa.engine import SherpaEngine
+from earshot_asr.engines.sherpa.hearing import BATCH, Hearing
+from earshot_asr.engines.sherpa.orders import RecogniserOrder
+from earshot_asr.engines.sherpa.recogniser import Recogniser, Stream
+from earshot_asr.engines.workers.frames import Kind, Reader, encode
 from support.engines import ENGLISH, MANDARIN, collect_interims, feed, recognise
-from support.transducer import CHUNK_FRAMES, make_model, tones
+from support.transducer import CHUNK_FRAMES, SAMPLE_RATE, TONES, make_model, tones
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -76,6 +83,46 @@ async def started(engine: SherpaEngine) -> AsyncIterator[SherpaEngine]:
 def names(revision: int = 1) -> Vocabulary:
     """Return a vocabulary with the names "开灯" and "Oslo"."""
     return Vocabulary(revision=revision, locales={MANDARIN: (NAMES,), ENGLISH: (NAMES,)})
+
+
+def sounding(hertz: float, loudness: float = 1.0) -> bytes:
+    """Return half a second of one pitch between silences."""
+    time = np.arange(8000) / SAMPLE_RATE
+    tone = (np.sin(2 * np.pi * hertz * time) * np.hanning(8000) ** 0.25 * 9000 * loudness).astype(np.int16)
+    return bytes(8000) + tone.tobytes() + bytes(16_000)
+
+
+def order_of(model: Path) -> RecogniserOrder:
+    """Return what a process that decodes this model is told."""
+    found = SherpaModel.find(model)
+    files = {name: str(getattr(found, name)) for name in ("encoder", "decoder", "joiner", "tokens")}
+    return RecogniserOrder(
+        **files,
+        pieces="",
+        kind=found.kind,
+        unit="",
+        hot_word_score=0.0,
+        chunk_frames=found.chunk_frames,
+        window_frames=found.window_frames,
+        threads=1,
+        silence_s=0.8,
+        no_speech_s=5.0,
+        longest_s=30.0,
+    )
+
+
+class Watched(Recogniser):
+    """A loaded network that counts whom it decodes together."""
+
+    def __init__(self, order: RecogniserOrder) -> None:
+        """Load it."""
+        super().__init__(order)
+        self.together: list[int] = []
+
+    def decode(self, streams: list[Stream]) -> None:
+        """Decode one chunk of each."""
+        self.together.append(len(streams))
+        super().decode(streams)
 
 
 async def heard(engine: Engine, *tokens: str, locale: Locale = MANDARIN) -> str:
@@ -216,8 +263,49 @@ async def test_silence_and_strange_sounds_are_refused(serving: SherpaEngine) -> 
     for pcm in (b"", bytes(32_000)):
         recognition = await recognise(serving, pcm, ENGLISH)
         assert (recognition.alternatives, recognition.rejection) == ((), Rejection.NO_SPEECH)
-    hum = (b"\x00\x20" * 80 + b"\x00\xe0" * 80) * 100
-    assert (await recognise(serving, hum, ENGLISH)).rejection in {Rejection.NOT_FOR_US, Rejection.NONE}
+    # Half way between two tokens' pitches.
+    recognition = await recognise(serving, sounding(6500.0), ENGLISH)
+    assert (recognition.alternatives, recognition.rejection) == ((), Rejection.NOT_FOR_US)
+
+
+async def test_what_is_said_indistinctly_is_believed_less(serving: SherpaEngine) -> None:
+    """A word's confidence is the network's own: the weaker its sound, the less it is believed."""
+    believed = []
+    for loudness in (0.5, 0.2, 0.1):
+        recognition = await recognise(serving, sounding(TONES["▁TURN"], loudness), ENGLISH)
+        believed.append(recognition.alternatives[0].words[0].confidence)
+    assert believed == sorted(believed, reverse=True)
+    assert believed[0] > believed[-1] + 0.1
+
+
+async def test_utterances_go_through_the_network_together(model: Path) -> None:
+    """Whoever has a chunk of audio is decoded in one call with the others, and each hears its own words."""
+    network = Watched(order_of(model))
+    hearing = Hearing(network)
+    said = (("开", "等"), ("早",), ("▁ON",)) * 4
+    for number, words in enumerate(said):
+        for kind, body in ((Kind.OPEN, {"key": "", "phrases": {}}), (Kind.FEED, tones(*words)), (Kind.FINISH, {})):
+            assert not list(hearing.take(next(iter(Reader().push(encode(kind, number, body))))))
+    finals = {}
+    while (answers := hearing.step()) is not None:
+        for frame in Reader().push(b"".join(answers)):
+            if frame.kind is Kind.FINAL:
+                finals[frame.stream] = [text for text, *_ in frame.json()["words"]]
+    assert finals == {number: [word.removeprefix("▁") for word in words] for number, words in enumerate(said)}
+    assert max(network.together) == BATCH
+    assert sum(network.together) > 4 * len(network.together)
+
+
+async def test_a_network_has_as_many_threads_as_it_is_given(make: Callable[..., SherpaEngine]) -> None:
+    """A decoding process computes on the threads that its settings say."""
+    threads = []
+    for count in (1, 3):
+        async with started(make(sherpa_threads=count)) as engine:
+            assert await heard(engine, "开", "等") == "开等"
+            (pid,) = engine.worker_pids
+            threads.append(psutil.Process(pid).num_threads())
+    # Each of the model's three networks has a pool of its own; one of one thread has none.
+    assert threads[1] - threads[0] in {2, 3 * 2}
 
 
 async def test_registered_names_become_hot_words(make: Callable[..., SherpaEngine]) -> None:
