@@ -43,8 +43,8 @@ test: $(ENVIRONMENT) ## Run the tests (ARGS="-k name -x", JOBS=1)
 	@$(PY) -m pytest -n $(JOBS) $(ARGS)
 
 .PHONY: test-deploy
-test-deploy: $(ENVIRONMENT) ## Run the long tests of deployment (ARGS="-k name")
-	@$(PY) -m pytest tests/deploy_slow $(ARGS)
+test-deploy: $(ENVIRONMENT) ## Run the long tests of deployment, and say where their time goes (ARGS="-k name")
+	@$(PY) -m pytest tests/deploy_slow --durations=10 --durations-min=1 $(ARGS)
 
 .PHONY: check
 check: lint types layers protos-check asyncapi-check licences-check networkpolicies-check dockerfiles-check ## Run every check: lint, types, layers, contracts, AsyncAPI, network policies
