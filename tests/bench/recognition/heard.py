@@ -53,7 +53,14 @@ def hear(ears: Decoders, pcm: bytes) -> tuple[Reading, ...]:
 def origin(order: LoadOrder) -> bytes:
     """Return a digest of all but the samples that readings come from."""
     digest = hashlib.sha256(version("pocketsphinx").encode())
-    searched = [order.search, order.sentences_search, order.sentences_first, order.kind, order.locale]
+    searched = [
+        order.search,
+        order.sentences_search,
+        order.sentences_first,
+        order.fit_scale,
+        order.kind,
+        order.locale,
+    ]
     digest.update(json.dumps(searched, sort_keys=True).encode())
     for path in _files(order):
         digest.update(f"\0{path.name}\0".encode() + path.read_bytes())

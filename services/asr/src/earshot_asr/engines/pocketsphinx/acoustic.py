@@ -30,6 +30,7 @@ class AcousticModel:
         search: Settings of the decoder that differ from its defaults.
         sentences_search: Those of the search for a whole sentence that differ from the ones for all (`sentences`).
         sentences_first: Whether a whole sentence is searched for in any case, and not only where the likeliest words are none.
+        fit_scale: What logarithms of how well words fit the sound are multiplied by, to be of the same size for all models.
         calibration: How its scores are read.
         experimental: Whether it is for trying out only.
     """
@@ -41,6 +42,7 @@ class AcousticModel:
     search: Mapping[str, float] = field(default_factory=dict)
     sentences_search: Mapping[str, float] = field(default_factory=dict)
     sentences_first: bool = False
+    fit_scale: float = 1.0
     calibration: Calibration
     experimental: bool = False
 
@@ -83,6 +85,8 @@ def mandarin(folder: Path | None) -> AcousticModel:
         folder=folder,
         dictionary=folder / "mandarin_notone.dic",
         search={"lw": 10.0},
+        sentences_first=True,
+        fit_scale=0.4,
         calibration=read_calibration(MANDARIN),
     )
 

@@ -184,6 +184,7 @@ def _read(folder: Path, acoustic: AcousticModel) -> StoredBundle | None:
         search=dict(acoustic.search),
         sentences_search=dict(acoustic.sentences_search),
         sentences_first=acoustic.sentences_first,
+        fit_scale=acoustic.fit_scale,
         calibration=acoustic.calibration.weights(),
         kind=acoustic.kind,
         locale=acoustic.locale,

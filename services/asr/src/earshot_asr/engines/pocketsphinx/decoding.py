@@ -168,7 +168,7 @@ def decode_whole(
         begin(strict)
         strict.process_raw(pcm, full_utt=True)
         strict.end_utt()
-        return _likeliest(strict, GRAMMAR_SCALE)
+        return _likeliest(strict, GRAMMAR_SCALE * order.fit_scale)
 
     begin(decoder)
     decoder.process_raw(pcm, full_utt=True)
@@ -187,7 +187,7 @@ def conclude(decoder: Any, order: LoadOrder, knowledge: Knowledge, find: FindSen
     # What the first pass over the tree of all words has found, before the second looks at the likely ones closely.
     quick = words_so_far(decoder)
     decoder.end_utt()
-    likeliest = _likeliest(decoder)
+    likeliest = _likeliest(decoder, order.fit_scale)
     if not likeliest.spoken:
         return ()
     whole = knowledge.sentences is None or knowledge.sentences.accepts(likeliest.words)
@@ -221,7 +221,7 @@ def conclude(decoder: Any, order: LoadOrder, knowledge: Knowledge, find: FindSen
     return (best, *_alternatives(best, others, knowledge.sentences))
 
 
-def _likeliest(decoder: Any, scale: float = 1.0) -> Found:
+def _likeliest(decoder: Any, scale: float) -> Found:
     """Return the likeliest path; logarithms of how well it fits are multiplied by `scale`."""
     segments: list[_Segment] = list(decoder.seg()) if decoder.hyp() else []
     frames = sum(segment.end_frame - segment.start_frame + 1 for segment in segments)

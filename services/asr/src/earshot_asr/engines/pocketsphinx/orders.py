@@ -29,6 +29,7 @@ class LoadOrder:
         search: The decoder's settings.
         sentences_search: Those of the search for a whole sentence.
         sentences_first: Whether a whole sentence is searched for in any case, and not only where the likeliest words are none.
+        fit_scale: What logarithms of how well words fit the sound are multiplied by.
         calibration: Weights of the evidence for a reading; see `evidence`.
         kind: How words are made; see `languages`. With what follows it is for words that one utterance brings along.
         locale: BCP-47.
@@ -45,6 +46,7 @@ class LoadOrder:
     search: dict[str, float] = field(default_factory=dict)
     sentences_search: dict[str, float] = field(default_factory=dict)
     sentences_first: bool = False
+    fit_scale: float = 1.0
     calibration: dict[str, float] = field(default_factory=dict)
     kind: str = ""
     locale: str = ""
@@ -67,6 +69,7 @@ class LoadOrder:
             "search": self.search,
             "sentences_search": self.sentences_search,
             "sentences_first": self.sentences_first,
+            "fit_scale": self.fit_scale,
             "calibration": self.calibration,
             "kind": self.kind,
             "locale": self.locale,

@@ -18,7 +18,7 @@ _INITIALS: Final[dict[str, tuple[str, ...]]] = {
     "": ("",),
 }  # fmt: skip
 _FINALS: Final[dict[str, tuple[str, ...]]] = {
-    "a": ("AA",), "o": ("AO",), "e": ("AH", "ER"), "ai": ("AY",), "ei": ("EY",), "ao": ("AW",), "ou": ("OW", "AO"),
+    "a": ("AA",), "o": ("AO",), "e": ("AH", "ER", "OW"), "ai": ("AY",), "ei": ("EY",), "ao": ("AW",), "ou": ("OW", "AO"),
     "an": ("AA N",), "en": ("AH N", "OW N"), "ang": ("AA NG", "AA N"), "eng": ("AH NG",), "ong": ("UH NG", "AO NG"), "er": ("AA R",),
     "i": ("IY",), "ia": ("Y AA",), "ie": ("Y EH",), "iao": ("Y AW",), "iu": ("Y OW",), "ian": ("Y EH N", "IY AE N"),
     "in": ("IY N", "IH N"), "iang": ("Y AA NG",), "ing": ("IH NG", "IY NG"), "iong": ("Y UH NG",), "u": ("UW",),
