@@ -15,10 +15,12 @@ from support.network_policies import Party, allowed
 PORTS = sorted({flow.port for flow in FLOWS} | {22, 80, 6443, 9090})
 # Whose flows are there only with a component that the development overlay has not.
 COMPONENTS = {"dev": {"", "bus"}, "prod": {"", "bus", "otel", "gateway-api", "operator"}}
+BY_IPV6 = " by IPv6"
 # Nobody that a flow means.
 STRANGERS = {
     "somebody": Party(labels={NAME: "asr", PART_OF: "earshot"}, namespace="elsewhere"),
     "metadata service": Party(address="169.254.169.254"),
+    "neighbour": Party(address="fd00::7"),
 }
 OUTSIDE = {
     flows.DNS: Party(labels={"k8s-app": "kube-dns"}, namespace="kube-system"),
@@ -26,6 +28,7 @@ OUTSIDE = {
     flows.KEDA: Party(namespace="keda"),
     flows.PROMETHEUS: Party(namespace="monitoring"),
     flows.INTERNET: Party(address="93.184.216.34"),
+    flows.INTERNET + BY_IPV6: Party(address="2606:2800:220:1::7"),
     # The API server is no pod, and has a private address.
     flows.KUBERNETES: Party(address="10.0.0.1"),
     **STRANGERS,
@@ -42,7 +45,7 @@ def _parties(objects: tuple[Object, ...]) -> dict[str, Party]:
 
 
 def _is(party: str, meant: str) -> bool:
-    return party == meant or (party not in STRANGERS and flows.belongs(party, meant))
+    return party == meant or (party not in STRANGERS and flows.belongs(party.removesuffix(BY_IPV6), meant))
 
 
 def _meant(flow: Flow, target: str) -> str:
