@@ -83,6 +83,8 @@ class _Pod:
         self._pod = pod
         self._address = f"127.{random.randint(16, 250)}.{random.randint(0, 250)}.{random.randint(2, 250)}"
         self._restarts = 0
+        # When its volumes were last looked at.
+        self._seen = 0
         self._process: Process | None = None
 
     async def live(self) -> None:
@@ -128,8 +130,10 @@ class _Pod:
             while process.alive() and not self._leaving():
                 failures = 0 if await _serving(stub) else failures + 1
                 self._report(ready=failures < probe.get("failureThreshold", 3))
-                with contextlib.suppress(MissingError):
-                    self._mount()
+                if self._seen != self._server.store.version:
+                    self._seen = self._server.store.version
+                    with contextlib.suppress(MissingError):
+                        self._mount()
                 await asyncio.sleep(_POLL_S)
 
     def _leaving(self) -> bool:
