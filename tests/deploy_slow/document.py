@@ -24,11 +24,10 @@ NOT_HERE: Final = {
     "earshot attach ": "with those addresses, by the test",
     "git revert ": "there is no checkout to revert",
 }
-# The API server has no OpenAPI for kubectl to validate by, and can't read the protobuf in which `create` is written.
+# The API server can't read the protobuf in which `create` is written.
 _KUBECTL: Final = """#!/bin/sh
 case " $* " in
-*" create "*) "{kubectl}" "$@" --dry-run=client -o yaml | exec "{kubectl}" apply --validate=false -f - ;;
-*" apply "*) exec "{kubectl}" "$@" --validate=false ;;
+*" create "*) "{kubectl}" "$@" --dry-run=client -o yaml | exec "{kubectl}" apply -f - ;;
 *) exec "{kubectl}" "$@" ;;
 esac
 """
