@@ -24,7 +24,7 @@ from support.transducer import make_model, tones
 
 _UTTERANCES, _TOGETHER = 64, 8
 _PCM = tones("开", "等", "早", "1.0", "▁TURN", "▁ON", after=1.0)
-_NAMES = 1_000
+_NAMES = 500
 _HOT = "language: zh\nintents:\n  open: {data: [{sentences: ['<open>{what}']}]}\nexpansion_rules: {open: 开}\nlists: {what: {values: [%s]}}\n"
 
 
@@ -68,7 +68,7 @@ async def main() -> None:
                 )
             print(f"memory of the process: {worker.memory_info().rss >> 20} MB")
             without = await _opened(engine, locale)
-            # Each of two characters that the model has.
+            # Of characters that the model has.
             names = [f"{'开灯等早晚'[n % 5]}{'开灯等早晚'[n // 5 % 5]}" * (n // 25 + 1) for n in range(_NAMES)]
             await engine.set_vocabulary(Vocabulary(revision=1, locales={locale: (_HOT % ", ".join(names),)}))
             with_names = await _opened(engine, locale)

@@ -56,6 +56,8 @@ async def evaluate(half: Half, most: int | None, *, every_noise: bool = False) -
         model = folder / "models" / "zh-CN-tdt" if (folder / "models" / "zh-CN-tdt").is_dir() else model
     else:
         print("no recordings (set EARSHOT_DATA): only synthesised speech is heard")
+    if model is None:
+        print("no Mandarin model (earshot models add zh-CN): only the built-in fallback hears Mandarin")
     evaluation = Evaluation(half, recordings, most=most, every_noise=every_noise)
     # Models that this machine's user has installed are not part of the product.
     with tempfile.TemporaryDirectory(prefix="earshot-no-models-") as empty:
@@ -85,6 +87,8 @@ def main() -> None:
     print(f"rtf {cost.rtf:.3f} over {cost.audio_s:.0f} s" if cost else "nothing was heard live")
     figures: dict[str, float | int | None] = {name: shares[name].value if name in shares else None for name in FIGURES}
     figures["rtf"] = cost.rtf if cost else None
+    # What was there to be heard, and heard with: without recordings even the rtf is of synthesised speech.
+    figures |= {"recordings": int("s2i_clean" in shares), "mandarin_model": int("zh_synth_exact" in shares)}
     figures |= {"took_s": round(took_s), "cpu_s": round(cpu_s)}
     print(f"took {took_s:.0f} s, {cpu_s:.0f} s of CPU")
     for name, share in shares.items():
