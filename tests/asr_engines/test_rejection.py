@@ -17,7 +17,7 @@ from bench.recognition.skills import documents, registered
 from earshot_asr.engines.base import Recognition, Rejection, Vocabulary
 from earshot_asr.engines.pocketsphinx.acoustic import AcousticModel, english, mandarin
 from earshot_asr.engines.pocketsphinx.engine import PocketsphinxEngine
-from earshot_asr.engines.pocketsphinx.evidence import Evidence, confidence, likeness
+from earshot_asr.engines.pocketsphinx.evidence import Evidence, confidence
 from earshot_asr.vocabulary.arpa import LanguageModel
 from earshot_asr.vocabulary.graph import Graph
 from earshot_asr.vocabulary.ngrams import expected_trigrams
@@ -33,6 +33,10 @@ COMMANDS = (
     "never mind",
     "what's the weather",
     "set a timer for five minutes",
+    "skip",
+    "snooze",
+    "wake me up",
+    "quieter",
 )
 OTHER = (
     "the committee postponed its quarterly budget hearing",
@@ -82,8 +86,7 @@ async def test_speech_that_is_not_for_us_is_refused(ears: PocketsphinxEngine) ->
 async def test_short_commands_are_not_refused(ears: PocketsphinxEngine) -> None:
     """A word or two that a skill does understand are taken, word for word."""
     heard = await _heard(ears, COMMANDS)
-    understood = [one.alternatives[0].transcript if one.alternatives else one.rejection for one in heard]
-    assert sum(one == text for one, text in zip(understood, COMMANDS, strict=True)) >= len(COMMANDS) - 1, understood
+    assert [one.alternatives[0].transcript if one.alternatives else one.rejection for one in heard] == list(COMMANDS)
 
 
 async def test_a_part_of_a_sentence_is_no_command(ears: PocketsphinxEngine) -> None:
@@ -132,15 +135,6 @@ async def test_confidence_is_bounded_for_any_evidence(model: AcousticModel) -> N
     assert confidence(Evidence(**{name: values[2] for name, values in VALUES.items()}), weights) > 0.9
 
 
-async def test_likeness_counts_words_in_order() -> None:
-    """Readings are alike by the words that they share in order."""
-    assert likeness(("play", "some", "jazz"), ("play", "some", "jazz")) == 1
-    assert likeness(("play", "some", "jazz"), ("play", "jazz")) == pytest.approx(2 / 3)
-    assert likeness((), ()) == 1
-    assert likeness((), ("stop",)) == 0
-    assert likeness(("a", "b"), ("b", "a")) == 0
-
-
 async def test_a_value_of_a_long_list_is_as_likely_as_any_in_its_place() -> None:
     """What the likeliest word is worth is known for every context that there is, and no word is worth more."""
     towns = [f"town{number}" for number in range(50)]
@@ -162,9 +156,9 @@ async def test_a_value_of_a_long_list_is_as_likely_as_any_in_its_place() -> None
 
 
 async def test_loudness_does_not_decide(ears: PocketsphinxEngine) -> None:
-    """The same command spoken softly and loudly is understood."""
+    """The same command is understood at 45 dB less, of which some ten bits are left, and clipped."""
     samples = np.frombuffer(spoken("play some jazz", ENGLISH), dtype=np.int16)
-    for gain in (0.05, 0.3, 1.5):
+    for gain in (0.005, 0.05, 0.3, 4.0):
         pcm = (samples * gain).clip(-32768, 32767).astype(np.int16).tobytes()
         recognition = await recognise(ears, pcm, ENGLISH)
         assert [one.transcript for one in recognition.alternatives[:1]] == ["play some jazz"]

@@ -13,7 +13,7 @@ import pytest
 
 from earshot_asr.engines.errors import RecognizerStoppedError, WorkerDiedError
 from earshot_asr.engines.pocketsphinx.engine import PocketsphinxEngine
-from earshot_asr.engines.pocketsphinx.noise import LEAST_DBFS, Loudness, with_floor
+from earshot_asr.engines.pocketsphinx.noise import LEAST_DBFS, SILENCE_DBFS, Loudness, with_floor
 from earshot_asr.engines.workers.frames import HEADER_BYTES, Kind, Reader, encode
 from support.engines import ENGLISH, feed, recognise, spoken, transcribe, until, vocabulary
 
@@ -127,14 +127,17 @@ async def test_services_that_share_a_cache_do_not_disturb_each_other(
 
 
 def test_noise_floor_follows_the_talker() -> None:
-    """Loud speech gets more noise than quiet speech, silence the least; framing and offset do not matter."""
+    """Loud speech gets more noise than quiet speech, silence a microphone's; framing and offset do not matter."""
     tone = (np.sin(np.arange(32_000) / 5) * 16_000).astype(np.int16)
-    loud, quiet, silent = Loudness(), Loudness(), Loudness()
+    loud, quiet, softest, silent = Loudness(), Loudness(), Loudness(), Loudness()
     loud.measure(bytearray(tone.tobytes()))
     quiet.measure(bytearray((tone // 4).astype(np.int16).tobytes()))
+    softest.measure(bytearray((tone // 400).astype(np.int16).tobytes()))
     silent.measure(bytearray(64_000))
     assert loud.dbfs == pytest.approx(-9.2, abs=0.1)
-    assert loud.floor_dbfs > quiet.floor_dbfs > silent.floor_dbfs == LEAST_DBFS
+    assert loud.dbfs - loud.floor_dbfs == pytest.approx(quiet.dbfs - quiet.floor_dbfs, abs=1)
+    assert loud.floor_dbfs > quiet.floor_dbfs > softest.floor_dbfs == LEAST_DBFS
+    assert silent.floor_dbfs == SILENCE_DBFS
     piecewise, buffer = Loudness(), bytearray()
     for start in range(0, len(tone), 777):
         buffer += tone[start : start + 777].tobytes()

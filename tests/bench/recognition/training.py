@@ -4,13 +4,13 @@
         [--clips N] [--dry]
 
 Every clip is decoded as a worker process does it. A reading counts as right when our NLU makes the right intent and slots
-of it (coffee commands) or when it is right word for word (synthesised ones); everything else, other speech included, is
-wrong. Speech that is for us and speech that is not weigh the same in sum. Weights are at least 0: more of a good thing
+of it, for synthesised commands those that it makes of their text, or when it is right word for word; everything else,
+other speech included, is wrong. Speech that is for us and speech that is not weigh the same in sum. Weights are at least 0: more of a good thing
 never makes a reading less sure.
 
 What is printed is cross-validated: each reading is judged by weights that were learned without its group (who a clip sounds
-like, which wake word, which sentence). So are the weights that are in use now, as far as they were not learned from the same rows. If those
-are better, the file stays as it is; `--dry` leaves it in any case. What was heard is kept in build/results/heard (`heard`).
+like, which wake word, which sentence). Beside it stands what the weights that are in use do; where those are better they stay,
+and only the limit is chosen anew. `--dry` writes nothing. What was heard is kept in build/results/heard (`heard`).
 For Mandarin, commands are synthesised alone, each by one of the voices, and what is not for us is synthesised Mandarin and English,
 and English recordings: the few Mandarin ones are kept for the figures.
 """
@@ -45,6 +45,7 @@ from earshot_asr.engines.pocketsphinx.bundles import BundleStore
 from earshot_asr.engines.pocketsphinx.decoders import Decoders
 from earshot_asr.engines.pocketsphinx.orders import Reading
 from earshot_asr.vocabulary.tokens import join
+from earshot_nlu.understanding.interpreter import Interpreter
 from support.data import data_folder
 from support.understanding import SkillWords, meaning, taught, utterance
 
@@ -157,14 +158,26 @@ def decode(recordings: Recordings, cache: Path, most: int | None) -> list[Row]:
     for example in examples(recordings, most):
         found = ears[example.coffee].readings(example.pcm)
         said = join(found[0].words, spellings) if found else ""
-        right = bool(example.text) and same_words(said, example.text)
-        if example.slots is not None:
-            hypotheses = interpreter.interpret(utterance(said)).hypotheses
-            right = same_meaning(*meaning(hypotheses[0] if hypotheses else None), INTENT, example.slots)
+        right = _is_right(interpreter, said, example)
         rows.append(_row(example, said, right, found))
         print(f"\r{len(rows)} {example.kind}      ", end="", flush=True)
     print()
     return rows
+
+
+def _is_right(interpreter: Interpreter, said: str, example: Example) -> bool:
+    intent, slots = understood(interpreter, said)
+    if example.slots is not None:
+        return same_meaning(intent, slots, INTENT, example.slots)
+    wanted, wanted_slots = understood(interpreter, example.text)
+    means_it = bool(wanted) and same_meaning(intent, slots, wanted, wanted_slots)
+    return bool(example.text) and (means_it or same_words(said, example.text))
+
+
+def understood(interpreter: Interpreter, said: str) -> tuple[str, dict[str, object]]:
+    """Return the intent and slots that our NLU makes of a text; nothing of nothing."""
+    hypotheses = interpreter.interpret(utterance(said)).hypotheses if said else ()
+    return meaning(hypotheses[0] if hypotheses else None)
 
 
 def _row(example: Example, said: str, right: bool, found: Sequence[Reading]) -> Row:  # noqa: FBT001 - a column
@@ -185,11 +198,13 @@ def main() -> None:
     now, refitted = sureness(rows, present.weights()), cross_validated(rows)
     for name, sure in (("present", now), ("refitted", refitted)):
         print(f"{name}: loss {loss(rows, sure):.4f}\n{limits(rows, sure)}\n{reliability(rows, sure)}")
-    learned = {"weights": fit(rows), "limit": choose(rows, refitted), "examples": len(rows)}
+    better = loss(rows, refitted) < loss(rows, now)
+    print("the refitted weights are better" if better else "the present weights are better and stay")
+    learned: dict[str, object] = {"weights": fit(rows), "limit": choose(rows, refitted), "examples": len(rows)}
+    if not better:
+        learned = {"weights": present.weights(), "limit": choose(rows, now)}
     print(json.dumps(learned, indent=2))
-    if loss(rows, refitted) >= loss(rows, now):
-        print("the present weights are better and stay")
-    elif not arguments.dry:
+    if not arguments.dry:
         file = Path(acoustic.__file__).parent / "calibration" / f"{arguments.model}.json"
         file.write_text(json.dumps(learned, indent=2) + "\n")
 

@@ -11,9 +11,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from earshot_asr.engines.pocketsphinx.evidence import Evidence, confidence, likeness
+from earshot_asr.engines.pocketsphinx.evidence import Evidence, confidence
+from earshot_asr.engines.pocketsphinx.likeness import likeness, likeness_by_sounds
 from earshot_asr.engines.pocketsphinx.orders import Heard, LoadOrder, Reading
 from earshot_asr.vocabulary.automaton import Automaton
+from earshot_asr.vocabulary.languages import Kind
 from earshot_asr.vocabulary.places import says, stands_for
 
 FRAMES_PER_SECOND: Final = 100
@@ -208,8 +210,8 @@ def conclude(decoder: Any, order: LoadOrder, knowledge: Knowledge, find: FindSen
     evidence = Evidence(
         **scores,
         **_language(decoder, words, knowledge.likeliest),
-        agreement=likeness(words, quick),
-        whole=likeness(words, likeliest.words) if sentence.spoken else 0.0,
+        agreement=_alike(decoder, order, words, quick),
+        whole=_alike(decoder, order, words, likeliest.words) if sentence.spoken else 0.0,
     )
     best = Reading(
         words=_plainly(words),
@@ -219,6 +221,11 @@ def conclude(decoder: Any, order: LoadOrder, knowledge: Knowledge, find: FindSen
     )
     others = [other for other in _others(decoder, likeliest.words) if other != words]
     return (best, *_alternatives(best, others, knowledge.sentences))
+
+
+def _alike(decoder: Any, order: LoadOrder, one: Sequence[str], other: Sequence[str]) -> float:
+    # Which of another language's phones are taken for each other is not known.
+    return likeness_by_sounds(decoder, one, other) if order.kind == Kind.ENGLISH else likeness(one, other)
 
 
 def _likeliest(decoder: Any, scale: float) -> Found:

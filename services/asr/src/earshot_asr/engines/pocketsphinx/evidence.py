@@ -7,7 +7,7 @@ tell speech that was meant for it from speech that was not, none of them in ever
     worst       the same of the word that fits worst
     posterior   how little else the search had in mind, on average
     least       the same of the word that it was least sure of
-    agreement   whether the quick first pass over the utterance found the same words as the thorough second
+    agreement   how like what the quick first pass over the utterance found is to what the thorough second found
     language    how likely the words are in the skills' sentences, against the likeliest word in the place of each
     oddest      the same of the word that is oddest in its place, or of the end where no sentence ends
     whole       whether the likeliest words are a sentence from begin to end; where another had to be taken, how like them it is
@@ -20,7 +20,7 @@ limit means the same for every vocabulary and does not have to be found anew.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Final
 
@@ -68,21 +68,3 @@ def confidence(evidence: Evidence, weights: Mapping[str, float]) -> float:
     for name, value in evidence.values().items():
         total += weights.get(name, 0.0) * value
     return 1 / (1 + math.exp(-max(-_STEEPEST, min(_STEEPEST, total))))
-
-
-def likeness(one: Sequence[str], other: Sequence[str]) -> float:
-    """Return from 0 to 1 how many of the words of two readings are the same, in order."""
-    longest = max(len(one), len(other))
-    return 1 - _edits(one, other) / longest if longest else 1.0
-
-
-def _edits(one: Sequence[str], other: Sequence[str]) -> int:
-    row = list(range(len(other) + 1))
-    for place, word in enumerate(one, 1):
-        diagonal, row[0] = row[0], place
-        for column, match in enumerate(other, 1):
-            diagonal, row[column] = (
-                row[column],
-                min(row[column] + 1, row[column - 1] + 1, diagonal + (word != match)),
-            )
-    return row[-1]

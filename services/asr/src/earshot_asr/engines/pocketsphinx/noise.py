@@ -1,7 +1,7 @@
 """A noise floor under the audio: silence that is too clean upsets the decoder's models, which heard rooms.
 
-The floor follows the talker: so many dB below the loudest tenth of a second, as in a quiet room, but never below what a
-good microphone has. Silence at the ends is told by the same measure. Plain arrays do, and numpy would double the size of a decoding process.
+The floor follows the talker: so many dB below the loudest tenth of a second, as in a quiet room, however softly somebody
+speaks and however far the microphone is turned down. Silence at the ends is told by the same measure. Plain arrays do, and numpy would double the size of a decoding process.
 """
 
 from __future__ import annotations
@@ -13,8 +13,13 @@ from functools import cache, lru_cache
 from operator import add, mul
 from typing import Final
 
-LEAST_DBFS: Final = -63
+SILENCE_DBFS: Final = -63
+"""The floor while there is nothing but silence: what a good microphone has."""
+LEAST_DBFS: Final = -90
+"""The floor under the softest speech: a sample's last bit."""
 BELOW_SPEECH_DB: Final = 40
+SOFTEST_DBFS: Final = -66
+"""The loudest tenth of a second of the softest speech that is told from silence."""
 SILENT_BELOW_DB: Final = 28
 """So much quieter than the loudest tenth of a second is silence, at the ends of an utterance."""
 _MARGIN: Final = 3
@@ -66,6 +71,8 @@ class Loudness:
     @property
     def floor_dbfs(self) -> int:
         """Level of the noise floor that suits it."""
+        if self.dbfs < SOFTEST_DBFS:
+            return SILENCE_DBFS
         return max(LEAST_DBFS, round(self.dbfs) - BELOW_SPEECH_DB)
 
 
