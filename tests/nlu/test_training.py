@@ -56,19 +56,25 @@ def model_of(rows: list[Example]) -> StatisticalModel:
     return model
 
 
-def test_same_sentences_give_the_same_model() -> None:
+@pytest.fixture(scope="module")
+def model() -> StatisticalModel:
+    """Return the model of all examples; no test may change it."""
+    return model_of(examples())
+
+
+def test_same_sentences_give_the_same_model(model: StatisticalModel) -> None:
     """The version and every answer depend on the sentences alone, not on their order; another sentence changes both."""
     rows = examples()
-    one, other = model_of(rows), model_of(list(reversed(rows)))
+    one, other = model, model_of(list(reversed(rows)))
     texts = ["please light up the attic", "shut that hall door", "something else"]
     assert one.version == other.version
     assert one.read(texts) == other.read(texts)
     assert model_of([*rows, Example(text="one more light", intent="lamp.on")]).version != one.version
 
 
-def test_model_fills_slots_it_has_not_seen() -> None:
+def test_model_fills_slots_it_has_not_seen(model: StatisticalModel) -> None:
     """A word that stands where slots stand is one, though no example has it."""
-    (reading,) = model_of(examples()).read(["switch on the cellar lamp"])
+    (reading,) = model.read(["switch on the cellar lamp"])
     assert (reading.intent, reading.slots) == ("lamp.on", (Filled("room", 14, 20),))
 
 
@@ -78,9 +84,8 @@ def test_one_intent_teaches_nothing() -> None:
     assert train([], {}, ENGLISH, NoEncoder()) is None
 
 
-def test_stored_model_answers_alike(tmp_path: Path) -> None:
+def test_stored_model_answers_alike(tmp_path: Path, model: StatisticalModel) -> None:
     """A model that was written and read again means the same."""
-    model = model_of(examples())
     storing.write(model, tmp_path / "model.npz")
     again = storing.read(tmp_path / "model.npz", model.version, ENGLISH, NoEncoder())
     texts = [one.text for one in examples()]
@@ -100,13 +105,13 @@ def test_replicas_that_share_a_folder_do_not_meet(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"not a model", b"PK\x03\x04 half of one"])
-def test_file_that_is_no_model_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_file_that_is_no_model_is_refused(tmp_path: Path, model: StatisticalModel, content: bytes) -> None:
     """A file of anything else, or of another version, is told to be none."""
     path = tmp_path / "model.npz"
     path.write_bytes(content)
     with pytest.raises(storing.UnreadableModelError):
         storing.read(path, "1", ENGLISH, NoEncoder())
-    storing.write(model_of(examples()), path)
+    storing.write(model, path)
     with pytest.raises(storing.UnreadableModelError):
         storing.read(path, "another", ENGLISH, NoEncoder())
 

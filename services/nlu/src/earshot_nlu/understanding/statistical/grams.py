@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from zlib import crc32
 
@@ -22,16 +23,20 @@ def grams(text: str, language: Language) -> Counter[int]:
     """Return how often each gram stands in a normalised text."""
     tokens = language.tokens(text)
     words = [token.text for token in tokens]
-    found = [f"w {word}" for word in words]
-    found += [f"b {one} {other}" for one, other in zip(["<", *words], [*words, ">"], strict=True)]
-    found += [f"s {token.sound}" for token in tokens if token.sound]
+    found = Counter(_number(f"b {one} {other}") for one, other in zip(["<", *words], [*words, ">"], strict=True))
     if language.ignores_spaces:
-        found += [f"t {''.join(words[at : at + 3])}" for at in range(len(words) - 2)]
         sounds = [token.sound for token in tokens]
-        found += [f"p {one} {other}" for one, other in pairwise(sounds)]
-    else:
-        found += [part for word in words for part in _parts(word)]
-    return Counter(crc32(gram.encode()) for gram in found)
+        found.update(_number(f"t {''.join(words[at : at + 3])}") for at in range(len(words) - 2))
+        found.update(_number(f"p {one} {other}") for one, other in pairwise(sounds))
+    for token in tokens:
+        found.update(_of_word(token.text, token.sound, in_parts=not language.ignores_spaces))
+    return found
+
+
+@lru_cache(maxsize=8192)
+def _of_word(word: str, sound: str, *, in_parts: bool) -> tuple[int, ...]:
+    found = [f"w {word}", *([f"s {sound}"] if sound else []), *(_parts(word) if in_parts else ())]
+    return tuple(_number(gram) for gram in found)
 
 
 def _parts(word: str) -> Iterable[str]:
@@ -39,6 +44,10 @@ def _parts(word: str) -> Iterable[str]:
     for size in range(_SHORTEST_PART, _LONGEST_PART + 1):
         for at in range(max(1, len(padded) - size + 1)):
             yield f"c {padded[at : at + size]}"
+
+
+def _number(gram: str) -> int:
+    return crc32(gram.encode())
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from earshot_nlu.understanding.statistical.encoder import Vectors
 from earshot_nlu.understanding.statistical.grams import GramTable, grams
 
 # How much words weigh beside meaning: more the more sentences an intent has, since then words are known.
-_WORDS = 0.22
-_WORDS_GROW = 0.4
+_WORDS = 0.333
+_WORDS_GROW = 0.227
 # Of meanings, the directions along which the sentences differ most: the others tell less than they cost, of time in training
 # and of certainty where an intent has few sentences.
 _DIRECTIONS = 128

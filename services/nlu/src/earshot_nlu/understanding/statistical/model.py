@@ -19,7 +19,7 @@ from earshot_nlu.understanding.statistical.slots import Lists, SlotModel, train_
 from earshot_nlu.understanding.statistical.trust import Neighbours, Trust, signs, train_trust
 
 # Changes when the same examples would give another model.
-FORMAT = "5"
+FORMAT = "6"
 _MANY = 6000
 # Of so many sentences one part held out tells enough; of fewer each of several is.
 _ENOUGH_FOR_ONE_FOLD = 2500

@@ -23,7 +23,7 @@ _NEAREST = 3
 _HELD_BACK = 1e-3
 # The operating point: of what is right so much is lost, of what is wrong at least so much refused, and of everyday speech.
 _LOST = 0.004
-_REFUSED = 0.3
+_REFUSED = 0.25
 _EVERYDAY_REFUSED = 0.85
 # Scores are margins of about 1; so steep they are nearly logits.
 _STEEPNESS = 4.0
