@@ -86,7 +86,9 @@ async def test_speech_that_is_not_for_us_is_refused(ears: PocketsphinxEngine) ->
 async def test_short_commands_are_not_refused(ears: PocketsphinxEngine) -> None:
     """A word or two that a skill does understand are taken, word for word."""
     heard = await _heard(ears, COMMANDS)
-    assert [one.alternatives[0].transcript if one.alternatives else one.rejection for one in heard] == list(COMMANDS)
+    # How a word is written, a list may have decided in which it is part of a name.
+    said = [one.alternatives[0].transcript.lower() if one.alternatives else one.rejection for one in heard]
+    assert said == list(COMMANDS)
 
 
 async def test_a_part_of_a_sentence_is_no_command(ears: PocketsphinxEngine) -> None:
