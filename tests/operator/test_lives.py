@@ -57,8 +57,11 @@ async def test_a_skill_lives_and_goes(stack, tmp_path):
         assert (claims["name"], claims["nats"].get("pub")) == (at_work.skill_id, None), "its rights are a template"
         if at_work.cluster is not None:
             pods = [pod["metadata"]["uid"] for pod in at_work.pods()]
+            at_work.write(image=image, scheduler=True, secrets=[{"env": "A", "name": "bus-admin", "key": "user.creds"}])
+            await at_work.until(lambda: at_work.degraded_by(image, "InvalidSpec"))
             grow_old(at_work)
             await at_work.until(lambda: credential(at_work)["exp"] >= claims["exp"])
+            at_work.write(image=image, scheduler=True)
             await at_work.serving(version)
             assert [pod["metadata"]["uid"] for pod in at_work.pods()] == pods, "nobody is replaced for it"
 

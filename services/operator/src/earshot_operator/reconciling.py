@@ -24,7 +24,7 @@ from earshot_operator.core import objects, status, verdicts
 from earshot_operator.core.observed import Pod, read_pods, read_rollout
 from earshot_operator.core.platform import Platform
 from earshot_operator.core.scaling import unmet
-from earshot_operator.core.skill import API_VERSION, KIND, Skill, parse
+from earshot_operator.core.skill import API_VERSION, KIND, Skill, check, read
 from earshot_operator.core.verdicts import Choice, Description, Refusal
 from earshot_operator.credentials import Issuer
 from earshot_operator.errors import (
@@ -118,7 +118,7 @@ class Reconciler:
         deployment = found.at(objects.deployment_place(id_))
         choice, expires, problem, lacks = None, str(before.get("credentialExpires", "")), None, None
         try:
-            skill = parse(body)
+            skill = read(body)
             lacks = unmet(skill, self._tools.platform)
             choice, expires = await self._bring_about(skill, found, pods, before)
             if choice.is_stopped and registered and not present:
@@ -143,10 +143,12 @@ class Reconciler:
     ) -> tuple[Choice, str]:
         platform = self._tools.platform
         found.check()
+        # Before anything that may be wrong with the spec: what serves needs it on.
+        there = found.at(("v1", "Secret", skill.credential)) is not None
+        expires = await self._credential(skill, found) if there else ""
+        check(skill)
         await check_secrets(self._kube, skill)
-        credential = self._tools.issuer.credential(skill, found.at(("v1", "Secret", skill.credential)))
-        if credential.secret is not None:
-            await self._apply(credential.secret, found)
+        expires = expires or await self._credential(skill, found)
         wanted = objects.desired_template(skill, platform)
         choice = await self._choose(skill, wanted, found.at(objects.deployment_place(skill.id)), pods, before)
         for content in objects.surroundings(skill):
@@ -162,7 +164,14 @@ class Reconciler:
         await self._apply(made, found)
         if platform.keda and not choice.is_stopped:
             await self._apply(autoscaler, found)
-        return choice, credential.expires
+        return choice, expires
+
+    async def _credential(self, skill: Skill, found: Found) -> str:
+        """Have a credential that is good; return when it expires."""
+        credential = self._tools.issuer.credential(skill, found.at(("v1", "Secret", skill.credential)))
+        if credential.secret is not None:
+            await self._apply(credential.secret, found)
+        return credential.expires
 
     async def _apply(self, content: Object, found: Found) -> None:
         await self._kube.apply(content, found.at(objects.place_of(content)))

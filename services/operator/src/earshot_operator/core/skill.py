@@ -106,14 +106,25 @@ class Skill:
 
 
 def parse(body: Mapping[str, Any]) -> Skill:
-    """Read a Skill that the definition's schema has let through.
+    """Read a Skill that the definition's schema has let through, and check it.
 
     Raises:
         InvalidSkillError: It can't run; the message says why.
     """
+    skill = read(body)
+    check(skill)
+    return skill
+
+
+def read(body: Mapping[str, Any]) -> Skill:
+    """Read a Skill, whether or not it can run.
+
+    Raises:
+        InvalidSkillError: It can't be read; the message says why.
+    """
     metadata, spec = body["metadata"], body["spec"]
     scale = spec.get("scale", {})
-    made = Skill(
+    return Skill(
         id=metadata["name"],
         namespace=metadata["namespace"],
         uid=metadata["uid"],
@@ -133,11 +144,14 @@ def parse(body: Mapping[str, Any]) -> Skill:
         cpu=spec.get("resources", {}).get("cpu", "50m"),
         memory=spec.get("resources", {}).get("memory", "192Mi"),
     )
-    _check(made)
-    return made
 
 
-def _check(skill: Skill) -> None:
+def check(skill: Skill) -> None:
+    """Look whether a Skill can run.
+
+    Raises:
+        InvalidSkillError: It can't; the message says why.
+    """
     if ID.fullmatch(skill.id) is None:
         raise InvalidSkillError(f"{skill.id!r} can't be a skill's id: lower case letters and digits, 32 at most")
     if skill.scale.minimum > skill.scale.maximum:
