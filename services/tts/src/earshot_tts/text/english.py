@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import re
 
+from earshot_tts.text import english_codes as codes
 from earshot_tts.text import english_dates as dates
 from earshot_tts.text import english_quantities as quantities
 from earshot_tts.text import english_words as words
-from earshot_tts.text.english_numbers import cardinal, ordinal, spelled, spoken, year
+from earshot_tts.text.english_numbers import cardinal, ordinal, spoken, year
+from earshot_tts.text.english_units import MAGNITUDES
 from earshot_tts.text.rules import rewrite, rule
 
 _NUMBER = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+"
 # A minus is a minus where nothing stands before it; between two numbers it is "to".
 _SIGNED = rf"(?:(?<![\w.)])[-+])?(?:{_NUMBER})"
+# What is all in capitals is no row of initials.
+_SHOUTED = re.compile(r"(?=(?:.*?\b[A-Z]{2,}\b){3})[^a-z]*")
 
 _VULGAR = {
     "½": "one half", "⅓": "one third", "⅔": "two thirds", "¼": "one quarter", "¾": "three quarters",
@@ -48,10 +52,6 @@ def _with_whole(whole: str | None, part: str) -> str:
     return f"{cardinal(int(whole))} and {part.replace('one half', 'a half')}" if whole else part
 
 
-def _phone(match: re.Match[str]) -> str:
-    return ", ".join(spelled(group) for group in re.findall(r"\d+", match[0]))
-
-
 def _number(match: re.Match[str]) -> str:
     written = match[0]
     # "1989", "1500": said in two halves, whether it is a year or not.
@@ -65,32 +65,38 @@ _RULES = (
     *words.OPENING,
     *dates.RULES,
     *quantities.RULES,
+    *codes.RULES,
     rule(r"\b24/7\b", "twenty-four seven"),
+    rule(r"(?<=\dst|\dnd|\drd|\dth)/(?=\d)", " or "),
     rule(r"\b(?P<points>\d+\.\d+)/(?P<most>\d+)\b", lambda m: f"{spoken(m['points'])} out of {spoken(m['most'])}"),
     rule(rf"(?:(?P<whole>\d+)\s?)?(?P<sign>[{''.join(_VULGAR)}])", _vulgar),
     rule(r"(?<![\d/.])(?:(?P<whole>\d{1,3})\s+)?(?P<top>\d{1,3})/(?P<bottom>\d{1,3})(?![\d/])", _fraction),
-    rule(
-        r"(?<![\w.])\+?(?:1[ -])?\(?\d{3}\)?[ -]\d{3}-\d{4}\b|(?<![\w.-])\d{3}-\d{4}\b|\+\d{1,3}(?:[ -]\d{2,4}){2,4}\b",
-        _phone,
-    ),
     rule(r"\b(?P<number>\d{1,9}(?:,\d{3})*)(?:st|nd|rd|th)\b", lambda m: ordinal(int(m["number"].replace(",", "")))),
-    rule(rf"(?<=\d)\s?[-–]\s?(?=(?:{_NUMBER})(?![\w-]))", " to "),
+    rule(rf"(?<=\d)\s?-\s?(?=-?(?:{_NUMBER})(?![\w-]))", " to "),
+    # What no clock shows is a ratio or a score.
+    rule(r"(?<=\d):(?=\d)", " to "),
     rule(r"#\s?(?=\d)", "number "),
-    rule(r"(?<=\d)\^(?=\d)", " to the power of "),
+    rule(r"(?<=\w)\^(?=[-\w(])", " to the power of "),
     # "COVID-19" and "8-year-old": a hyphen beside a number is neither a minus nor part of it.
     rule(r"(?<=[A-Za-z])-(?=\d)|(?<=\d)-(?=[A-Za-z])|(?<=old)-|-(?=old\b)", " "),
     rule(r"(?<![\d.])\d+(?:\.\d+){2,}(?![\d.])", lambda m: " point ".join(spoken(part) for part in m[0].split("."))),
-    rule(r"(?<=\d)\s?[x×]\s?(?=\d)", " by "),
-    rule(r"\b(?P<count>\d+(?:\.\d+)?)M(?= [a-z])", lambda m: f"{spoken(m['count'])} million"),
+    rule(r"(?<=\d)\s?x\s?(?=\d)", " by "),
+    rule(r"(?<=\d)x(?!\w)", " times"),
+    rule(
+        rf"\b(?P<count>{_NUMBER})\s?(?P<large>M(?= [a-z])|(?:bn|mn|tn)\b)",
+        lambda m: f"{spoken(m['count'])} {MAGNITUDES[m['large']]}",
+    ),
     rule(_SIGNED, _number),
     *words.CLOSING,
 )
 # Nothing to do: words without a numeral, and a full stop that no abbreviation is short enough for.
-_PLAIN = re.compile(r"(?!.*\b(?!I\b)[IVXL]+\b)[A-Za-z ,;:!?'-]*(?:[A-Za-z]{7,}\.)?")
+_PLAIN = re.compile(r"(?!.*(?:[A-Z]{2}|\b[VXL]\b))[A-Za-z ,;:!?'-]*(?:[A-Za-z]{7,}\.)?")
 
 
 def normalise(sentence: str) -> str:
     """Return one cleaned sentence in words."""
     if _PLAIN.fullmatch(sentence):
         return sentence
+    if _SHOUTED.fullmatch(sentence):
+        sentence = sentence.capitalize()
     return rewrite(sentence, _RULES).strip()

@@ -6,11 +6,12 @@ import re
 
 from earshot_tts.text.english_numbers import cardinal, quantity, spoken
 from earshot_tts.text.english_units import CURRENCY_CODES, CURRENCY_SIGNS, MAGNITUDES, UNITS
+from earshot_tts.text.english_words import stop_at_end
 from earshot_tts.text.rules import rule
 
 _AMOUNT = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+"
-_SIGN = r"(?P<sign>(?<![\w.)])-)?"
-_RANGE = rf"(?:(?P<low>{_AMOUNT})[%°]?\s?(?:-|–|to)\s?)?"
+_SIGNED = rf"(?:(?<![\w.)%°])-)?(?:{_AMOUNT})"
+_MEASURED = rf"(?:(?P<low>{_SIGNED})(?:\s?(?:%|°[CF]?))?\s?(?:-|to)\s?)?(?P<amount>{_SIGNED})"
 _SYMBOLS = "".join(re.escape(sign) for sign in CURRENCY_SIGNS)
 _LARGE = r"thousand|million|billion|trillion"
 
@@ -51,22 +52,32 @@ def _currency_code(match: re.Match[str]) -> str:
 
 
 def _percent(match: re.Match[str]) -> str:
-    minus = "minus " if match["sign"] else ""
-    return f"{minus}{_low(match)}{spoken(match['amount'])} percent"
+    return f"{_low(match)}{spoken(match['amount'])} percent"
 
 
 def _degrees(match: re.Match[str]) -> str:
     scale = {"C": " Celsius", "F": " Fahrenheit", "K": " Kelvin"}.get((match["scale"] or "").upper(), "")
     singular = quantity(match["amount"]) and not match["low"]
-    minus = "minus " if match["sign"] else ""
-    return f"{minus}{_low(match)}{spoken(match['amount'])} {'degree' if singular else 'degrees'}{scale}"
+    return f"{_low(match)}{spoken(match['amount'])} {'degree' if singular else 'degrees'}{scale}"
 
 
 def _measure(match: re.Match[str]) -> str:
     one, many = UNITS[match["unit"]]
-    minus = "minus " if match["sign"] else ""
     singular = quantity(match["amount"]) and not match["low"]
-    return f"{minus}{_low(match)}{spoken(match['amount'])} {one if singular else many}"
+    # "5 in.": a full stop that a unit needs is the sentence's too at its end; any other unit's is no sound.
+    stop = stop_at_end(match) if match["unit"].endswith(".") else ""
+    return f"{_low(match)}{spoken(match['amount'])} {one if singular else many}{stop}{', ' if match['next'] else ''}"
+
+
+def _dimensions(match: re.Match[str]) -> str:
+    return re.sub(r"\s?[x×]\s?", " by ", match[0])
+
+
+def _duration(match: re.Match[str]) -> str:
+    return " ".join(
+        f"{cardinal(int(count))} {_PERIODS[sign]}{'' if int(count) == 1 else 's'}"
+        for count, sign in re.findall(r"(\d+)\s?([dhms])", match[0])
+    )
 
 
 def _feet_and_inches(match: re.Match[str]) -> str:
@@ -78,11 +89,28 @@ def _feet_and_inches(match: re.Match[str]) -> str:
 
 _UNIT = "|".join(re.escape(unit) for unit in sorted(UNITS, key=len, reverse=True))
 _CODES = "|".join(CURRENCY_CODES)
+_PERIODS = {"d": "day", "h": "hour", "m": "minute", "s": "second"}
 
 RULES = (
+    # Commas for full stops, as much of Europe writes numbers: 1.234,50 €, 1,5 kg.
+    rule(
+        rf"(?<![\d.,])(?P<whole>\d{{1,3}}(?:\.\d{{3}})+),(?P<cents>\d\d)(?![\d,])"
+        rf"|(?<![\d.,])(?P<units>\d+),(?P<tenths>\d{{1,2}})(?=(?<=€\d,\d\d)(?!\d)|(?<=€\d\d,\d\d)(?!\d)|\s?(?:{_UNIT}|[%°€])(?!\w))",
+        lambda m: f"{(m['whole'] or m['units']).replace('.', '')}.{m['cents'] or m['tenths']}",
+    ),
+    # "5m 30s" is a time, "5 × 3 m" an area.
+    rule(
+        r"(?<![\w.])(?=\d+ ?(?:d ?\d+ ?[hm]|h ?\d+ ?[ms]|m ?\d+ ?s)(?![A-Za-z]))(?:\d+ ?[dhms] ?)+(?<! )(?!\w)",
+        _duration,
+    ),
+    rule(
+        rf"(?<![\w.])(?:{_AMOUNT})(?:\s?(?:{_UNIT})?\s?[x×]\s?(?:{_AMOUNT}))+(?=\s?(?:{_UNIT})(?![\w/²³]))",
+        _dimensions,
+    ),
+    rule(rf"(?P<from>\d\s?(?:{_UNIT}))\s?-\s?(?=\d)", r"\g<from> to "),
     rule(
         rf"(?P<minus>(?<![\w.)])-)?(?:US|A|C)?(?P<currency>[{_SYMBOLS}])\s?(?P<amount>{_AMOUNT})"
-        rf"(?:\s?[-–]\s?[{_SYMBOLS}]?(?P<high>{_AMOUNT}))?(?P<magnitude>\s(?:{_LARGE})\b|(?:k|K|M|m|bn|B|b|T)\b)?(?:\sUSD\b)?",
+        rf"(?:\s?-\s?[{_SYMBOLS}]?(?P<high>{_AMOUNT}))?(?P<magnitude>\s(?:{_LARGE})\b|\s?(?:bn|mn|tn)\b|[kKMmBbT]\b(?!-))?(?:\sUSD\b)?",
         _money,
     ),
     rule(
@@ -90,9 +118,13 @@ RULES = (
         rf"|(?P<code_first>{_CODES})\s?(?P<after>{_AMOUNT}))\b",
         _currency_code,
     ),
-    rule(rf"{_SIGN}{_RANGE}(?P<amount>{_AMOUNT})\s?%", _percent),
-    rule(rf"{_SIGN}{_RANGE}(?P<amount>{_AMOUNT})\s?(?:°\s?(?P<scale>[CFKcf]\b)?|(?=℃|℉)(?:℃|℉))", _degrees),
-    rule(r"\b(?P<feet>\d{1,2})['′]\s?(?P<inches>\d{1,2})(?:\"|″|'')", _feet_and_inches),
-    rule(rf"{_SIGN}{_RANGE}(?<![\w.])(?P<amount>{_AMOUNT})\s?(?P<unit>{_UNIT})(?![\w/²³])", _measure),
+    rule(rf"{_MEASURED}\s?%", _percent),
+    rule(rf"{_MEASURED}\s?°\s?(?P<scale>[CFKcf]\b)?", _degrees),
+    rule(r"\b(?P<feet>\d{1,2})'\s?(?P<inches>\d{1,2})(?:\"|'')", _feet_and_inches),
+    rule(r"\b(?P<high>\d{2,3})/(?P<low>\d{2,3})(?=\s?mmHg\b)", lambda m: f"{cardinal(int(m['high']))} over {m['low']}"),
+    rule(
+        rf"(?<![\w.]){_MEASURED}\s?(?P<unit>{_UNIT})(?![\w²³]|/[A-Za-z])(?:\.(?=\s+[a-z\d(]))?(?P<next>/(?=\d))?",
+        _measure,
+    ),
 )
 """In order; what they leave alone is a plain number."""

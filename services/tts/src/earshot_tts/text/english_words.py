@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 from earshot_tts.text.english_numbers import cardinal, ordinal
-from earshot_tts.text.english_units import ABBREVIATIONS, SYMBOLS
-from earshot_tts.text.rules import rule
+from earshot_tts.text.english_units import ABBREVIATIONS, COMPASS, SYMBOLS, UNITS
+from earshot_tts.text.initials import LETTERS
+from earshot_tts.text.rules import BARE_HOST, rule
 
 _ROMAN_VALUES = {"I": 1, "V": 5, "X": 10, "L": 50}
 _ROMAN = r"(?=[IVXL])(?:XL|L?X{0,3})(?:IX|IV|V?I{0,3})"
@@ -30,7 +31,7 @@ def _roman(numeral: str) -> int:
 
 
 def _web(match: re.Match[str]) -> str:
-    return match["host"].removeprefix("www.").replace(".", " dot ").replace("-", " dash ")
+    return (match["host"] or match["bare"]).removeprefix("www.").replace(".", " dot ").replace("-", " dash ")
 
 
 def _email(match: re.Match[str]) -> str:
@@ -53,12 +54,13 @@ def _initials(match: re.Match[str]) -> str:
     return letters + (stop_at_end(match) or (" " if match[0].endswith(" ") else ""))
 
 
-_SHORT = "|".join(re.escape(short) for short in sorted(ABBREVIATIONS, key=len, reverse=True))
+# "min." is minutes behind a number and a minimum anywhere else.
+_UNITS = "|".join(ABBREVIATIONS.keys() & UNITS.keys())
+_SHORT = "|".join(re.escape(short) for short in sorted(ABBREVIATIONS.keys() - UNITS.keys(), key=len, reverse=True))
 
 OPENING = (
-    rule(r"\bhttps?://(?P<host>[\w.-]+\w)(?:[/?#]\S*\w/?)?", _web),
-    rule(r"\b(?P<host>www\.[\w.-]+\w)(?:/\S*\w/?)?", _web),
     rule(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b", _email),
+    rule(rf"\b(?:https?://(?P<host>[\w.-]+\w)|(?P<bare>{BARE_HOST}))(?::\d+)?(?:[/?#](?:\S*\w)?/?)?", _web),
     # Abbreviations that need their full stop to be recognised, before full stops are looked at.
     rule(r"\bDr\.(?=(?P<name>\s+[A-Z])?)", _doctor_or_drive),
     rule(r"\bSt\.(?=(?P<name>\s+[A-Z])?)", _street_or_saint),
@@ -66,7 +68,9 @@ OPENING = (
     rule(r"\b(?:No|no|Nos|nos)\.\s*(?=\d)", "number "),
     rule(r"\bp\.\s?(?=\d)", "page "),
     rule(r"\bpp\.\s?(?=\d)", "pages "),
-    rule(r"(?<=\d)\s?in\.(?=[\s,;]|$)", lambda m: " inches" + stop_at_end(m)),
+    rule(
+        rf"(?<!\d)(?<!\d\s)\b(?P<short>{_UNITS})\.(?=[\s,;:)]|$)", lambda m: ABBREVIATIONS[m["short"]] + stop_at_end(m)
+    ),
     rule(rf"\b(?P<short>{_SHORT})\.(?=[\s,;:)]|$)", lambda m: ABBREVIATIONS[m["short"]] + stop_at_end(m)),
     rule(
         rf"\b(?P<what>{_COUNTED_BY_ROMANS}) (?P<numeral>{_ROMAN})\b",
@@ -87,6 +91,8 @@ CLOSING = (
     rule(rf"(?<=\w)/(?=(?:{_PER})\b)", " per "),
     rule(r"(?<=\w)/(?=\w)", " "),
     rule(rf"[{re.escape(''.join(SYMBOLS))}]", lambda m: f" {SYMBOLS[m[0]]} "),
+    rule(rf"\b(?:{'|'.join(COMPASS)})\b", lambda m: COMPASS[m[0]]),
+    LETTERS,
     rule(r"\s+(?=[,.;:!?)])", ""),
     rule(r"\s{2,}", " "),
 )

@@ -21,6 +21,22 @@ def _numeric_date(match: re.Match[str]) -> str:
     return f"{spelled(match['year'])}年{cardinal(month)}月{cardinal(day)}日"
 
 
+def _day_first(match: re.Match[str]) -> str:
+    month, day = int(match["first"]), int(match["second"])
+    if (match["mark"] == "." or month > 12) and _is_date(day, month):
+        month, day = day, month
+    return f"{spelled(match['year'])}年{cardinal(month)}月{cardinal(day)}日" if _is_date(month, day) else match[0]
+
+
+def _month_and_day(match: re.Match[str]) -> str:
+    month, day = int(match["month"]), int(match["day"])
+    return f"{cardinal(month)}月{cardinal(day)}日" if _is_date(month, day) else match[0]
+
+
+def _zone(match: re.Match[str]) -> str:
+    return "协调世界时" if match["zone"] == "Z" else f"东{cardinal(int(match['east']))}区"
+
+
 def _year(match: re.Match[str]) -> str:
     return spelled(match["year"]) + match["name"]
 
@@ -41,8 +57,8 @@ def _clock(match: re.Match[str]) -> str:
     if hour > 24 or minute > 59:
         return match[0]
     words = f"{_half(match)}{_hour(hour)}点"
-    if match["second"]:
-        return words + f"{_two_digits(minute)}分{_two_digits(int(match['second']))}秒"
+    if second := int(match["second"] or 0):
+        return words + f"{_two_digits(minute)}分{_two_digits(second)}秒"
     if minute == 0:
         return words if _half(match) else words + "整"
     return words + f"{_two_digits(minute)}分"
@@ -64,11 +80,30 @@ RULES = (
     rule(r"(?<=\d)h(?=\d)", "小时"),
     rule(r"(?<=\d)min(?=\d)", "分钟"),
     rule(r"(?<![\d.])(?P<year>\d[05])(?P<name>后(?![天来面]))", _year),
-    rule(r"(?<=\d)\s?[-–~～]\s?(?=\d{1,2}[:：]\d\d(?!\d))", "到"),
-    rule(r"(?<!\d)(?P<year>\d{4})[-/.](?P<month>\d{1,2})[-/.](?P<day>\d{1,2})(?!\d)", _numeric_date),
-    rule(r"(?<!\d)(?P<month>\d{1,2})/(?P<day>\d{1,2})/(?P<year>\d{4})(?!\d)", _numeric_date),
     rule(
-        r"(?<!\d)(?P<year>\d{4})\s?[-–~～至到]\s?(?P<last>\d{4})(?=年|赛季|财年|学年)",
+        r"(?<!\d)(?P<date>\d{4}-\d\d-\d\d)T(?P<time>\d\d:\d\d(?::\d\d)?)(?:\.\d+)?(?P<zone>Z|\+(?P<east>\d\d)(?::?00)?)?(?!\d)",
+        lambda m: (_zone(m) if m["zone"] else "") + f"{m['date']} {m['time']}",
+    ),
+    rule(r"(?<!\d)(?P<year>\d{4})[-/.](?P<month>\d{1,2})[-/.](?P<day>\d{1,2})(?!\d)", _numeric_date),
+    rule(
+        r"(?<![\d./-])(?P<first>\d{1,2})(?P<mark>[-/.])(?P<second>\d{1,2})(?P=mark)(?P<year>\d{4})(?![\d/-]|\.\d)",
+        _day_first,
+    ),
+    # Behind these a hyphen is no minus: 11月26日-28日, 周二8点-10点, 9:00-10:00.
+    rule(r"(?<=[\d日号月年点分时])\s?[-~～]\s?(?=\d{1,4}(?:[:：]\d\d(?!\d)|[日号月年点时]))", "到"),
+    rule(r"(?<=[周期][一二三四五六日天])\s?[-~～—]\s?(?=周|星期|礼拜)", "到"),
+    rule(
+        r"(?<![\d/.])(?P<month>\d{1,2})/(?P<day>\d{1,2})(?=\s?(?:\d{1,2}[:：]\d\d|[上下中]午|早上|晚上|周[一二三四五六日]|星期))",
+        _month_and_day,
+    ),
+    rule(r"(?<![\d/])(?P<month>\d{1,2})/(?P<day>\d{1,2})\s?(?=[-~～到至]\s?\d{1,2}/\d{1,2}(?![\d/]))", _month_and_day),
+    rule(
+        r"(?<=日)(?P<dash>\s?[-~～到至]\s?)(?P<month>\d{1,2})/(?P<day>\d{1,2})(?![\d/])",
+        lambda m: f"到{_month_and_day(m)}",
+    ),
+    rule(r"(?<!\d)(?P<year>[12]\d\d0)'?s(?![A-Za-z])", lambda m: f"{spelled(m['year'])}年代"),
+    rule(
+        r"(?<!\d)(?P<year>\d{4})\s?[-~～至到]\s?(?P<last>\d{4})(?=年|赛季|财年|学年)",
         lambda m: f"{spelled(m['year'])}到{spelled(m['last'])}",
     ),
     rule(r"(?<!\d)(?P<year>\d{4})(?P<name>年(?!前|后|来|间|多|以))", _year),

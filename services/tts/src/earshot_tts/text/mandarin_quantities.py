@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
 from earshot_tts.text.mandarin_numbers import counted, spoken
-from earshot_tts.text.mandarin_units import CURRENCY_CODES, CURRENCY_SIGNS, RATES, UNITS
+from earshot_tts.text.mandarin_units import CURRENCY_CODES, CURRENCY_SIGNS, MAGNITUDES, RATES, UNITS
 from earshot_tts.text.rules import rule
 
-_AMOUNT = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
-_SIGN = r"(?P<sign>(?<![A-Za-z\d.)])-)?"
-_RANGE = rf"(?:(?P<low>{_AMOUNT})(?P<low_mark>[%％°℃]?C?)\s?[-–~～至到]\s?)?"
+_AMOUNT = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|(?<![A-Za-z\d])\.\d+"
+_SIGNED = rf"(?:(?<![A-Za-z\d.)%°度])-)?(?:{_AMOUNT})"
+_MEASURED = rf"(?:(?P<low>{_SIGNED})(?:[%‰]|°[CF]?)?\s?[-~～至到]\s?)?(?P<amount>{_SIGNED})"
 _SIGNS = "|".join(re.escape(sign) for sign in sorted(CURRENCY_SIGNS, key=len, reverse=True))
 
 
@@ -18,10 +19,7 @@ def _money(match: re.Match[str]) -> str:
     minus = "负" if match["minus"] else ""
     high = f"到{spoken(match['high'])}" if match["high"] else ""
     large = match["large"] or ""
-    amount = match["amount"].replace(",", "")
-    # 5.00 is 五元, 5.20 is 五点二元.
-    if "." in amount:
-        amount = amount.rstrip("0").rstrip(".")
+    amount = multiplied(match["amount"], match["magnitude"])
     words = spoken(amount) if high or not large else counted(amount)
     return f"{minus}{words if amount != '2' else '两'}{high}{large}{CURRENCY_SIGNS[match['currency']]}"
 
@@ -38,32 +36,42 @@ def _currency_code(match: re.Match[str]) -> str:
 
 def _percent(match: re.Match[str]) -> str:
     of = "百分之" if match["mark"] in "%％" else "千分之"
-    minus = "负" if match["sign"] else ""
-    low = f"{of}{spoken(match['low'])}到" if match["low"] else ""
-    return f"{low}{minus}{of}{spoken(match['amount'])}"
+    return "到".join(
+        f"{'负' if amount.startswith('-') else ''}{of}{spoken(amount.removeprefix('-'))}" for amount in _ends(match)
+    )
+
+
+def _ends(match: re.Match[str]) -> list[str]:
+    return [amount for amount in (match["low"], match["amount"]) if amount]
 
 
 def _degrees(match: re.Match[str]) -> str:
     mark = match["mark"].replace(" ", "")
-    below = "零下" if match["sign"] else ""
-    low = f"{spoken(match['low'])}到" if match["low"] else ""
-    number = f"{below}{low}{spoken(match['amount'])}"
-    if mark in {"℉", "°F"}:
+    number = "到".join(
+        f"{'零下' if amount.startswith('-') else ''}{spoken(amount.removeprefix('-'))}" for amount in _ends(match)
+    )
+    if mark == "°F":
         return f"华氏{number}度"
-    return number + ("摄氏度" if mark in {"℃", "°C"} else mark.replace("°", "度"))
+    return number + ("摄氏度" if mark == "°C" else mark.replace("°", "度"))
 
 
 def _rate(match: re.Match[str]) -> str:
     per, unit = RATES[match["unit"]]
-    low = f"{spoken(match['low'])}到" if match["low"] else ""
-    return f"{per}{low}{spoken(match['amount']) if low else counted(match['amount'])}{unit}"
+    return f"{per}{'到'.join(counted(amount) for amount in _ends(match))}{unit}"
 
 
 def _measure(match: re.Match[str]) -> str:
-    minus = "负" if match["sign"] else ""
-    low = f"{spoken(match['low'])}到" if match["low"] else ""
-    amount = spoken(match["amount"]) if low or minus else counted(match["amount"])
-    return f"{minus}{low}{amount}{UNITS[match['unit']]}"
+    # 180cm/65kg: the next one is another quantity.
+    return (
+        f"{'到'.join(counted(amount) for amount in _ends(match))}{UNITS[match['unit']]}{'，' if match['next'] else ''}"
+    )
+
+
+def multiplied(amount: str, magnitude: str | None) -> str:
+    """Return 1.5 and "M" as "1500000", 5.20 as "5.2": what Latin letters multiply is one number in Chinese."""
+    number = Decimal(amount.replace(",", "")) * MAGNITUDES.get(magnitude or "", 1)
+    plain = f"{number:f}"
+    return plain.rstrip("0").rstrip(".") if "." in plain else plain
 
 
 _UNIT = "|".join(re.escape(unit) for unit in sorted(UNITS, key=len, reverse=True))
@@ -73,17 +81,24 @@ _CODES = "|".join(CURRENCY_CODES)
 RULES = (
     rule(
         rf"(?P<minus>(?<![A-Za-z\d.)])-)?(?P<currency>{_SIGNS})\s?(?P<amount>{_AMOUNT})"
-        rf"(?:\s?[-–~～]\s?(?:{_SIGNS})?(?P<high>{_AMOUNT}))?\s?(?P<large>万亿|亿|万|千)?(?:元|美元|欧元)?",
+        rf"(?:\s?[-~～]\s?(?:{_SIGNS})?(?P<high>{_AMOUNT}))?\s?(?P<large>万亿|亿|万|千)?"
+        r"(?P<magnitude>(?:bn|[kKwWMmBbT])(?![A-Za-z-]))?(?:元|美元|欧元)?",
         _money,
     ),
+    rule(
+        rf"(?<![A-Za-z\d.])(?P<amount>{_AMOUNT})(?P<magnitude>[kw]|[KW](?=[\u4e00-\u9fff]*元))(?![A-Za-z])",
+        lambda m: multiplied(m["amount"], m["magnitude"]),
+    ),
+    rule(r"(?P<amount>\d\.\d*?)0+(?=元|块|美元|欧元|英镑)", lambda m: m["amount"].rstrip(".")),
     rule(
         rf"(?<![A-Za-z\d])(?:(?P<before>{_AMOUNT})\s?(?P<large>万亿|亿|万|千)?\s?(?P<code>{_CODES})"
         rf"|(?P<code_first>{_CODES})\s?(?P<after>{_AMOUNT}))(?![A-Za-z\d])",
         _currency_code,
     ),
-    rule(rf"{_SIGN}{_RANGE}(?P<amount>{_AMOUNT})\s?(?P<mark>[%％‰])", _percent),
-    rule(rf"{_SIGN}{_RANGE}(?P<amount>{_AMOUNT})\s?(?P<mark>℃|℉|°\s?[CF](?![A-Za-z])|°|摄氏度|华氏度|度)", _degrees),
-    rule(rf"{_RANGE}(?<![A-Za-z\d.])(?P<amount>{_AMOUNT})\s?(?P<unit>{_RATE})(?![A-Za-z])", _rate),
-    rule(rf"{_SIGN}{_RANGE}(?<![A-Za-z\d.])(?P<amount>{_AMOUNT})\s?(?P<unit>{_UNIT})(?![A-Za-z/²³])", _measure),
+    rule(rf"{_MEASURED}\s?(?P<mark>[%‰])", _percent),
+    rule(rf"{_MEASURED}\s?(?P<mark>°\s?[CF](?![A-Za-z])|°|摄氏度|华氏度|度)", _degrees),
+    rule(rf"(?<![A-Za-z\d.]){_MEASURED}\s?(?P<unit>{_RATE})(?![A-Za-z²])", _rate),
+    rule(r"(?P<high>\d{2,3})/(?P<low>\d{2,3})(?=\s?mmHg)", lambda m: f"{spoken(m['high'])}比{m['low']}"),
+    rule(rf"(?<![A-Za-z\d.]){_MEASURED}\s?(?P<unit>{_UNIT})(?![A-Za-z²³]|/[A-Za-z])(?P<next>/(?=\d))?", _measure),
 )
 """In order; what they leave alone is a plain number."""

@@ -6,6 +6,9 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+# An address without "https://" is known by its beginning or its end.
+BARE_HOST = r"(?:www\.[\w.-]+\w|(?<![\w.@-])(?:[A-Za-z\d-]+\.)+(?:com|org|net|edu|gov|info|dev|app|cn|io|ai|co\.uk)\b(?!@|\.\w|-))"
+
 Replacement = str | Callable[[re.Match[str]], str]
 
 
