@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import regex
 
-_TERM = r"[\d(]"
+_TERM = r"[\d(（]"
 # What is left of an equation up to its sign: "5-3=2", "10-3-2 = 5".
 _EQUATION = r"(?=[\d.]+(?:\s?[-−+*×/÷]\s?[\d.]+)*\s?=)"
-_TIMES = regex.compile(rf"(?<=[\d)])\s?(?<!\*)\*(?!\*)\s?(?={_TERM}|[a-z]\b)|(?<=\b[a-z])\*(?=[a-z\d]\b)")
+_TIMES = regex.compile(rf"(?<=[\d)）])\s?(?<!\*)\*(?!\*)\s?(?={_TERM}|[a-z]\b)|(?<=\b[a-z])\*(?=[a-z\d]\b)")
 _POWER = regex.compile(r"(?<=\b\d+)\*\*(?=\d+\b)")
-_LESS = regex.compile(rf"(?<=[\d)])\s?-\s?{_EQUATION}|(?<==\s?\d+)\s?-\s?(?=\d)|(?<=[\d)])\s?−\s?(?={_TERM})")
+_TENFOLD = regex.compile(r"(?<=\b\d(?:\.\d+)?)e\+?(?=-?\d{1,2}\b)")
+_LESS = regex.compile(rf"(?<=[\d)）])\s?-\s?{_EQUATION}|(?<==\s?\d+)\s?-\s?(?=\d)|(?<=[\d)）])\s?−\s?(?={_TERM})")
 _OVER = regex.compile(rf"(?<=\d)\s?/\s?{_EQUATION}|(?<==\s?\d+)\s?/\s?(?=\d)")
-_NEGATIVE = regex.compile(r"(?<![\d)]\s?)−")
+_NEGATIVE = regex.compile(r"(?<![\d)）]\s?)−")
 _RANGE = regex.compile(
-    r"(?<=[\d%‰°日号月年点分元时度]|°[CF]|\d\s?[A-Za-z]{1,4}|[AaPp]\.[Mm]\.)(?:\s?[–~～〜]\s?|—)(?=[-$€£¥￥]?\d|[A-Z][a-z]+\.? \d)"
+    r"(?<=[\d%‰°日号月年点分元时度]|°[CF]|\d\s?[A-Za-z/²]{1,5}|[AaPp]\.[Mm]\.)(?:\s?[–~～〜]\s?|—)(?=[-$€£¥￥]?\d|[A-Z][a-z]+\.? \d)"
 )
 
 
@@ -25,6 +26,7 @@ def mark(text: str) -> str:
     """Return text with times, minus, divided by and ranges told apart from markup, hyphens and dashes."""
     text = _NEGATIVE.sub("-", text)
     text = _POWER.sub("^", text)
+    text = _TENFOLD.sub(" × 10^", text)
     text = _TIMES.sub(" × ", text)
     text = _LESS.sub(" − ", text)
     text = _OVER.sub(" ÷ ", text)

@@ -19,6 +19,7 @@ _QUOTES = {ord("\u2018"): "'", ord("\u2019"): "'", ord("\u02bc"): "'"}
 _LINES = {ord("\r"): "\n", 0x85: "\n", 0x2028: "\n", 0x2029: "\n"}
 # One character for what is several: signs of units, and the numbers of a list in circles.
 _SQUEEZED = {ord(sign): unicodedata.normalize("NFKC", sign) for sign in "℃℉㎞㎝㎜㎏㎎"} | {
+    ord("µ"): "μ",
     ord("㎡"): "m²", ord("㎥"): "m³", ord("′"): "'", ord("″"): '"',
 } | {0x245F + number: f"{number} " for number in range(1, 21)}  # fmt: skip
 _TRANSLATION = _ASCII_TWINS | _SPACES | _DASHES | _QUOTES | _LINES | _SQUEEZED

@@ -90,7 +90,7 @@ _RULES = (
     *words.CLOSING,
 )
 # Nothing to do: words without a numeral, and a full stop that no abbreviation is short enough for.
-_PLAIN = re.compile(r"(?!.*(?:[A-Z]{2}|\b[VXL]\b))[A-Za-z ,;:!?'-]*(?:[A-Za-z]{7,}\.)?")
+_PLAIN = re.compile(r"(?!.*(?:[A-Z]{2}|\b[VXL]\b|[a-z]-[A-Z]))[A-Za-z ,;:!?'-]*(?:[A-Za-z]{7,}\.)?")
 
 
 def normalise(sentence: str) -> str:

@@ -35,14 +35,14 @@ RULES = (
     rule(r"(?<=ISBN )(?:97[89][ -]?)?\d[\d -]{8,12}[\dX]\b|(?<![\w.,-])\d{4}(?:[ -]\d{4}){3}\b", _grouped),
     rule(_TELEPHONE, _grouped),
     rule(r"(?<![\w.,$-])\d{11,}(?![\w,]|\.\d)", _grouped),
-    rule(rf"(?P<cue>\b(?:{_CODES}){_IS}#?(?=\d{{3}}|\d[ -]\d)){_DIGITS}", _after_cue),
+    rule(rf"(?P<cue>\b(?:{_CODES}){_IS}#?(?=\d{{3}}|\d{{1,2}}[ -]\d)){_DIGITS}", _after_cue),
     rule(rf"(?P<cue>\b(?:{_COUNTABLE}){_IS}(?=\d{{5}})){_DIGITS}", _after_cue),
     rule(
         rf"\b(?P<cue>(?:{_COUNTABLE}){_IS})(?:#|number )(?=\d{{3}}){_DIGITS}",
         lambda m: f"{m['cue']}number {spelled(m['digits'])}",
     ),
     rule(
-        r"\b(?P<cue>(?:[Cc]all|[Dd]ial|[Tt]ext|[Pp]hone)(?:ed|ing)?\s)(?P<digits>[2-9]11|\d{4,6})\b(?![-.,:/]\d)",
+        r"\b(?P<cue>(?:[Cc]all|[Dd]ial|[Tt]ext|[Pp]hone)(?:ed|ing)?\s)(?P<digits>[2-9]11|112|999|000|\d{4,6})\b(?![-.,:/]\d)",
         _after_cue,
     ),
     rule(r"\b(?P<cue>[A-Z])\.(?P<digits>\d{3})\b", lambda m: f"{m['cue']} {spelled(m['digits'])}"),

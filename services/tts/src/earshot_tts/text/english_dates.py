@@ -136,6 +136,8 @@ def _hour(match: re.Match[str]) -> str:
 
 
 RULES = (
+    # From one day to another: the rules below take a day and leave nothing in front of the hyphen that shows it.
+    rule(r"(?<=\d)(?:\s?-\s?(?=\d{1,2}/\d{1,2}(?![\d-])|\d{4}/\d)|\s-\s(?=\d{4}-\d\d-))", " to "),
     rule(
         rf"{_ISO_DATE}[T ](?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:\.\d+)?)?(?P<zone>Z|[-+]\d\d(?::?00)?)?\b",
         _iso_moment,
@@ -145,10 +147,9 @@ RULES = (
         r"(?<![\w./])(?P<first>\d{1,2})(?P<mark>[-/.])(?P<second>\d{1,2})(?P=mark)(?P<year>\d{4}|\d{2})(?![\w/]|\.\d)",
         _numeric_date,
     ),
-    # From one time or day to another: 10am-2pm, Dec 30 - Jan 2, 12/24-12/26.
+    # From one time or day to another: 10am-2pm, Dec 30 - Jan 2.
     rule(rf"(?P<from>\d|{_HALF})\s?-\s?(?=\d{{1,2}}(?::\d\d(?!\d)|\s?{_HALF_OF_DAY}))", r"\g<from> to "),
     rule(rf"(?<=\d)(?P<th>{_TH})\s?-\s?(?=(?:{_MONTH})\b)", r"\g<th> to "),
-    rule(r"(?<![\d/])(?P<from>\d{1,2}/\d{1,2})\s?-\s?(?=\d{1,2}/\d{1,2}(?![\d/]))", r"\g<from> to "),
     rule(r"\b(?P<zone>GMT|UTC)\s?(?P<sign>[-+])(?P<hours>\d\d?)(?::?00)?\b", _zone),
     rule(
         rf"\b(?P<from>{_WEEKDAY})\.?\s?[-–]\s?(?P<to>{_WEEKDAY})\b",
@@ -156,7 +157,7 @@ RULES = (
     ),
     rule(rf"\b(?P<day>{_WEEKDAY})(?:\.?(?P<comma>,)|\.)(?=\s)", _weekday),
     rule(
-        rf"\b(?P<month>{_MONTH})\b\.?\s+(?P<day>\d{{1,2}}){_TH}(?:\s?-\s?(?P<last>3[01]|[12]?\d){_TH})?\b(?![:/]|\.\d)(?:,?\s+(?P<year>[12]\d{{3}})\b)?",
+        rf"\b(?P<month>{_MONTH})\b\.?\s+(?P<day>\d{{1,2}}){_TH}(?:\s?(?:-|to)\s?(?P<last>3[01]|[12]?\d){_TH})?\b(?![:/]|\.\d)(?:,?\s+(?P<year>[12]\d{{3}})\b)?",
         _month_day,
     ),
     rule(

@@ -107,10 +107,11 @@ RULES = (
         rf"(?<![\w.])(?:{_AMOUNT})(?:\s?(?:{_UNIT})?\s?[x×]\s?(?:{_AMOUNT}))+(?=\s?(?:{_UNIT})(?![\w/²³]))",
         _dimensions,
     ),
+    rule(rf"(?<![\w.,€£])(?P<amount>{_AMOUNT})\s?(?P<sign>[€£])(?!\d)", r"\g<sign>\g<amount>"),
     rule(rf"(?P<from>\d\s?(?:{_UNIT}))\s?-\s?(?=\d)", r"\g<from> to "),
     rule(
         rf"(?P<minus>(?<![\w.)])-)?(?:US|A|C)?(?P<currency>[{_SYMBOLS}])\s?(?P<amount>{_AMOUNT})"
-        rf"(?:\s?-\s?[{_SYMBOLS}]?(?P<high>{_AMOUNT}))?(?P<magnitude>\s(?:{_LARGE})\b|\s?(?:bn|mn|tn)\b|[kKMmBbT]\b(?!-))?(?:\sUSD\b)?",
+        rf"(?:(?:[kKMBT]|bn)?\s?-\s?[{_SYMBOLS}]?(?P<high>{_AMOUNT}))?(?P<magnitude>\s(?:{_LARGE})\b|\s?(?:bn|mn|tn)\b|[kKMmBbT]\b(?!-))?(?:\sUSD\b)?",
         _money,
     ),
     rule(

@@ -73,7 +73,7 @@ OPENING = (
     ),
     rule(rf"\b(?P<short>{_SHORT})\.(?=[\s,;:)]|$)", lambda m: ABBREVIATIONS[m["short"]] + stop_at_end(m)),
     rule(
-        rf"\b(?P<what>{_COUNTED_BY_ROMANS}) (?P<numeral>{_ROMAN})\b",
+        rf"\b(?P<what>{_COUNTED_BY_ROMANS}|(?:volume|chapter|section|part|figure)(?= [IVXL]{{2}})) (?P<numeral>{_ROMAN})\b",
         lambda m: f"{m['what']} {cardinal(_roman(m['numeral']))}",
     ),
     rule(

@@ -97,6 +97,10 @@ _RULES = (
     rule(r"(?<=\d)[:：](?=\d)", "比"),
     rule(rf"(?<=\d)\s?[-~～至]\s?(?=-?(?:{_NUMBER})(?![\d-]))", "到"),
     rule(r"(?<!\d)(?P<place>\d{1,3})(?:st|nd|rd|th)(?![A-Za-z])", lambda m: f"第{cardinal(int(m['place']))}"),
+    rule(
+        r"(?<![\d-])\d{4}(?:[ -]\d{4}){3}(?![\d-])",
+        lambda m: "，".join(spelled(part) for part in re.findall(r"\d+", m[0])),
+    ),
     rule(r"(?<![\d.,])\d{11,}(?![\d.,])", lambda m: spelled(m[0])),
     rule(r"(?<=[A-Za-z])-(?=\d)", " "),
     rule(r"(?<![\d.])\d+(?:\.\d+){2,}(?![\d.])", lambda m: "点".join(spoken(part) for part in m[0].split("."))),

@@ -77,6 +77,7 @@ def _minutes(match: re.Match[str]) -> str:
 
 
 RULES = (
+    rule(r"(?<=[\d日号])(?:\s?[-~～]\s?(?=\d{4}[/年.]\d)|\s-\s(?=\d{4}-\d\d?-))", "到"),
     rule(r"(?<=\d)h(?=\d)", "小时"),
     rule(r"(?<=\d)min(?=\d)", "分钟"),
     rule(r"(?<![\d.])(?P<year>\d[05])(?P<name>后(?![天来面]))", _year),
@@ -102,6 +103,10 @@ RULES = (
         lambda m: f"到{_month_and_day(m)}",
     ),
     rule(r"(?<!\d)(?P<year>[12]\d\d0)'?s(?![A-Za-z])", lambda m: f"{spelled(m['year'])}年代"),
+    rule(
+        r"(?:'(?P<year>[2-9]0)|(?<!\d)(?P<bare>[2-9]0))s(?=(?(bare)(?:老?歌|音乐|金曲|摇滚|流行|风格|复古|电影)))",
+        lambda m: f"{cardinal(int(m['year'] or m['bare']))}年代",
+    ),
     rule(
         r"(?<!\d)(?P<year>\d{4})\s?[-~～至到]\s?(?P<last>\d{4})(?=年|赛季|财年|学年)",
         lambda m: f"{spelled(m['year'])}到{spelled(m['last'])}",

@@ -17,7 +17,7 @@ _SIGNS = "|".join(re.escape(sign) for sign in sorted(CURRENCY_SIGNS, key=len, re
 
 def _money(match: re.Match[str]) -> str:
     minus = "负" if match["minus"] else ""
-    high = f"到{spoken(match['high'])}" if match["high"] else ""
+    high = f"到{spoken(multiplied(match['high'], match['magnitude']))}" if match["high"] else ""
     large = match["large"] or ""
     amount = multiplied(match["amount"], match["magnitude"])
     words = spoken(amount) if high or not large else counted(amount)
@@ -79,9 +79,11 @@ _RATE = "|".join(re.escape(unit) for unit in RATES)
 _CODES = "|".join(CURRENCY_CODES)
 
 RULES = (
+    # Behind a unit a hyphen is no minus.
+    rule(rf"(?P<from>\d\s?(?:{_UNIT}|[元块斤个天年岁名分秒米时]|分钟|公里))\s?[-~～]\s?(?=\d)", r"\g<from>到"),
     rule(
         rf"(?P<minus>(?<![A-Za-z\d.)])-)?(?P<currency>{_SIGNS})\s?(?P<amount>{_AMOUNT})"
-        rf"(?:\s?[-~～]\s?(?:{_SIGNS})?(?P<high>{_AMOUNT}))?\s?(?P<large>万亿|亿|万|千)?"
+        rf"(?:(?:[kwMB]|bn)?\s?[-~～]\s?(?:{_SIGNS})?(?P<high>{_AMOUNT}))?\s?(?P<large>万亿|亿|万|千)?"
         r"(?P<magnitude>(?:bn|[kKwWMmBbT])(?![A-Za-z-]))?(?:元|美元|欧元)?",
         _money,
     ),

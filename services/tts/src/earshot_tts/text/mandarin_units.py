@@ -45,6 +45,8 @@ UNITS: dict[str, str] = {
 # Said before the number: 60km/h is 每小时六十公里.
 RATES: dict[str, tuple[str, str]] = {
     "km/h": ("每小时", "公里"),
+    "μg/m³": ("每立方米", "微克"),
+    "mg/L": ("每升", "毫克"),
     "m/s²": ("", "米每二次方秒"),
     "m/s": ("每秒", "米"),
     "GB/s": ("每秒", "G B"),

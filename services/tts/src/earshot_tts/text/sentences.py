@@ -29,7 +29,7 @@ _CLAUSE = re.compile(r"[,，;；:：、—–]\s*|\s-\s")
 # Never the end of a sentence: something always follows.
 _LEADING_WORDS = (
     "mr mrs ms mx dr prof st gen col sgt capt lt cmdr rev hon sen rep gov pres vs e.g i.e cf approx est no nos fig vol"
-    " p pp pg chap ch rm apt ext tel sq fl ed eds mt ft messrs mme jan feb mar apr jun jul aug sep sept oct nov dec mon"
+    " p pp pg chap ch rm apt ext sec tel sq fl ed eds mt ft messrs mme jan feb mar apr jun jul aug sep sept oct nov dec mon"
     " tue tues wed thu thur thurs fri sat sun"
 )
 _LEADING = frozenset(_LEADING_WORDS.split())
@@ -77,7 +77,7 @@ def _ends(text: str, start: int, match: re.Match[str]) -> bool:
     word = before[0] if before else ""
     if word.lower() in _LEADING:
         # "No. 5" and "Sat. 3": but "The answer is no. Really."
-        return word.lower() in {"no", "sat", "sun", "mar", "est", "fig", "ed", "p", "ext", "apt"} and not (
+        return word.lower() in {"no", "sat", "sun", "mar", "est", "fig", "ed", "p", "ext", "apt", "sec"} and not (
             next_word[0].isdigit() or word[0].isupper()
         )
     if word.lower() in _TRAILING or _INITIAL.fullmatch(word):
