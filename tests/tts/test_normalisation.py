@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -109,3 +110,12 @@ def test_what_has_no_sound_has_no_span(text) -> None:
     """Emoji, blanks, control characters and bare punctuation are nothing to say."""
     assert list(spans(text, "en-US")) == []
     assert list(spans(text, "zh-CN")) == []
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+@pytest.mark.parametrize("part", ["1 - ", "3+", "5 × ", "5 m ", "1 d 1 h ", "2024-", "1:", "1,", "5/", "A."])
+def test_long_text_takes_no_longer_than_its_length(locale, part) -> None:
+    """Signs in a long row are no pattern that is tried in every way: the first span comes in a moment."""
+    began = time.process_time()
+    next(spans(part * 1000 + "1", locale, locales=LOCALES))
+    assert time.process_time() - began < 5

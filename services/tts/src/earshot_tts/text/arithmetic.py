@@ -10,7 +10,7 @@ import regex
 
 _TERM = r"[\d(（]"
 # What is left of an equation up to its sign: "5-3=2", "10-3-2 = 5".
-_EQUATION = r"(?=[\d.]+(?:\s?[-−+*×/÷]\s?[\d.]+)*\s?=)"
+_EQUATION = r"(?=[\d.]{1,15}(?:\s?[-−+*×/÷]\s?[\d.]{1,15}){0,8}\s?=)"
 _TIMES = regex.compile(rf"(?<=[\d)）])\s?(?<!\*)\*(?!\*)\s?(?={_TERM}|[a-z]\b)|(?<=\b[a-z])\*(?=[a-z\d]\b)")
 _POWER = regex.compile(r"(?<=\b\d+)\*\*(?=\d+\b)")
 _TENFOLD = regex.compile(r"(?<=\b\d(?:\.\d+)?)e\+?(?=-?\d{1,2}\b)")

@@ -104,7 +104,7 @@ RULES = (
         _duration,
     ),
     rule(
-        rf"(?<![\w.])(?:{_AMOUNT})(?:\s?(?:{_UNIT})?\s?[x×]\s?(?:{_AMOUNT}))+(?=\s?(?:{_UNIT})(?![\w/²³]))",
+        rf"(?<![\w.])(?:{_AMOUNT})(?:\s?(?:(?:{_UNIT})\s?)?[x×]\s?(?:{_AMOUNT})){{1,2}}(?=\s?(?:{_UNIT})(?![\w/²³]))",
         _dimensions,
     ),
     rule(rf"(?<![\w.,€£])(?P<amount>{_AMOUNT})\s?(?P<sign>[€£])(?!\d)", r"\g<sign>\g<amount>"),
