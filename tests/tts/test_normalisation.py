@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from earshot_tts.text.mandarin_numbers import cardinal
@@ -57,6 +57,7 @@ def test_no_digit_or_sign_is_left(locale, text) -> None:
 @pytest.mark.parametrize("locale", LOCALES)
 @settings(max_examples=150, deadline=None)
 @given(text=st.text(max_size=80))
+@example(text="a \U00016130 of a script younger than the interpreter")
 def test_any_text_can_be_normalised(locale, text) -> None:
     """Whatever Unicode holds is spoken or left out; nothing that an engine can't take is left in it."""
     for span in spans(text, locale, locales=LOCALES):

@@ -33,7 +33,7 @@ _CONTROL = regex.compile(r"[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Cn}--[\n]]+", regex.V1)
 # Marks of emphasis and headings that a language model may leave in its answer.
 _MARKS = regex.compile(r"[*`]+|^#+(?=\s)|^>+\s|~~|__+", regex.MULTILINE)
 _BULLETS = regex.compile(r"^\s*(?:[-•·▪◦]|\*)\s+", regex.MULTILINE)
-# Digits of every script are the same numbers.
+# Digits of every script are the same numbers. Those of scripts younger than the interpreter's Unicode have none that it knows.
 _DIGIT = regex.compile(r"[\p{Nd}--[0-9]]", regex.V1)
 _BLANKS = regex.compile(r" {2,}")
 _SPEAKABLE = regex.compile(r"[\p{L}\p{N}]")
@@ -43,7 +43,7 @@ def clean(text: str) -> str:
     """Return text without emoji, control characters and markup; lines stay lines."""
     text = unicodedata.normalize("NFC", text).translate(_TRANSLATION)
     if not text.isascii():
-        text = _DIGIT.sub(lambda match: str(unicodedata.decimal(match[0])), text)
+        text = _DIGIT.sub(lambda match: str(unicodedata.decimal(match[0], " ")), text)
     # An emoji between two words parts them.
     plain = text if text.isascii() and text.isprintable() else _CONTROL.sub("", _EMOJI.sub(" ", text))
     tidy: str = _BLANKS.sub(" ", _MARKS.sub("", mark(_BULLETS.sub("", plain))))
