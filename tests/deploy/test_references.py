@@ -275,3 +275,32 @@ def test_gateway_routes_lead_to_services() -> None:
         assert {parent["name"] for parent in route["spec"]["parentRefs"]} <= gateways
         for rule in route["spec"]["rules"]:
             assert {(to["name"], to["port"]) for to in rule["backendRefs"]} <= services
+
+
+def test_no_listener_is_shared_by_routes_of_both_kinds() -> None:
+    """HTTPRoutes and GRPCRoutes have hosts of their own: an implementation takes only one kind of a listener's host."""
+    objects = render("overlays/prod")
+    (gateway,) = of_kind(objects, "Gateway")
+    taken: dict[tuple[int, str], str] = {}
+    for route in of_kind(objects, "GRPCRoute", "HTTPRoute"):
+        for parent in route["spec"]["parentRefs"]:
+            attached = [
+                each for each in gateway["spec"]["listeners"] if parent.get("sectionName", each["name"]) == each["name"]
+            ]
+            assert attached
+            for listener in attached:
+                for host in route["spec"].get("hostnames", [listener.get("hostname", "*")]):
+                    assert "*" not in host, "a wildcard may be the host of another route, too"
+                    assert taken.setdefault((listener["port"], host), route["kind"]) == route["kind"]
+    assert set(taken.values()) == {"GRPCRoute", "HTTPRoute"}
+
+
+def test_music_is_at_the_host_that_its_route_is_for() -> None:
+    """The address that the music skill gives out is that of the listener which its route is attached to."""
+    objects = render("overlays/prod")
+    (gateway,) = of_kind(objects, "Gateway")
+    (route,) = of_kind(objects, "HTTPRoute")
+    (parent,) = route["spec"]["parentRefs"]
+    hosts = {each["name"]: each.get("hostname") for each in gateway["spec"]["listeners"]}
+    url = named(objects, "ConfigMap", "skill-music")["data"]["public-url"]
+    assert url == f"https://{hosts[parent.get('sectionName')]}"
