@@ -77,6 +77,27 @@ def test_a_policys_period_counts_what_changed_within_it():
     assert steps(scaler, 20, 1, 15, 6) == [16, 16, 16, 16, 12, 12]
 
 
+def test_a_period_begins_with_what_there_was_before_changes_of_both_directions():
+    """10 pods that became 4 may become 12 by two more a minute; 10 that became 20 may become 8 by two fewer."""
+    two = Rules(stabilisation_s=0, policies=(Policy(type="Pods", value=2, period_s=60),))
+    any_number = Rules(stabilisation_s=0, policies=(Policy(type="Percent", value=900, period_s=15),))
+    scaler = Autoscaler(
+        minimum=1,
+        maximum=50,
+        behaviour=Behaviour(up=two, down=down(Policy(type="Percent", value=100, period_s=15)).down),
+    )
+    assert [scaler.sync(0, 10, [4]), scaler.sync(15, 4, [20])] == [4, 12]
+    scaler = Autoscaler(minimum=1, maximum=50, behaviour=Behaviour(up=any_number, down=two))
+    assert [scaler.sync(0, 10, [20]), scaler.sync(15, 20, [5])] == [20, 8]
+    half = Rules(stabilisation_s=0, policies=(Policy(type="Percent", value=50, period_s=60),))
+    scaler = Autoscaler(
+        minimum=1,
+        maximum=50,
+        behaviour=Behaviour(up=half, down=down(Policy(type="Percent", value=100, period_s=15)).down),
+    )
+    assert [scaler.sync(0, 10, [4]), scaler.sync(15, 4, [20]), scaler.sync(90, 15, [40])] == [4, 15, 23]
+
+
 def test_without_a_behaviour_pods_double_or_grow_by_four_every_sync():
     """From 1: 5 (four more), 10, 20 (doubled), up to the maximum."""
     scaler = Autoscaler(minimum=1, maximum=30, behaviour=Behaviour())

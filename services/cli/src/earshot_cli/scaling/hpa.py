@@ -3,7 +3,7 @@
     each metric ► a proposal   the largest counts; one that can't be read forbids to scale down
                 ► stabilised   from what there is, up to the lowest of the upward window's proposals, and
                                down to the highest of the downward window's
-                ► limited      by the policies of the direction, counted over their periods
+                ► limited      by the policies of the direction, from what there was when their periods began
                 ► within minimum and maximum
 
 A proposal from an external metric (KEDA's are) does not know which pods are ready; one from CPU does.
@@ -125,8 +125,7 @@ class Autoscaler:
         self._maximum = maximum
         self._behaviour = behaviour
         self._proposals: list[tuple[float, int]] = []
-        self._ups: list[tuple[float, int]] = []
-        self._downs: list[tuple[float, int]] = []
+        self._changes: list[tuple[float, int]] = []
 
     def sync(self, now: float, current: int, proposals: Sequence[int | None]) -> int:
         """Return how many replicas there are to be.
@@ -172,7 +171,7 @@ class Autoscaler:
             return current
         allowed = []
         for policy in rules.policies:
-            start = current - _changed_since(self._ups, now - policy.period_s)
+            start = self._before(now - policy.period_s, current)
             more = start + policy.value if policy.type == "Pods" else math.ceil(start * (1 + policy.value / 100))
             allowed.append(more)
         return min(allowed) if rules.select == "Min" else max(allowed)
@@ -183,18 +182,16 @@ class Autoscaler:
             return current
         allowed = []
         for policy in rules.policies:
-            start = current + _changed_since(self._downs, now - policy.period_s)
+            start = self._before(now - policy.period_s, current)
             fewer = start - policy.value if policy.type == "Pods" else int(start * (1 - policy.value / 100))
             allowed.append(fewer)
         return max(allowed) if rules.select == "Min" else min(allowed)
 
+    def _before(self, cutoff: float, current: int) -> int:
+        """Return how many there were when a period began, by what was added and taken away since."""
+        return current - sum(change for at, change in self._changes if at > cutoff)
+
     def _changed(self, now: float, current: int, wanted: int) -> int:
-        if wanted > current:
-            self._ups.append((now, wanted - current))
-        elif wanted < current:
-            self._downs.append((now, current - wanted))
+        if wanted != current:
+            self._changes.append((now, wanted - current))
         return wanted
-
-
-def _changed_since(events: Sequence[tuple[float, int]], cutoff: float) -> int:
-    return sum(change for at, change in events if at > cutoff)
