@@ -136,6 +136,30 @@ def test_cpu_scales_a_service_too():
     assert max(point.desired for point in points) >= 2
 
 
+def test_cpu_is_as_old_as_the_metrics_servers_figure():
+    """With a metrics-server that looks every two minutes nothing is known of the CPU of the first ones."""
+    trigger = Trigger(type="cpu", name="", metadata={"value": "50"})
+    behind = ServiceSpec(
+        name="nlu",
+        slots=1,
+        cores=1.0,
+        cpu_s=0.3,
+        start_s=1,
+        scaling=replace(scaling("nlu", maximum=8), triggers=(trigger,)),
+    )
+    seen = {}
+    for every_s in (15.0, 120.0):
+        points = run(
+            [recogniser(slots=50, cores=50.0), behind],
+            [second / 3 for second in range(900)],
+            300,
+            conditions=Conditions(metrics_s=every_s),
+        ).points["nlu"]
+        seen[every_s] = next(point.at for point in points if point.desired > 1)
+    assert seen[15.0] < 60
+    assert 100 < seen[120.0] < 180
+
+
 def test_the_same_seed_gives_the_same_run():
     """And another one another."""
     arrivals = [second / 3 for second in range(90)]

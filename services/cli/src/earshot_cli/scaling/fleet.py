@@ -60,6 +60,7 @@ class Conditions:
         probe_s: Periods of the startup and the readiness probe, which find a pod ready this much later at most.
         sync_s: How often the autoscaler looks.
         scrape_s: How often Prometheus does: the PodMonitor's interval.
+        metrics_s: How often metrics-server does: its resolution.
         tolerance: What the autoscaler lets pass.
     """
 
@@ -68,6 +69,7 @@ class Conditions:
     probe_s: float = 4.0
     sync_s: float = SYNC_S
     scrape_s: float = 5.0
+    metrics_s: float = 15.0
     tolerance: float = TOLERANCE
 
 
@@ -125,7 +127,9 @@ class _Station:
         self.desired = replicas
         self.ready_at = [float("-inf")] * replicas
         self.cpu_s = 0.0
-        self.cpu_before = 0.0
+        self.usage = 0.0
+        self.sampled_s = 0.0
+        self.sampled_at: float | None = None
         self.pod_s = 0.0
         self.counted_to = 0.0
         self.changes = 0
@@ -148,6 +152,12 @@ class _Station:
     def lag(self) -> int:
         """What KEDA asks of a consumer: pending and unacknowledged."""
         return len(self.queue) + self.in_hand
+
+    def sample(self, now: float) -> None:
+        """Let metrics-server see what a ready pod used since it looked last."""
+        since = now - (self.sampled_at or 0.0)
+        self.usage = (self.cpu_s - self.sampled_s) / since / max(1, self.ready)
+        self.sampled_s, self.sampled_at = self.cpu_s, now
 
     def count(self, now: float) -> None:
         """Count pods and seconds up to now."""
@@ -341,10 +351,9 @@ class Fleet:
 
         def sync(now: float) -> None:
             proposals = [
-                self._proposal(station, index * 100 + place, trigger, now)
+                self._proposal(station, index * 100 + place, trigger)
                 for place, trigger in enumerate(station.spec.scaling.triggers)
             ]
-            station.cpu_before = station.cpu_s
             wanted = station.autoscaler.sync(now, station.desired, proposals)
             self._scale(station, wanted, now)
             self._run.points[station.spec.name].append(
@@ -366,12 +375,14 @@ class Fleet:
 
         return look
 
-    def _proposal(self, station: _Station, key: int, trigger: Trigger, now: float) -> int | None:
+    def _proposal(self, station: _Station, key: int, trigger: Trigger) -> int | None:
         if trigger.type == "cpu":
-            ready = [pod for pod in station.ready_at if pod <= now]
-            used = (station.cpu_s - station.cpu_before) / self._conditions.sync_s / max(1, len(ready))
+            sampled_at = station.sampled_at
+            if sampled_at is None:
+                return None
+            used = self._cached[key].value()
             pods = [
-                Pod(usage=used if at <= now else 0.0, request=station.spec.cores, ready=at <= now)
+                Pod(usage=used if at <= sampled_at else 0.0, request=station.spec.cores, ready=at <= sampled_at)
                 for at in station.ready_at
             ]
             return by_utilisation(pods, trigger.target, station.desired, self._conditions.tolerance)
@@ -379,17 +390,21 @@ class Fleet:
         return by_average(value, trigger.target, station.desired, self._conditions.tolerance)
 
     def _cache(self, key: int, station: _Station, trigger: Trigger) -> None:
-        """Keep what is not read afresh at a sync: what Prometheus scraped, what KEDA read at its last poll."""
+        """Keep what is not read afresh at a sync: what Prometheus or metrics-server saw, what KEDA read at its last poll."""
         of = self._station_of(station, trigger)
         if trigger.type == "prometheus":
             cached = keda.Cached(lambda: float(of.in_hand), self._conditions.scrape_s, self._offset())
-        elif trigger.cached and trigger.type != "cpu":
+        elif trigger.type == "cpu":
+            cached = keda.Cached(lambda: station.usage, self._conditions.metrics_s, self._offset())
+        elif trigger.cached:
             cached = keda.Cached(lambda: float(of.lag), station.spec.scaling.polling_s, self._offset())
         else:
             return
         self._cached[key] = cached
 
         def refresh(now: float) -> None:
+            if trigger.type == "cpu":
+                station.sample(now)
             cached.refresh()
             self._at(cached.due(now), refresh)
 
