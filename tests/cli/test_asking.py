@@ -10,6 +10,7 @@ import pytest
 from earshot_cli.commands.turns import moment
 from earshot_cli.errors import BadArgumentError
 from earshot_cli.options import locale_of
+from earshot_cli.scaling import load
 from earshot_tracestore.model import Batch, Span, TurnFact
 
 pytestmark = pytest.mark.usefixtures("running")
@@ -106,6 +107,27 @@ def test_turns_at_a_time_lists_those_around_it(run):
     assert len(json.loads(run("turns", "--at", around, "--json"))["turns"]) == 2
     assert json.loads(run("turns", "--at", "2020-01-01T00:00:00Z", "--json"))["turns"] == []
     assert run("turns", "--at", "2020-01-01T00:00:00Z") == "no turns\n"
+
+
+def test_turns_tells_when_all_of_them_began_as_a_recording_is_read(run, store, monkeypatch, tmp_path):
+    """Oldest first, also those beyond what the store lists at once and of weeks before; one device's alone where it is asked for."""
+    monkeypatch.setattr("earshot_cli.traces._PAGE", 2)
+    days = (0.0, 0.5, 3.0, 9.0, 20.0, 20.0005)
+    turns = [
+        TurnFact(
+            turn_id=f"t{number}",
+            household_id="home",
+            device_id=f"d{number % 2}",
+            started_ns=START + int(day * 86_400) * 10**9,
+        )
+        for number, day in enumerate(days)
+    ]
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        runner.run(store.add(Batch(facts=turns)))
+    recording = tmp_path / "begun.txt"
+    recording.write_text(run("turns", "--begun"))
+    assert load.recorded(recording) == pytest.approx([int(day * 86_400) for day in days])
+    assert len(run("turns", "--begun", "--device", "d1").split()) == 3
 
 
 @pytest.mark.usefixtures("known_turns")

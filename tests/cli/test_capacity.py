@@ -106,11 +106,25 @@ def test_a_burst_is_simulated_with_what_is_deployed(tmp_path: Path):
     assert CliRunner().invoke(app, [*arguments, "--rate", "4"]).exit_code == 1
 
 
-def test_a_recording_is_simulated_too(tmp_path: Path):
-    """A minute of one turn a second is carried."""
-    recording = tmp_path / "begun.txt"
-    recording.write_text("\n".join(map(str, range(60))))
-    arguments = ["scaling", "--base", str(ROOT / "deploy/base"), "--figures", str(FIGURES), "--json"]
-    result = CliRunner().invoke(app, [*arguments, "--recording", str(recording)])
+def test_a_recording_is_simulated_as_a_drawn_burst_is(tmp_path: Path):
+    """A burst of six times as many: what it sounds like, headroom of each service, and a drawing, with no day of its own."""
+    recording, drawing = tmp_path / "begun.txt", tmp_path / "recorded.svg"
+    begun = [1_000.0 + 2 * second for second in range(30)] + [1_060.0 + second / 3 for second in range(180)]
+    recording.write_text("\n".join(map(str, begun)))
+    arguments = ["scaling", "--base", str(ROOT / "deploy/base"), "--figures", str(FIGURES), "--no-minima"]
+    arguments += ["--recording", str(recording), "--seeds", "1"]
+    result = CliRunner().invoke(app, [*arguments, "--plot", str(drawing), "--json"])
     assert result.exit_code == 0, result.output
-    assert json.loads(result.stdout)["turns"] == 60
+    document = json.loads(result.stdout)
+    assert document["holds"]
+    assert document["day"] is None
+    assert document["scenario"]["recorded"] == len(begun)
+    assert [each["turns"] for each in document["bursts"]] == [len(begun)]
+    headroom = {each["service"]: each for each in document["headroom"]}
+    assert list(headroom) == ["asr", "nlu", "dialogue", "skill", "tts"]
+    assert headroom["asr"]["needed_at_peak"] == pytest.approx(6 * headroom["asr"]["needed_before"], rel=0.05)
+    assert "210 utterances, as they began (begun.txt)" in drawing.read_text()
+    printed = CliRunner().invoke(app, arguments)
+    assert printed.exit_code == 0, printed.output
+    assert "6.0 times as many in the busiest one" in printed.output
+    assert "headroom" in printed.output

@@ -97,6 +97,13 @@ def test_a_usage_error_exits_with_2(fail, arguments):
     assert "Usage" in err
 
 
+def test_a_recording_of_turns_is_of_all_and_of_lines(running, fail):
+    """`turns --begun` refuses what would make another thing of it."""
+    assert running
+    for option in (("--at", "10:32"), ("--json",)):
+        assert fail("turns", "--begun", *option)[0] == 1
+
+
 @pytest.mark.parametrize("scale", ["asr", "nobody=1", "asr=99"])
 def test_an_impossible_scale_starts_nothing(fail, scale):
     """`up` says what is wrong before it starts anything."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -16,6 +17,10 @@ _TIMEOUT_S = 5.0
 # Exporters flush every half second: a trace is whole when nothing came for longer than that.
 _QUIET_S = 0.8
 _POLL_S = 0.1
+# What the store gives at most: turns of one question, and half the time that it looks at.
+_PAGE = 1_000
+_WINDOW_S = 604_800.0
+_OVERLAP_S = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +56,22 @@ class TraceClient:
         """
         found: list[dict[str, Any]] = (await self._get("/api/turns", query))["turns"]
         return found
+
+    async def begun(self, **query: str) -> list[float]:
+        """Return when every turn that is kept began, Unix seconds in order; the query is that of GET /api/turns.
+
+        Raises:
+            UnreachableError: The trace store does not answer.
+        """
+        began: dict[str, int] = {}
+        page = await self.turns(**query, limit=_PAGE)
+        while fresh := [one for one in page if one["turn_id"] not in began]:
+            began.update((one["turn_id"], one["started_ns"] or one["heard_ns"]) for one in fresh)
+            # The window of a question lies around its time: this one ends a moment behind the oldest so far.
+            middle = min(began.values()) / 1e9 - _WINDOW_S + _OVERLAP_S
+            at = datetime.fromtimestamp(middle, tz=UTC).isoformat()
+            page = await self.turns(**query, limit=_PAGE, at=at, window_s=_WINDOW_S)
+        return [nanoseconds / 1e9 for nanoseconds in sorted(began.values())]
 
     async def turn(self, turn_id: str) -> Traced:
         """Return one turn.

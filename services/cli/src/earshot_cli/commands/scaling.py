@@ -36,7 +36,11 @@ def scaling(
     seeds: Annotated[int, typer.Option("--seeds", help="How many bursts are drawn.")] = 3,
     seed: Annotated[int, typer.Option("--seed", help="The first one's seed.")] = 1,
     recording: Annotated[
-        Path | None, typer.Option("--recording", help="When utterances began, seconds, one a line; instead of a burst.")
+        Path | None,
+        typer.Option(
+            "--recording",
+            help="When utterances began, seconds, one a line (earshot turns --begun); instead of a burst.",
+        ),
     ] = None,
     plot: Annotated[Path | None, typer.Option("--plot", help="SVG file to draw the first burst in.")] = None,
     whole_day: Annotated[bool, typer.Option("--day/--no-day", help="Simulate a day, too.")] = True,
@@ -49,7 +53,7 @@ def scaling(
 
     Every half minute's 95th percentile of the time from the end of speech to the first audio has to be 2 s at most.
     """
-    from earshot_cli.scaling import report, scaledobjects, simulate  # noqa: PLC0415 - what other commands don't need
+    from earshot_cli.scaling import load, report, scaledobjects, simulate  # noqa: PLC0415 - what other commands don't need
     from earshot_cli.scaling.plot import svg  # noqa: PLC0415
 
     if not (rate > 0 and factor >= 1 and within > 0 and lasts > 0 and seeds > 0):
@@ -59,16 +63,15 @@ def scaling(
     found = obtain(figures, None, output)
     specs = simulate.services(found, described)
     scenario = simulate.Scenario(base=rate, factor=factor, within_s=within, lasts_s=lasts, seed=seed)
+    title = f"{rate:g} turns a second, {factor:g} times as many within {within:g} s"
     if recording is not None:
-        _recorded(recording, specs, found, output)
-        return
-    result, drawing = _bursts(specs, found, scenario, seeds, whole_day=whole_day, minima=minima)
+        scenario = simulate.of_recording(load.recorded(recording), seed)
+        title = f"{len(scenario.recorded):,} utterances, as they began ({recording.name})"
+    result, drawing = _bursts(specs, found, scenario, seeds, whole_day=whole_day and recording is None, minima=minima)
     if plot is not None:
         plot.parent.mkdir(parents=True, exist_ok=True)
         first, arrivals = drawing
-        plot.write_text(
-            svg(first, scenario, arrivals, f"{rate:g} turns a second, {factor:g} times as many within {within:g} s")
-        )
+        plot.write_text(svg(first, scenario, arrivals, title))
     _show(result, found, output)
     output.document(report.document(result))
     if not result.holds:
@@ -107,34 +110,25 @@ def _bursts(
     return result, runs[0]
 
 
-def _recorded(path: Path, specs: Sequence[ServiceSpec], figures: Figures, output: Output) -> None:
-    from dataclasses import asdict  # noqa: PLC0415
-
-    from earshot_cli.scaling import load, simulate  # noqa: PLC0415
-
-    arrivals = load.recorded(path)
-    seconds = arrivals[-1] + 60.0
-    run = simulate.simulate(specs, figures, arrivals, seconds)
-    verdict = simulate.verdict(run.heard, 0.0, seconds)
-    output.show(
-        f"{verdict.turns:,} turns: p95 {verdict.p95_s:.2f} s, in the worst half minute {verdict.worst_p95_s:.2f} s "
-        f"at {verdict.worst_at_s:.0f} s: {'holds' if verdict.holds else 'does not hold'}"
-    )
-    output.document({**asdict(verdict), "holds": verdict.holds})
-    if not verdict.holds:
-        raise typer.Exit(1)
-
-
 def _show(result: Simulated, figures: Figures, output: Output) -> None:
     from earshot_cli.scaling import report  # noqa: PLC0415
     from earshot_cli.scaling.fleet import Conditions  # noqa: PLC0415
 
     conditions, scenario = Conditions(), result.scenario
     starts = ", ".join(f"{spec.name} {spec.start_s:.0f} s" for spec in result.specs)
+    if scenario.recorded:
+        came = (
+            f"{len(scenario.recorded):,} utterances as recorded, {scenario.base:.2g} a second in the first half minute, "
+            f"{scenario.factor:.1f} times as many in the busiest one"
+        )
+    else:
+        came = (
+            f"{scenario.base:g} turns a second, {scenario.factor:g} times as many within {scenario.within_s:g} s for "
+            f"{scenario.lasts_s / 60:g} min"
+        )
     output.show(
         f"costs measured {figures.measured_at} on {figures.machine}",
-        f"{scenario.base:g} turns a second, {scenario.factor:g} times as many within {scenario.within_s:g} s for "
-        f"{scenario.lasts_s / 60:g} min; a new pod is scheduled within {conditions.schedule_s:g} s, pulled in "
+        f"{came}; a new pod is scheduled within {conditions.schedule_s:g} s, pulled in "
         f"{conditions.pull_s:g} s, starts as measured ({starts}); the autoscaler looks every {conditions.sync_s:g} s\n",
         report.bursts(result),
         "\nheadroom",

@@ -23,9 +23,19 @@ def turns(
     household: Annotated[str, typer.Option("--household", help="Only this household.")] = "",
     at: Annotated[str, typer.Option("--at", help="Around this time: 10:32, or 2026-11-22T10:32:00.")] = "",
     limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most so many, newest first.")] = 20,
+    begun: Annotated[
+        bool,
+        typer.Option("--begun", help="When each of all turns began, seconds, one a line: earshot scaling --recording."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """List turns, newest first: also those that were lost, abandoned, or are not finished."""
+    if begun:
+        if at or as_json:
+            raise BadArgumentError("--begun is of all turns, and lines of text: neither --at nor --json goes with it")
+        for began in lifetime.run(_begun({"device": device, "household": household})):
+            typer.echo(f"{began:.3f}")
+        return
     query: dict[str, str | float] = {"limit": limit, "device": device, "household": household}
     if at:
         query["at"] = moment(at, datetime.now().astimezone()).isoformat()
@@ -80,6 +90,14 @@ async def _list(query: dict[str, str | float]) -> list[dict[str, Any]]:
     client = _client()
     try:
         return await client.turns(**query)
+    finally:
+        await client.close()
+
+
+async def _begun(query: dict[str, str]) -> list[float]:
+    client = _client()
+    try:
+        return await client.begun(**{name: value for name, value in query.items() if value})
     finally:
         await client.close()
 

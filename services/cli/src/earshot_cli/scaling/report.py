@@ -56,7 +56,7 @@ def document(found: Simulated) -> dict[str, Any]:
     """Return everything as JSON values."""
     return {
         "holds": found.holds,
-        "scenario": asdict(found.scenario),
+        "scenario": {**asdict(found.scenario), "recorded": len(found.scenario.recorded)},
         "bursts": [{**asdict(verdict), "holds": verdict.holds} for verdict in found.verdicts],
         "headroom": [{**asdict(each), "spare": each.spare, "factor": each.factor} for each in found.headrooms],
         "minima": [

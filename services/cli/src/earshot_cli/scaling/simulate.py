@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
@@ -35,6 +36,7 @@ class Scenario:
         begins_s: Quiet before it.
         after_s: Quiet behind it.
         seed: Of everything that is drawn.
+        recorded: When utterances began, instead of what is drawn.
     """
 
     base: float = 2.0
@@ -44,6 +46,7 @@ class Scenario:
     begins_s: float = 300.0
     after_s: float = 600.0
     seed: int = 1
+    recorded: tuple[float, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -51,7 +54,9 @@ class Scenario:
         return self.begins_s + 2 * self.within_s + self.lasts_s + self.after_s
 
     def arrivals(self) -> list[float]:
-        """Draw when people begin to speak."""
+        """Draw when people begin to speak, or return when they did."""
+        if self.recorded:
+            return list(self.recorded)
         rate = load.burst(
             base=self.base,
             factor=self.factor,
@@ -60,6 +65,27 @@ class Scenario:
             lasts_s=self.lasts_s,
         )
         return load.arrivals(rate, self.seconds, highest=self.base * self.factor, seed=self.seed)
+
+
+def of_recording(times: Sequence[float], seed: int = 1) -> Scenario:
+    """Return a recording as a burst: all of it, from its first half minute's rate to that of its busiest one.
+
+    Args:
+        times: When utterances began, in order, from nought.
+        seed: Of what is drawn beside them.
+    """
+    base = bisect_left(times, _WINDOW_S) / _WINDOW_S
+    busiest = max(bisect_left(times, at + _WINDOW_S) - index for index, at in enumerate(times)) / _WINDOW_S
+    return Scenario(
+        base=base,
+        factor=busiest / base,
+        within_s=0.0,
+        lasts_s=times[-1] + 1.0,
+        begins_s=0.0,
+        after_s=60.0,
+        seed=seed,
+        recorded=tuple(times),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
