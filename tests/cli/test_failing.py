@@ -38,6 +38,34 @@ def test_without_a_running_stack_every_command_says_how_to_start_one(fail, argum
     assert "earshot up" in err
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("ask", "--device", "a.b", "x"),
+        ("device", "say", "--device", "a.b", "x"),
+        ("device", "wait", "--household", "x y*"),
+        ("turns", "--device", "a.b"),
+        ("parked", "list", "--household", "a.b"),
+    ],
+)
+def test_an_id_that_can_not_be_one_is_told_with_its_option(fail, arguments):
+    """One sentence names the option, what was given and what an id is made of, before anything is asked."""
+    option = next(one for one in arguments if one.startswith("--"))
+    given = arguments[arguments.index(option) + 1]
+    code, out, err = fail(*arguments)
+    assert (code, out) == (1, "")
+    assert err == f"earshot: {option} {given!r}: an id has 1 to 64 letters, digits, - and _\n"
+
+
+@pytest.mark.parametrize("arguments", [("--cluster", "3"), ("--scale", "asr=2")])
+def test_a_demonstration_on_another_stack_than_asked_for_is_refused(home, fail, arguments):
+    """Where a stack runs already, its replicas and nodes are what they are."""
+    home.write_state(Running(pid=os.getpid(), nats_url="", traces_url="", otlp_endpoint="", grpc={}, http={}))
+    code, _, err = fail("demo", "--once", *arguments)
+    assert code == 1
+    assert "a stack runs already" in err
+
+
 def test_with_json_the_error_is_a_document(fail):
     """A program reads the error's code."""
     code, out, _ = fail("turns", "--json")

@@ -7,9 +7,33 @@ from typing import Annotated
 
 import typer
 
+from earshot_cli.errors import BadArgumentError
+from earshot_topology.subjects import InvalidTokenError, token
+
+
+def id_option(parameter: typer.CallbackParam, value: str | None) -> str | None:
+    """Return an option's value if it can be an id; empty: nobody in particular.
+
+    Raises:
+        BadArgumentError: It can't; the message names the option and what an id is made of.
+    """
+    try:
+        return token(value) if value else value
+    except InvalidTokenError as error:
+        raise BadArgumentError(
+            f"{parameter.opts[0]} {value[:80]!r}: an id has 1 to 64 letters, digits, - and _"  # type: ignore[index]
+        ) from error
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
-Household = Annotated[str, typer.Option("--household", envvar="EARSHOT_HOUSEHOLD", help="Household of the device.")]
-DeviceId = Annotated[str, typer.Option("--device", envvar="EARSHOT_DEVICE", help="Serial number of the device.")]
+Household = Annotated[
+    str,
+    typer.Option("--household", envvar="EARSHOT_HOUSEHOLD", help="Household of the device.", callback=id_option),
+]
+DeviceId = Annotated[
+    str,
+    typer.Option("--device", envvar="EARSHOT_DEVICE", help="Serial number of the device.", callback=id_option),
+]
 Locale = Annotated[
     str | None,
     typer.Option(

@@ -27,7 +27,7 @@ Once = Annotated[bool, typer.Option("--once", help="Leave after the demo turns."
 def demo(*, once: Once = False, scale: Scale = "", cluster: Cluster = 1, as_json: Json = False) -> None:
     """Start the stack (or use the one that runs), speak four turns, then stay up until Ctrl-C.
 
-    Exits 1 if a turn is wrong.
+    Exits 1 if a turn is wrong, and if one runs although --scale or --cluster ask for a certain one.
     """
     output = Output(as_json=as_json)
     documents: list[dict[str, Any]] = []
@@ -51,6 +51,11 @@ async def _demo(
         own: Stack | None = None
         try:
             target = running_stack()
+            if scale or nodes != 1:
+                raise CliError(
+                    f"a stack runs already (process {target.running.pid}): end it, or leave out --scale and --cluster",
+                    code="already_running",
+                )
             output.progress.print(f"using the stack that runs from {target.home.root} (process {target.running.pid})")
         except NotRunningError:
             own = await opened.enter_async_context(started(output, scale, nodes))

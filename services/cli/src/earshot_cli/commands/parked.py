@@ -13,7 +13,7 @@ from earshot_cli import lifetime
 from earshot_cli.administrating import AdminCredentials, Bus, Url, find_bus
 from earshot_cli.commands.turns import moment
 from earshot_cli.errors import CliError, UnreachableError
-from earshot_cli.options import Json
+from earshot_cli.options import Json, id_option
 from earshot_cli.output import Output
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ app = typer.Typer(
 T = TypeVar("T")
 
 Service = Annotated[str, typer.Option("--service", help="Only what this service gave up.")]
-OfHousehold = Annotated[str, typer.Option("--household", help="Only this household's.")]
+OfHousehold = Annotated[str, typer.Option("--household", help="Only this household's.", callback=id_option)]
 Code = Annotated[str, typer.Option("--code", help="Only this error code.")]
 Since = Annotated[str, typer.Option("--since", help="Only what was given up since: 10:32, or 2026-11-22T10:32:00.")]
 Number = Annotated[int, typer.Argument(help="A message's number, as `earshot parked list` prints it.")]

@@ -9,7 +9,7 @@ import typer
 
 from earshot_cli import lifetime, report
 from earshot_cli.errors import BadArgumentError, UnreachableError
-from earshot_cli.options import Json
+from earshot_cli.options import Json, id_option
 from earshot_cli.output import Output
 from earshot_cli.stackfinder import running_stack
 
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 def turns(
     *,
-    device: Annotated[str, typer.Option("--device", help="Only this device, by its serial number.")] = "",
-    household: Annotated[str, typer.Option("--household", help="Only this household.")] = "",
+    device: Annotated[
+        str, typer.Option("--device", help="Only this device, by its serial number.", callback=id_option)
+    ] = "",
+    household: Annotated[str, typer.Option("--household", help="Only this household.", callback=id_option)] = "",
     at: Annotated[str, typer.Option("--at", help="Around this time: 10:32, or 2026-11-22T10:32:00.")] = "",
     limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most so many, newest first.")] = 20,
     begun: Annotated[
