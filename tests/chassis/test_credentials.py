@@ -16,7 +16,7 @@ from earshot_chassis.bus import Bus
 from earshot_chassis.settings import ServiceSettings
 from earshot_local.nats_server import trust_section
 from earshot_topology import jwt
-from support.nats import NatsServer, free_port
+from support.nats import NatsServer, nats_server
 
 KEYS = jwt.Keys.generate()
 
@@ -35,13 +35,8 @@ async def server(tmp_path: Path) -> AsyncIterator[NatsServer]:
     """A nats-server that lets in whoever our keys vouch for."""
     config = tmp_path / "nats.conf"
     config.write_text("max_control_line: 32768\n" + trust_section(jwt.trust(KEYS)))
-    running = NatsServer(free_port(), tmp_path / "store", config)
-    running.start()
-    try:
-        await running.ready()
+    async with nats_server(tmp_path / "store", streams=False, config=config) as running:
         yield running
-    finally:
-        running.kill()
 
 
 async def test_a_connection_follows_its_credential(server: NatsServer, tmp_path: Path) -> None:

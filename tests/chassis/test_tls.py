@@ -19,7 +19,7 @@ from earshot_chassis.consuming import Delivery
 from earshot_chassis.errors import PermanentError
 from earshot_chassis.settings import ServiceSettings
 from earshot_topology.streams import NLU_TRANSCRIBED
-from support.nats import NatsServer, free_port
+from support.nats import NatsServer, nats_server
 
 OPENSSL = shutil.which("openssl")
 pytestmark = pytest.mark.skipif(OPENSSL is None, reason="certificates are made by openssl")
@@ -46,13 +46,8 @@ async def server(certificates: Path) -> AsyncIterator[NatsServer]:
     """A nats-server that refuses whoever speaks no TLS."""
     config = certificates / "nats.conf"
     config.write_text(f'tls {{ cert_file: "{certificates}/tls.crt", key_file: "{certificates}/tls.key" }}\n')
-    running = NatsServer(free_port(), certificates / "store", config)
-    running.start()
-    try:
-        await running.ready()
+    async with nats_server(certificates / "store", streams=False, config=config) as running:
         yield running
-    finally:
-        running.kill()
 
 
 async def test_a_service_talks_to_a_bus_with_a_certificate_of_our_own(server: NatsServer, certificates: Path) -> None:

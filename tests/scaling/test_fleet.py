@@ -121,32 +121,23 @@ def test_a_metric_is_as_old_as_its_scrape():
     assert seen["old"] > 100
 
 
+def scaled_by_cpu() -> ServiceSpec:
+    """Return a service that has as many pods as half of its requested CPU asks for."""
+    trigger = Trigger(type="cpu", name="", metadata={"value": "50"})
+    wanted = replace(scaling("nlu", maximum=8), triggers=(trigger,))
+    return ServiceSpec(name="nlu", slots=1, cores=1.0, cpu_s=0.3, start_s=1, scaling=wanted)
+
+
 def test_cpu_scales_a_service_too():
     """At 90 % of what its pods request, of which half is wanted, there are more of them."""
-    trigger = Trigger(type="cpu", name="", metadata={"value": "50"})
-    behind = ServiceSpec(
-        name="nlu",
-        slots=1,
-        cores=1.0,
-        cpu_s=0.3,
-        start_s=1,
-        scaling=replace(scaling("nlu", maximum=8), triggers=(trigger,)),
-    )
+    behind = scaled_by_cpu()
     points = run([recogniser(slots=50, cores=50.0), behind], [second / 3 for second in range(600)], 200).points["nlu"]
     assert max(point.desired for point in points) >= 2
 
 
 def test_cpu_is_as_old_as_the_metrics_servers_figure():
     """With a metrics-server that looks every two minutes nothing is known of the CPU of the first ones."""
-    trigger = Trigger(type="cpu", name="", metadata={"value": "50"})
-    behind = ServiceSpec(
-        name="nlu",
-        slots=1,
-        cores=1.0,
-        cpu_s=0.3,
-        start_s=1,
-        scaling=replace(scaling("nlu", maximum=8), triggers=(trigger,)),
-    )
+    behind = scaled_by_cpu()
     seen = {}
     for every_s in (15.0, 120.0):
         points = run(

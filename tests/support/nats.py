@@ -80,9 +80,9 @@ async def _ignore(_error: Exception) -> None:
 
 
 @contextlib.asynccontextmanager
-async def nats_server(storage: Path, *, streams: bool = True) -> AsyncIterator[NatsServer]:
+async def nats_server(storage: Path, *, streams: bool = True, config: Path | None = None) -> AsyncIterator[NatsServer]:
     """Run a server below a test's tmp_path; with streams, everything the topology declares exists on it."""
-    server = NatsServer(port=free_port(), storage=storage)
+    server = NatsServer(port=free_port(), storage=storage, config=config)
     server.start()
     try:
         await server.ready()
