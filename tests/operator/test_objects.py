@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -79,6 +80,30 @@ def test_its_surroundings_are_those_of_deploy_base(platform, kind):
         name: value for name, value in shipped.items() if name != "metadata"
     }
     assert made["metadata"]["labels"].items() >= shipped["metadata"]["labels"].items()
+
+
+@pytest.mark.parametrize(
+    ("request_", "limit"),
+    [("192Mi", "384Mi"), ("1.5Gi", "3Gi"), ("0.7Gi", "1.4Gi"), ("200000000", "400000000"), ("1e9", "2000000000")],
+)
+def test_the_memory_limit_is_twice_the_request(platform, request_, limit):
+    """However the request is written: in its own unit where it has one."""
+    template = objects.desired_template(skill(resources={"memory": request_}), platform)
+    resources = template["spec"]["containers"][0]["resources"]
+    assert (resources["requests"]["memory"], resources["limits"]) == (request_, {"memory": limit})
+
+
+def test_quantities_are_checked_by_the_definition():
+    """What a pod's quantities may be in their usual forms, and nothing else."""
+    definition = yaml.safe_load((ROOT / "deploy" / "crds" / "skills.yaml").read_text())
+    schema = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    fields = schema["properties"]["spec"]["properties"]["resources"]["properties"]
+    right = {"cpu": ("50m", "1", "0.5", "1.250"), "memory": ("192Mi", "1.5Gi", "200000000", "1G")}
+    wrong = {"cpu": ("", "fast", "50Mi", "-1", "0.0001", "1.5m"), "memory": ("", "much", "1.5", "192mb", "-1Gi", "50m")}
+    for name, field in fields.items():
+        assert re.search(field["pattern"], field["default"])
+        assert all(re.search(field["pattern"], text) for text in right[name])
+        assert not any(re.search(field["pattern"], text) for text in wrong[name])
 
 
 def test_what_it_asks_for_is_given(platform):

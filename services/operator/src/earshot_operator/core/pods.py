@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from earshot_operator.core.platform import Platform
@@ -130,5 +132,11 @@ def _probe(service: str, *, every: int, timeout: int, failures: int) -> Object:
 
 
 def _doubled(memory: str) -> str:
-    number = memory.rstrip("KMGTikmg")
-    return f"{int(number) * 2}{memory.removeprefix(number)}" if number.isdigit() else memory
+    """Double a quantity in its own unit. One that is none stays as it is: the API server refuses it, and says why."""
+    number = memory.rstrip(string.ascii_letters)
+    try:
+        doubled = Decimal(number) * 2
+    except InvalidOperation:
+        return memory
+    whole = doubled == doubled.to_integral_value()
+    return f"{int(doubled) if whole else doubled:f}{memory.removeprefix(number)}"
