@@ -138,5 +138,4 @@ def _doubled(memory: str) -> str:
         doubled = Decimal(number) * 2
     except InvalidOperation:
         return memory
-    whole = doubled == doubled.to_integral_value()
-    return f"{int(doubled) if whole else doubled:f}{memory.removeprefix(number)}"
+    return f"{doubled.normalize():f}{memory.removeprefix(number)}"
