@@ -72,7 +72,9 @@ class Watch:
             if each.raddr and each.laddr.port not in listening:
                 owner = listening.get(each.raddr.port, f"{each.raddr.ip}:{each.raddr.port}")
                 target, port = self.ports.get(each.raddr.port, (owner, ""))
-                self.edges.add(Edge(name, target, port))
+                # The test's process has connections to servers of other tests, too.
+                if name != OUTSIDE or each.raddr.port in {*self.ports, *listening}:
+                    self.edges.add(Edge(name, target, port))
 
     def _watch(self) -> None:
         while not self._over.wait(_EVERY_S):
