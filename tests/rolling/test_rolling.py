@@ -79,6 +79,16 @@ async def typed(system: Stack, stop: asyncio.Event) -> list[str]:
     return answers
 
 
+async def _met(builds: Builds) -> None:
+    """Return when each newer build has had something of another newer one, or it has taken too long.
+
+    Of two replicas of each either may take a turn, so for a while none may have gone from the one to the other.
+    """
+    give_up = time.monotonic() + 20
+    while time.monotonic() < give_up and any(read not in builds.read(process) for process, read in READ.items()):
+        await asyncio.sleep(0.2)
+
+
 async def spans_of(system: Stack, turn_ids: list[str], wanted: set[str]) -> dict[str, list[dict[str, Any]]]:
     """Return the spans of turns, as soon as they are whole with all the wanted services, or it has taken too long."""
     found: dict[str, list[dict[str, Any]]] = {turn: [] for turn in turn_ids}
@@ -129,6 +139,7 @@ async def test_a_rolling_restart_of_every_service_is_not_heard(system: Stack, tm
         for one in speakers:
             group.create_task(one.converse(asyncio.Event(), 1.0))
         await asyncio.gather(*map(roll, LANES))
+        await _met(builds)
         stop.set()
     await history.close()
     await stored.close()
