@@ -216,6 +216,6 @@ def test_search_is_quick_in_a_large_library(tmp_path):
     ]
     library = Library(tracks)
     by_anything(library, "warm up")
-    began = time.process_time()
+    began = time.thread_time()
     assert by_anything(library, "title number 4321").name == "Title number 4321"
-    assert time.process_time() - began < 0.5
+    assert time.thread_time() - began < 0.5
