@@ -220,6 +220,10 @@ simulate-scaling: $(ENVIRONMENT) ## KEDA and HPA over a burst of ten times withi
 	@.venv/bin/earshot scaling --plot build/results/scaling.svg \
 		$(if $(wildcard $(CAPACITY_FIGURES)),--figures $(CAPACITY_FIGURES)) $(ARGS)
 
+.PHONY: bench-burst
+bench-burst: $(ENVIRONMENT) ## A burst of spoken turns through a local stack, recorded for earshot scaling, simulated beside it (4 min)
+	@PYTHONPATH=tests $(PY) -m bench.burst $(ARGS)
+
 .PHONY: bench-devices
 bench-devices: $(ENVIRONMENT) ## 5,000 connected devices on one nats-server: memory, rates, and all of them back after a restart
 	@PYTHONPATH=tests $(PY) -m bench.devices $(ARGS)

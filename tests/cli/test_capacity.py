@@ -128,3 +128,6 @@ def test_a_recording_is_simulated_as_a_drawn_burst_is(tmp_path: Path):
     assert printed.exit_code == 0, printed.output
     assert "6.0 times as many in the busiest one" in printed.output
     assert "headroom" in printed.output
+    twice = json.loads(CliRunner().invoke(app, [*arguments, "--copies", "2", "--json"]).stdout)
+    assert twice["scenario"]["recorded"] == 2 * len(begun)
+    assert CliRunner().invoke(app, ["scaling", "--copies", "2", "--figures", str(FIGURES)]).exit_code == 1

@@ -146,6 +146,22 @@ def test_a_recording_begins_at_nought_and_is_refused_when_it_is_none(tmp_path: P
         assert refused.value.code == "bad_recording"
 
 
+def test_copies_of_a_recording_are_as_many_and_as_fast():
+    """Ten copies of a burst: ten times as many, the original among them, none before it began, each 5 s off at most."""
+    times = [float(second) for second in range(60)] + [60 + second / 10 for second in range(600)]
+    found = load.copied(times, 10, within_s=5.0, seed=3)
+    assert len(found) == 10 * len(times)
+    assert set(times) <= set(found)
+    assert found == sorted(found)
+    assert found[0] >= 0.0
+    assert found[-1] <= times[-1] + 5.0
+    before, during = (sum(begin <= at < begin + 30 for at in found) / 30 for begin in (20, 80))
+    assert before == pytest.approx(10, rel=0.1)
+    assert during == pytest.approx(100, rel=0.1)
+    assert found == load.copied(times, 10, within_s=5.0, seed=3) != load.copied(times, 10, within_s=5.0, seed=4)
+    assert load.copied(times, 1, within_s=5.0, seed=3) == times
+
+
 def test_the_worst_half_minute_decides():
     """Ten minutes of quick answers do not hide half of one with slow ones."""
     heard = [Heard(second / 2, 1.0) for second in range(1_200)]

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _BASE = Path("deploy/base")
 _DAY_SHARE = 0.5
 _MORE = 2
+# Much less than a burst takes to come: a copy of it comes as fast.
+_APART_S = 5.0
 
 
 def scaling(
@@ -42,6 +44,7 @@ def scaling(
             help="When utterances began, seconds, one a line (earshot turns --begun); instead of a burst.",
         ),
     ] = None,
+    copies: Annotated[int, typer.Option("--copies", help="As many fleets side by side as were recorded.")] = 1,
     plot: Annotated[Path | None, typer.Option("--plot", help="SVG file to draw the first burst in.")] = None,
     whole_day: Annotated[bool, typer.Option("--day/--no-day", help="Simulate a day, too.")] = True,
     minima: Annotated[
@@ -56,8 +59,10 @@ def scaling(
     from earshot_cli.scaling import load, report, scaledobjects, simulate  # noqa: PLC0415 - what other commands don't need
     from earshot_cli.scaling.plot import svg  # noqa: PLC0415
 
-    if not (rate > 0 and factor >= 1 and within > 0 and lasts > 0 and seeds > 0):
-        raise BadArgumentError("rate, within, lasts and seeds have to be above 0, and factor at least 1")
+    if not (rate > 0 and factor >= 1 and within > 0 and lasts > 0 and seeds > 0 and copies > 0):
+        raise BadArgumentError("rate, within, lasts, seeds and copies have to be above 0, and factor at least 1")
+    if copies > 1 and recording is None:
+        raise BadArgumentError("--copies are of a --recording; a burst that is drawn has a --rate")
     output = Output(as_json=as_json)
     described = scaledobjects.read(base)
     found = obtain(figures, None, output)
@@ -65,8 +70,9 @@ def scaling(
     scenario = simulate.Scenario(base=rate, factor=factor, within_s=within, lasts_s=lasts, seed=seed)
     title = f"{rate:g} turns a second, {factor:g} times as many within {within:g} s"
     if recording is not None:
-        scenario = simulate.of_recording(load.recorded(recording), seed)
-        title = f"{len(scenario.recorded):,} utterances, as they began ({recording.name})"
+        times = load.copied(load.recorded(recording), copies, within_s=_APART_S, seed=seed)
+        scenario = simulate.of_recording(times, seed)
+        title = f"{len(times):,} utterances, as they began ({recording.name}{f' x {copies}' if copies > 1 else ''})"
     result, drawing = _bursts(specs, found, scenario, seeds, whole_day=whole_day and recording is None, minima=minima)
     if plot is not None:
         plot.parent.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from earshot_cli.errors import BadArgumentError
@@ -82,3 +82,17 @@ def recorded(path: Path) -> list[float]:
     if not times:
         raise BadArgumentError(f"{path}: nobody speaks in it", code="bad_recording")
     return [at - times[0] for at in times]
+
+
+def copied(times: Sequence[float], copies: int, *, within_s: float, seed: int) -> list[float]:
+    """Return a load as if as many fleets had lived through it side by side, each utterance up to some seconds off.
+
+    Args:
+        times: When utterances began, in order.
+        copies: How many fleets; the first one's times stay.
+        within_s: How far one that is copied lies from its original at most.
+        seed: The same seed copies the same.
+    """
+    drawn = random.Random(seed)  # noqa: S311 - reproducible, not secret
+    others = (max(0.0, at + drawn.uniform(-within_s, within_s)) for _ in range(copies - 1) for at in times)
+    return sorted((*times, *others))

@@ -141,7 +141,7 @@ def read(body: Mapping[str, Any]) -> Skill:
         scheduler=bool(spec.get("scheduler", False)),
         secrets=tuple(SecretVariable(**each) for each in spec.get("secrets", [])),
         egress=tuple(Egress(cidr=each["cidr"], ports=tuple(each["ports"])) for each in spec.get("egress", [])),
-        cpu=spec.get("resources", {}).get("cpu", "50m"),
+        cpu=spec.get("resources", {}).get("cpu", "100m"),
         memory=spec.get("resources", {}).get("memory", "192Mi"),
     )
 
