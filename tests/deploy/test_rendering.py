@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,32 @@ def test_every_object_is_valid(folder: str) -> None:
     """Each object is what its kind's schema says; fields that it does not know, and kinds without one, are refused."""
     for content in render(folder):
         validate(content)
+
+
+def documented() -> list[pytest.param]:
+    """Return every manifest that stands in a document, with where it stands."""
+    found = []
+    for document in sorted((*ROOT.glob("docs/*.md"), *ROOT.glob("services/*/README.md"), ROOT / "README.md")):
+        blocks = re.findall(r"^ *```\w*\n(.*?)^ *```", document.read_text(), re.DOTALL | re.MULTILINE)
+        # One ends where its block does, or what the shell hands to a command.
+        text = "\nEOF\n".join(map(textwrap.dedent, blocks))
+        manifests = re.findall(r"^apiVersion:.*?(?=^EOF$|\Z)", text, re.DOTALL | re.MULTILINE)
+        where = document.relative_to(ROOT)
+        found += [pytest.param(text, id=f"{where} {number}") for number, text in enumerate(manifests, 1)]
+    return found
+
+
+@pytest.mark.parametrize("text", documented())
+def test_every_manifest_in_a_document_is_valid(text: str) -> None:
+    """What a reader is told to write is an object that its kind's schema lets pass, a Skill the definition's as well."""
+    for content in yaml.safe_load_all(text):
+        validate(content)
+
+
+def test_documents_have_manifests() -> None:
+    """The search for them finds those that are there: a Skill, and what lets a bus or a skill talk to somebody else."""
+    kinds = {content["kind"] for param in documented() for content in yaml.safe_load_all(param.values[0])}
+    assert {"Skill", "NetworkPolicy"} <= kinds
 
 
 def test_what_is_not_valid_is_refused() -> None:
