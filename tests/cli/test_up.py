@@ -48,6 +48,33 @@ def test_it_starts_is_found_refuses_a_second_one_and_ends(environment):
     assert not [process for process in document["processes"] if psutil.pid_exists(process["pid"])]
 
 
+def test_a_skill_that_can_not_start_is_told_and_left_out(environment):
+    """The stack is up without it; `earshot status` shows it as crashed, with the lines of its latest start, and exits 1."""
+    scale = ",".join(f"{service.name}={int(service.name == 'clock')}" for service in SERVICES)
+    arguments = [EARSHOT, "up", "--json", "--scale", scale]
+    broken = environment | {"EARSHOT_SKILL_WEIGHT": "heavy"}
+    up = subprocess.Popen(arguments, env=broken, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        document = _document(up)
+        states = {process["name"]: process["state"] for process in document["processes"]}
+        assert states.pop("clock-0") != "ready"
+        assert set(states.values()) == {"ready"}
+        command = [EARSHOT, "status", "--json"]
+        found: dict[str, str] = {}
+        while found.get("state") != "crashed":
+            listed = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+            assert listed.returncode == 1
+            found = {process["name"]: process for process in json.loads(listed.stdout)["processes"]}["clock-0"]
+        assert "skill_weight" in "".join(found["log_tail"])
+        assert Path(found["log"]).read_text().count("skill_weight") >= 3
+    finally:
+        up.send_signal(signal.SIGINT)
+        _, said = up.communicate(timeout=20)
+    assert up.returncode == 0
+    assert said.count("skill_weight") == 1, "told once, not at each start"
+    assert "without clock-0" in said
+
+
 def _document(process):
     lines = []
     while not lines or lines[-1] != "}\n":

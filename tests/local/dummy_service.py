@@ -1,7 +1,7 @@
 """A process that behaves like a service, for the supervisor's tests. Run by path, not imported.
 
-Arguments: any of `crash` (end by itself at once), `stubborn` (ignore SIGTERM), `family` (start a process of its own and
-write its id to $DUMMY_CHILD).
+Arguments: any of `crash` (end by itself at once), `broken` (likewise, until there is a file $DUMMY_MENDED), `mute` (never
+become ready), `stubborn` (ignore SIGTERM), `family` (start a process of its own and write its id to $DUMMY_CHILD).
 """
 
 import http.server
@@ -27,10 +27,12 @@ class Ready(http.server.BaseHTTPRequestHandler):
 
 
 sys.stdout.write(f"dummy {os.environ['EARSHOT_INSTANCE_ID']}\n")
-if "crash" in MODES:
+if "crash" in MODES or ("broken" in MODES and not Path(os.environ["DUMMY_MENDED"]).exists()):
     raise SystemExit("the reason of the crash")
 signal.signal(signal.SIGTERM, signal.SIG_IGN if "stubborn" in MODES else lambda *_: sys.exit(0))
 if "family" in MODES:
     child = subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(1000)"])
     Path(os.environ["DUMMY_CHILD"]).write_text(str(child.pid))
+if "mute" in MODES:
+    signal.pause()
 http.server.HTTPServer(("127.0.0.1", int(os.environ["EARSHOT_HTTP_PORT"])), Ready).serve_forever()

@@ -52,16 +52,64 @@ async def test_a_killed_nats_server_comes_back_on_its_port(tmp_path):
         assert stack.nats_url == url
 
 
-async def test_a_crash_loop_shows_the_last_log_lines(tmp_path):
-    """From the third crash in a row on, the listener is given the end of the log; waits grow meanwhile."""
+async def test_a_start_that_fails_is_told_with_its_own_lines(tmp_path):
+    """The first crash of a start shows what that start wrote, and later ones are marked as the same; waits grow meanwhile."""
     watcher = Watcher()
     async with Stack(home=tmp_path, services=(dummy("asr", "crash"),), listener=watcher, tracestore=False) as stack:
         third = await watcher.until("asr-0", State.CRASHED, 3)
-        assert "the reason of the crash" in third.log_tail[-1]
-        assert not watcher.of("asr-0", State.CRASHED)[0].log_tail
+        first = watcher.of("asr-0", State.CRASHED)[0]
+        lines = ("dummy asr-0", "the reason of the crash")
+        assert (first.log_tail, third.log_tail) == (lines, lines)
+        assert (first.repeated, third.repeated) == (False, True)
+        assert first.log == stack.home.logs / "asr-0.log"
+        assert "before it was ready" in first.text
         assert "2.0 s" in third.text
-        with pytest.raises(StartError, match="the reason of the crash"):
-            await stack.ready(0.1)
+
+
+async def test_what_can_not_start_is_not_waited_for(tmp_path):
+    """Waiting for a stack ends when a process has ended three times and was never ready: with its lines and its log."""
+    async with Stack(home=tmp_path, services=(dummy("asr", "crash"),), tracestore=False) as stack, asyncio.timeout(20):
+        for wait in (stack.ready, stack.answering):
+            with pytest.raises(StartError, match=r"asr-0 can't start(?s:.*)the reason of the crash(?s:.*)asr-0\.log"):
+                await wait(600)
+        assert stack.processes["asr-0"].restarts >= 3
+
+
+async def test_a_skill_that_can_not_start_costs_nobody_else_anything(tmp_path):
+    """The rest is up at once; a skill is told as crashed and started again: it is ready when it has been mended."""
+    watcher = Watcher()
+    mended = tmp_path / "mended"
+    async with Stack(
+        home=tmp_path / "home",
+        services=(dummy("asr"), replace(dummy("clock", "broken"), role="skill-clock")),
+        env={"DUMMY_MENDED": str(mended)},
+        listener=watcher,
+        tracestore=False,
+    ) as stack:
+        (broken,) = await stack.answering(20)
+        told = {process["name"]: process for process in stack.home.processes()}
+        assert broken.name == "clock-0"
+        assert (told["asr-0"]["state"], told["clock-0"]["state"]) == ("ready", "crashed")
+        assert told["clock-0"]["log_tail"][-1] == "the reason of the crash"
+        mended.touch()
+        await watcher.until("clock-0", State.READY)
+        assert not await stack.answering(20)
+
+
+async def test_a_skill_that_hangs_is_waited_for_only_so_long(tmp_path):
+    """One that neither ends nor becomes ready is told; the others are there."""
+    silent = replace(dummy("clock", "mute"), role="skill-clock")
+    async with Stack(home=tmp_path, services=(dummy("asr"), silent), tracestore=False) as stack:
+        (late,) = await stack.answering(20, patience_s=0.1)
+        assert (late.name, late.state) == ("clock-0", State.STARTING)
+
+
+async def test_a_bus_that_can_not_start_is_told(tmp_path):
+    """Where the bus's storage can't be used, the start ends with what nats-server says about it."""
+    (tmp_path / "nats").mkdir()
+    (tmp_path / "nats" / "jetstream").write_text("no folder")
+    with pytest.raises(StartError, match=r"nats-server can't start(?s:.*)storage directory"):
+        await Stack(home=tmp_path, services=(), tracestore=False).__aenter__()
 
 
 async def test_a_process_that_ignores_sigterm_is_ended_with_its_family(tmp_path):
@@ -138,10 +186,11 @@ async def test_a_service_may_start_after_others(tmp_path):
     assert order.index(("asr-0", State.READY)) < order.index(("nlu-0", State.STARTING))
 
 
-async def test_a_service_does_not_wait_for_ever(tmp_path, monkeypatch):
-    """One that never becomes ready delays the others that come after it only for a while."""
-    monkeypatch.setattr("earshot_local.child._AFTER_S", 0.2)
+@pytest.mark.parametrize("mode", ["crash", "mute"])
+async def test_a_service_does_not_wait_for_ever(tmp_path, monkeypatch, mode):
+    """One that crashes does not delay the others that come after it, one that never becomes ready only for a while."""
+    monkeypatch.setattr("earshot_local.child._AFTER_S", 0.2 if mode == "mute" else 600.0)
     late = replace(dummy("nlu"), after=("asr",))
-    services = (late, dummy("asr", "crash"))
-    async with Stack(home=tmp_path, services=services, tracestore=False) as stack, asyncio.timeout(10):
+    services = (late, dummy("asr", mode))
+    async with Stack(home=tmp_path, services=services, tracestore=False) as stack, asyncio.timeout(20):
         await stack.processes["nlu-0"].ready()

@@ -53,8 +53,8 @@ class Watcher:
         return [event for event in self.events if (event.process, event.state) == (process, state)]
 
     async def until(self, process: str, state: State, count: int = 1) -> Event:
-        """Wait up to ten seconds for a process to enter a state for the count-th time."""
-        async with asyncio.timeout(10):
+        """Wait up to half a minute for a process to enter a state for the count-th time."""
+        async with asyncio.timeout(30):
             while len(self.of(process, state)) < count:
                 self._more.clear()
                 await self._more.wait()

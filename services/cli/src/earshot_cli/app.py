@@ -19,6 +19,7 @@ from earshot_cli.commands import (
     models,
     parked,
     scaling,
+    status,
     turns,
     up,
 )
@@ -35,6 +36,7 @@ app.command()(up.up)
 app.command()(demo.demo)
 app.command()(ask.ask)
 app.command()(attach.attach)
+app.command()(status.status)
 app.command()(turns.turns)
 app.command()(turns.trace)
 app.command()(capacity.capacity)

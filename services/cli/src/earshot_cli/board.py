@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -36,6 +36,7 @@ class Board:
         self._children: Mapping[str, Child] = {}
         self._began = time.monotonic()
         self._live: Live | None = None
+        self._troubled: set[str] = set()
 
     def watch(self, children: Mapping[str, Child]) -> None:
         """Show these processes from now on."""
@@ -48,17 +49,31 @@ class Board:
         """Take an event of the stack."""
         if self._live is not None:
             self._live.update(self.table())
+        mended = event.state is State.READY and event.process in self._troubled
         told = {None, State.CRASHED, State.UNREADY}
         if self._live is None:
             told |= {State.STARTING, State.READY}
-        if event.state in told:
+        # One that keeps crashing in the same way is told once, and again when it has been mended.
+        known = event.repeated or (event.state is State.STARTING and event.process in self._troubled)
+        if mended or (event.state in told and not known):
             self._say(event)
+        if event.state in {State.CRASHED, State.UNREADY}:
+            self._troubled.add(event.process)
+        elif event.state is State.READY:
+            self._troubled.discard(event.process)
 
-    def up(self) -> None:
-        """Everything is ready: leave the table as it is."""
+    def up(self, broken: Sequence[Child] = ()) -> None:
+        """Everything is ready but for these: leave the table as it is."""
         self.close()
         self._console.print(self.table())
         self._console.print(f"ready in {time.monotonic() - self._began:.1f} s")
+        for child in broken:
+            # How it crashes has been told.
+            told = child.state is State.STARTING or not child.ending
+            what = child.trouble() if told else f"{child.ending}\n  all of its log: {child.program.log}"
+            self._console.print(Text(f"without {child.name}: it {what}", style=_STYLES[child.state]))
+        if broken:
+            self._console.print("It is started again and again, and told when it is ready; all others work.")
 
     def close(self) -> None:
         """Stop drawing."""
@@ -68,24 +83,23 @@ class Board:
 
     def table(self) -> Table:
         """Return the table as it is now."""
-        table = Table(box=None, pad_edge=False, header_style="dim")
-        for name in ("process", "state", "pid", "restarts"):
-            table.add_column(name, justify="right" if name in {"pid", "restarts"} else "left")
-        for name, child in self._children.items():
-            restarts = str(child.restarts) if child.restarts else ""
-            table.add_row(name, Text(child.state, style=_STYLES[child.state]), str(child.pid or ""), restarts)
-        return table
+        return table([child.described() for child in self._children.values()])
 
     def _say(self, event: Event) -> None:
         style = _STYLES[event.state] if event.state else "yellow"
         self._console.print(Text(f"{event.process} {event.text}".strip(), style=style))
         for line in event.log_tail:
             self._console.print(Text(f"  | {line}", style="dim"))
+        if event.log is not None:
+            self._console.print(Text(f"  all of its log: {event.log}", style="dim"))
 
 
-def processes(children: Mapping[str, Child]) -> list[dict[str, Any]]:
-    """Describe processes for a program."""
-    return [
-        {"name": name, "state": child.state.value, "pid": child.pid, "restarts": child.restarts}
-        for name, child in children.items()
-    ]
+def table(processes: Sequence[Mapping[str, Any]]) -> Table:
+    """Show processes, as `Child.described` tells them."""
+    shown = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("process", "state", "pid", "restarts"):
+        shown.add_column(name, justify="right" if name in {"pid", "restarts"} else "left")
+    for one in processes:
+        state = Text(one["state"], style=_STYLES[State(one["state"])])
+        shown.add_row(one["name"], state, str(one["pid"] or ""), str(one["restarts"] or ""))
+    return shown

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 FIRST_S = 0.5
 LONGEST_S = 10.0
-# A process that lived this long was healthy: its next crash begins a new series.
+# A process that was ready for this long was healthy: its next crash begins a new series.
 HEALTHY_S = 30.0
-# From this crash of a series on, its last log lines are shown.
+# So many crashes in a row are more than bad luck.
 LOOP = 3
 
 
@@ -18,9 +18,9 @@ class Backoff:
 
     crashes: int = 0
 
-    def crashed(self, lived_s: float) -> float:
-        """Count a crash after so many seconds of life, and return how many seconds to wait."""
-        self.crashes = 1 if lived_s >= HEALTHY_S else self.crashes + 1
+    def crashed(self, ready_s: float) -> float:
+        """Count a crash after so many seconds of being ready, and return how many seconds to wait."""
+        self.crashes = 1 if ready_s >= HEALTHY_S else self.crashes + 1
         return float(min(FIRST_S * 2 ** (self.crashes - 1), LONGEST_S))
 
     @property

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from earshot_local.backoff import Backoff
+from earshot_local.backoff import LOOP, Backoff
+from earshot_local.errors import StartError
 from earshot_local.events import Event, Listener, State
 from earshot_local.orphans import end_group, tied
 
-_TAIL_LINES = 8
+# Room for a traceback.
+_TAIL_LINES = 16
 _STARTING_PROBE_S = 0.05
 _READY_PROBE_S = 2.0
 # One slow answer on a busy machine is not an outage.
@@ -55,6 +59,7 @@ class Child:
         program: What is run.
         state: Where it is in its life.
         restarts: How often it ended by itself.
+        ending: How the last process that ended by itself did, in words; empty: none has.
         exit_status: How the last process that ended did: its exit code, or a signal's number below zero; -9 if it did not end
             within its grace time.
     """
@@ -63,6 +68,7 @@ class Child:
         self.program = program
         self.state = State.WAITING
         self.restarts = 0
+        self.ending = ""
         self.exit_status: int | None = None
         self._listener = listener
         self._backoff = Backoff()
@@ -70,6 +76,12 @@ class Child:
         self._changed = asyncio.Condition()
         self._task: asyncio.Task[None] | None = None
         self._restarting = False
+        # Whether it has ever been ready, and since when the process that runs at the moment is.
+        self._proven = False
+        self._ready_at: float | None = None
+        # Where in the log the latest start begins, and the last words that a listener was given.
+        self._log_begins = 0
+        self._told = ""
 
     @property
     def name(self) -> str:
@@ -81,8 +93,13 @@ class Child:
         """The process that runs at the moment, if any."""
         return self._process.pid if self._process is not None and self._process.returncode is None else None
 
+    @property
+    def hopeless(self) -> bool:
+        """Whether it has ended several times and has never been ready: no further start will mend it."""
+        return not self._proven and self.restarts >= LOOP
+
     def start(self, after: Sequence[Child] = ()) -> None:
-        """Begin to supervise; run the program when these others are ready, or have had their time to be."""
+        """Begin to supervise; run the program when these others are ready, or have had their chance to be."""
         previous = self.program.log.with_suffix(".previous.log")
         with contextlib.suppress(FileNotFoundError):
             self.program.log.replace(previous)
@@ -92,6 +109,45 @@ class Child:
         """Wait until it is ready."""
         async with self._changed:
             await self._changed.wait_for(lambda: self.state is State.READY)
+
+    async def started(self) -> None:
+        """Wait until it is ready.
+
+        Raises:
+            StartError: No start will make it so.
+        """
+        await self.decided()
+        if self.state is not State.READY:
+            raise StartError(f"{self.name} can't start: it {self.trouble()}")
+
+    async def decided(self) -> None:
+        """Wait until it is ready, or hopeless."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self.state is State.READY or self.hopeless)
+
+    async def tried(self) -> None:
+        """Wait until it is ready, or has ended once."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self.state is State.READY or self.restarts > 0)
+
+    def described(self) -> dict[str, Any]:
+        """Describe it for a program; one that has crashed with how it ended and its last lines."""
+        crashed = self.state is State.CRASHED
+        return {
+            "name": self.name,
+            "state": self.state.value,
+            "pid": self.pid,
+            "restarts": self.restarts,
+            "log": str(self.program.log),
+            "ending": self.ending if crashed else "",
+            "log_tail": list(self.tail()) if crashed else [],
+        }
+
+    def trouble(self) -> str:
+        """Tell what is wrong: how it ended, or its state; the last lines of its latest start; where the others are."""
+        lines = "".join(f"\n  | {line}" for line in self.tail())
+        what = self.ending if self.state is State.CRASHED else f"is {self.state}"
+        return f"{what}{lines}\n  all of its log: {self.program.log}"
 
     async def stop(self) -> None:
         """End it for good: SIGTERM, its grace, SIGKILL to whatever is left of its group."""
@@ -145,34 +201,41 @@ class Child:
                 self._process.send_signal(number)
 
     def tail(self) -> tuple[str, ...]:
-        """Return its last log lines."""
+        """Return the last log lines of its latest start."""
         try:
-            with self.program.log.open(errors="replace") as log:
-                return tuple(line.rstrip() for line in deque(log, _TAIL_LINES))
+            with self.program.log.open("rb") as log:
+                log.seek(self._log_begins)
+                return tuple(line.decode(errors="replace").rstrip() for line in deque(log, _TAIL_LINES))
         except OSError:
             return ()
 
     async def _supervise(self, after: Sequence[Child]) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_AFTER_S):
-                await asyncio.gather(*(other.ready() for other in after))
+                await asyncio.gather(*(other.tried() for other in after))
         while True:
-            began = time.monotonic()
             ending = await self._run_once()
             if self._restarting:
                 continue
-            wait = self._backoff.crashed(time.monotonic() - began)
+            was_ready = self._ready_at is not None
+            self.ending = ending if was_ready else f"{ending} before it was ready"
+            wait = self._backoff.crashed(time.monotonic() - self._ready_at if self._ready_at is not None else 0.0)
             self.restarts += 1
-            tail = self.tail() if self._backoff.looping else ()
-            await self._enter(State.CRASHED, f"{ending}; restarting in {wait:.1f} s", tail)
+            # One that was well and is killed is no defect; one that can't start has one, and its last lines tell which.
+            tail = () if was_ready and not self._backoff.looping else self.tail()
+            repeated, self._told = bool(tail) and tail[-1] == self._told, tail[-1] if tail else ""
+            text = f"{self.ending}; restarting in {wait:.1f} s"
+            await self._enter(State.CRASHED, text, tail, repeated=repeated)
             await asyncio.sleep(wait)
 
     async def _run_once(self) -> str:
         """Run the program until it ends; return how it ended."""
         self._restarting = False
+        self._ready_at = None
         await self._enter(State.STARTING, "starting")
         try:
             with self.program.log.open("ab") as log:
+                self._log_begins = log.seek(0, os.SEEK_END)
                 self._process = await asyncio.create_subprocess_exec(
                     *tied(self.program.command),
                     env=dict(self.program.environment),
@@ -198,6 +261,8 @@ class Child:
             if await self.program.probe():
                 missed = 0
                 if self.state is not State.READY:
+                    self._proven = True
+                    self._ready_at = self._ready_at or time.monotonic()
                     await self._enter(State.READY, "ready")
             else:
                 missed += 1
@@ -210,11 +275,14 @@ class Child:
                     return
             await asyncio.sleep(_READY_PROBE_S if self.state is State.READY else _STARTING_PROBE_S)
 
-    async def _enter(self, state: State, text: str, tail: tuple[str, ...] = ()) -> None:
+    async def _enter(self, state: State, text: str, tail: tuple[str, ...] = (), *, repeated: bool = False) -> None:
         async with self._changed:
             self.state = state
             self._changed.notify_all()
-        self._listener(Event(process=self.name, state=state, text=text, log_tail=tail))
+        log = self.program.log if tail else None
+        self._listener(
+            Event(process=self.name, state=state, text=text, log_tail=tail, log=log, repeated=repeated),
+        )
 
 
 def _ending(status: int) -> str:

@@ -10,15 +10,17 @@
   music/               sample tunes
   lock                 held by the running stack
   stack.json           where the running stack listens
+  status.json          its processes and how they are
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from earshot_local.errors import NotRunningError
 
@@ -93,6 +95,11 @@ class Home:
         """Where the running stack listens."""
         return self.root / "stack.json"
 
+    @property
+    def status(self) -> Path:
+        """The running stack's processes."""
+        return self.root / "status.json"
+
     def make(self) -> None:
         """Create the folders, readable by this user alone."""
         for folder in (self.root, self.credentials, self.nats, self.logs, self.answers):
@@ -113,6 +120,23 @@ class Home:
 
     def write_state(self, running: Running) -> None:
         """Publish where the stack listens."""
-        replacement = self.state.with_suffix(".new")
-        replacement.write_text(json.dumps(asdict(running), indent=2))
-        replacement.replace(self.state)
+        _replace(self.state, asdict(running))
+
+    def write_status(self, processes: Sequence[Mapping[str, Any]]) -> None:
+        """Publish how the stack's processes are."""
+        _replace(self.status, processes)
+
+    def processes(self) -> list[dict[str, Any]]:
+        """Tell how the running stack's processes are; none of one that runs elsewhere."""
+        try:
+            found: list[dict[str, Any]] = json.loads(self.status.read_text())
+        except FileNotFoundError:
+            return []
+        return found
+
+
+def _replace(path: Path, content: object) -> None:
+    """Write a JSON file that whoever reads it finds whole."""
+    replacement = path.with_suffix(".new")
+    replacement.write_text(json.dumps(content, indent=2))
+    replacement.replace(path)

@@ -42,6 +42,11 @@ class Service:
         """The skill's id, if it is one."""
         return self.role.removeprefix("skill-") if self.role.startswith("skill-") else ""
 
+    @property
+    def core(self) -> bool:
+        """Whether no turn is answered without it: it is no skill, and stands in for nothing outside."""
+        return bool(self.role) and not self.skill
+
 
 def skill_services(found: Iterable[EntryPoint]) -> tuple[Service, ...]:
     """Return the services of skills, by id; left out are those whose package is gone, as after a folder was deleted.

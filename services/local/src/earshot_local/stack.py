@@ -24,7 +24,7 @@ from earshot_local.bus import LocalBus
 from earshot_local.child import Child
 from earshot_local.credentials import Credentials
 from earshot_local.errors import StartError
-from earshot_local.events import Event, Listener, nobody
+from earshot_local.events import Event, Listener, State, nobody
 from earshot_local.home import Home, Running
 from earshot_local.launch import service_child, tracestore_environment
 from earshot_local.lock import FolderLock
@@ -40,6 +40,7 @@ from earshot_local.plan import (
     target,
 )
 from earshot_local.ports import HOST, Ports
+from earshot_local.starting import all_started
 from earshot_topology.apply import DestructiveChangeError
 
 _BUS_TIMEOUT_S = 15.0
@@ -98,6 +99,7 @@ class Stack:
         self._layout: tuple[Replica, ...] = ()
         self._apart: list[Replica] = []
         self._children: dict[str, Child] = {}
+        self._optional: list[str] = []
         self._bus: LocalBus | None = None
         self._credentials: Credentials | None = None
         self._tracestore_port = 0
@@ -183,15 +185,30 @@ class Stack:
         """Wait until every process is ready.
 
         Raises:
-            StartError: Some are not in time; the message names them with their last log lines.
+            StartError: One can't start, told at once; or some are not ready in time. The message names them with their last
+                log lines.
         """
-        try:
-            async with asyncio.timeout(timeout_s):
-                await asyncio.gather(*(child.ready() for child in self._children.values()))
-        except TimeoutError as error:
-            late = [child for child in self._children.values() if child.state != "ready"]
-            told = "; ".join("\n  ".join((f"{child.name} is {child.state}", *child.tail())) for child in late)
-            raise StartError(f"not ready after {timeout_s:.0f} s: {told}") from error
+        await all_started(self._children.values(), timeout_s)
+
+    async def answering(self, timeout_s: float = 60.0, patience_s: float = 30.0) -> tuple[Child, ...]:
+        """Wait until turns are answered: every process is ready but for skills that can't be.
+
+        Args:
+            timeout_s: For what no turn is answered without.
+            patience_s: For skills, from then on.
+
+        Returns:
+            Skills that are not ready. One that can't start is not waited for; it is started again all the same.
+
+        Raises:
+            StartError: As `ready`, of what is no skill.
+        """
+        optional = [self._children[name] for name in self._optional if name in self._children]
+        await all_started([child for child in self._children.values() if child not in optional], timeout_s)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience_s):
+                await asyncio.gather(*(child.decided() for child in optional))
+        return tuple(child for child in optional if child.state is not State.READY)
 
     async def _start(self) -> None:
         left = orphans.end_recorded(self._record)
@@ -220,7 +237,7 @@ class Stack:
             self._adopt(server)
         try:
             async with asyncio.timeout(_BUS_TIMEOUT_S if self._nodes == 1 else _CLUSTER_TIMEOUT_S):
-                await asyncio.gather(*(server.ready() for server in servers))
+                await all_started(servers)
                 await bus.apply_topology()
         except DestructiveChangeError as error:
             raise StartError(
@@ -258,6 +275,7 @@ class Stack:
             extra.insert(0, sample)
             self._say("Open-Meteo can't be reached: a local server of its shape answers with sample data")
         made = [(replica, self._child_of(replica, shared)) for replica in extra]
+        self._optional = [replica.name for replica in extra if not replica.service.core]
         for replica, child in made:
             after = [other for its, other in made if its.service.name in replica.service.after]
             self._adopt(child, after)
@@ -277,6 +295,7 @@ class Stack:
 
     def _heard(self, event: Event) -> None:
         orphans.record(self._record, [child.pid for child in self._children.values() if child.pid is not None])
+        self.home.write_status([child.described() for child in self._children.values()])
         self._listener(event)
 
     def _adopt(self, child: Child, after: Sequence[Child] = ()) -> None:
@@ -292,6 +311,7 @@ class Stack:
         for children in (list(self._children.values()), *ending):
             await asyncio.gather(*(child.stop() for child in children))
         self._record.unlink(missing_ok=True)
+        self.home.status.unlink(missing_ok=True)
         self._lock.release()
 
     @property

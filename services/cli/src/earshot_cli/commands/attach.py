@@ -65,6 +65,7 @@ async def _attach(output: Output, folder: Home, url: str, targets: dict[str, str
                 f"the bus at {url} can't be used with the keys in {folder.root}: {reason}"
             ) from error
         running = Running(pid=os.getpid(), nats_url=url, traces_url="", otlp_endpoint="", grpc=targets, http={})
+        folder.status.unlink(missing_ok=True)
         folder.write_state(running)
         output.document({"nats": url, "grpc": targets})
         output.show(f"attached to {url}: earshot ask, earshot device say and others use it now. Ctrl-C detaches.")

@@ -68,7 +68,7 @@ async def _demo(
             documents.append(document)
         bad = sum(1 for document in documents if document["wrong"])
         output.show(f"\n{len(documents) - bad} of {len(documents)} demo turns are right")
-        if own is not None and stay and not bad:
+        if own is not None and stay:
             output.show(where_to_look(own), "Ctrl-C stops everything.")
             await asyncio.Event().wait()
 

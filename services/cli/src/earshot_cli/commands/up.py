@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from earshot_cli import lifetime
-from earshot_cli.board import Board, processes
+from earshot_cli.board import Board
 from earshot_cli.options import Cluster, Json, Scale
 from earshot_cli.output import Output
 from earshot_cli.stackfinder import home
@@ -22,7 +22,10 @@ READY_TIMEOUT_S = 120.0
 
 
 def up(*, scale: Scale = "", cluster: Cluster = 1, as_json: Json = False) -> None:
-    """Start nats-server, the trace store and every service; stay up until Ctrl-C."""
+    """Start nats-server, the trace store and every service; stay up until Ctrl-C.
+
+    A skill that can't start is told and left out until it has been mended; without any other service nothing is started.
+    """
     output = Output(as_json=as_json)
     try:
         lifetime.run(_up(output, parse_scale(scale), cluster), stopping=lambda: output.progress.print("stopping …"))
@@ -36,7 +39,7 @@ async def started(output: Output, scale: Mapping[str, int], nodes: int = 1) -> A
 
     Raises:
         AlreadyRunningError: One runs from this folder already.
-        StartError: A process did not become ready.
+        StartError: A process without which no turn is answered can't start, or is not ready in time.
     """
     from earshot_local.stack import Stack  # noqa: PLC0415 - commands that only ask need none of it
 
@@ -45,8 +48,7 @@ async def started(output: Output, scale: Mapping[str, int], nodes: int = 1) -> A
     board.watch(stack.processes)
     try:
         async with stack:
-            await stack.ready(READY_TIMEOUT_S)
-            board.up()
+            board.up(await stack.answering(READY_TIMEOUT_S))
             yield stack
     finally:
         board.close()
@@ -54,7 +56,7 @@ async def started(output: Output, scale: Mapping[str, int], nodes: int = 1) -> A
 
 async def _up(output: Output, scale: Mapping[str, int], nodes: int) -> None:
     async with started(output, scale, nodes) as stack:
-        output.document({**asdict(stack.home.running()), "processes": processes(stack.processes)})
+        output.document({**asdict(stack.home.running()), "processes": stack.home.processes()})
         output.show(where_to_look(stack), "Ctrl-C stops everything.")
         await asyncio.Event().wait()
 
@@ -67,5 +69,6 @@ def where_to_look(stack: Stack) -> str:
         '  .venv/bin/earshot ask "play some jazz"\n'
         "  .venv/bin/earshot turns\n"
         "  .venv/bin/earshot trace TURN\n"
+        "  .venv/bin/earshot status\n"
         f"\nBus {stack.nats_url}   traces {stack.traces_url}/api/turns   logs {stack.home.logs}"
     )
