@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,7 +41,7 @@ def logs(log_format: str) -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     root.handlers[:] = []
-    telemetry._configure_logs("nlu", ServiceSettings(log_format=log_format))
+    telemetry.start_logs("nlu", ServiceSettings(log_format=log_format))
     # Loggers that are kept would outlive the streams of this test.
     structlog.configure(cache_logger_on_first_use=False)
     try:
@@ -152,3 +153,22 @@ def test_long_stacks_and_groups_are_told_in_part() -> None:
     assert WORDS not in told
     record = logging.LogRecord("x", logging.ERROR, "f", 1, "event", None, (ExceptionGroup, caught.value, None))
     assert WORDS not in Formatter().format(record)
+
+
+def test_lines_of_libraries_are_json_too(capfd: pytest.CaptureFixture[str]) -> None:
+    """Where logs are JSON, a line of the standard library's loggers is one: with its fields, without an exception's words."""
+    with logs("json"):
+        try:
+            fail()
+        except ValueError:
+            logging.getLogger("some.library").warning('lost "%s"', "a connection", exc_info=True)
+    (line,) = "".join(capfd.readouterr()).splitlines()
+    told = json.loads(line)
+    assert (told["service"], told["logger"], told["level"], told["event"]) == (
+        "nlu",
+        "some.library",
+        "warning",
+        'lost "a connection"',
+    )
+    assert told["exception"].startswith("ValueError")
+    assert WORDS not in line

@@ -87,3 +87,22 @@ async def test_spoken_turn_is_one_trace(stack: Stack, address: DeviceAddress) ->
 
 def _without_pii(found: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in found.items() if ".pii." not in name}
+
+
+async def test_every_line_of_a_log_is_json(stack: Stack, address: DeviceAddress) -> None:
+    """What services write while a turn is spoken, answered and carried to the device can be read by a program."""
+    async with device(stack, address) as speaking:
+        result = await speaking.say(await speech(stack, "what time is it in Tokyo", "en-US"))
+        assert result.answer_text
+    logs = {path.stem: path.read_text() for path in stack.home.logs.glob("*.log") if path.stem != "nats-server"}
+    assert {"asr-0", "nlu-0", "dialogue-0", "tts-0", "clock-0"} <= set(logs)
+    for name, written in logs.items():
+        other = [line for line in written.splitlines() if not _is_json_object(line)]
+        assert not other, (name, other[:5])
+
+
+def _is_json_object(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False

@@ -79,7 +79,8 @@ def carrying(parent: otel_context.Context, span_id: int) -> otel_context.Context
     before = trace.get_current_span(parent).get_span_context()
     caused_by = before.trace_state.get(TRACE_STATE, "").partition("-")[0]
     entry = f"{span_id:016x}-{caused_by}" if caused_by else f"{span_id:016x}"
-    state = before.trace_state.delete(TRACE_STATE).add(TRACE_STATE, entry)
+    # Whether it has the key or not: `delete` and `add` would each log a line of their own where that is not as they like.
+    state = before.trace_state.update(TRACE_STATE, entry)
     after = SpanContext(before.trace_id, before.span_id, before.is_remote, before.trace_flags, state)
     return trace.set_span_in_context(trace.NonRecordingSpan(after), parent)
 

@@ -7,9 +7,11 @@ are told by their code; where their message is wanted, the caller logs it as `re
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import sys
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
+from datetime import UTC, datetime
 from traceback import walk_tb
 from types import TracebackType
 from typing import Any
@@ -55,6 +57,30 @@ class Formatter(logging.Formatter):
     ) -> str:
         """Return the description of an exception."""
         return described(ei[1]) if ei[1] is not None else ""
+
+
+class JsonFormatter(Formatter):
+    """Formats records of the standard library's loggers as lines of the same JSON that our own are.
+
+    Args:
+        bound: What every line holds.
+    """
+
+    def __init__(self, bound: Mapping[str, str]) -> None:
+        super().__init__()
+        self._bound = dict(bound)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return one line."""
+        line = self._bound | {
+            "logger": record.name,
+            "event": record.getMessage(),
+            "level": record.levelname.lower(),
+            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z"),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line)
 
 
 def log_unhandled(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

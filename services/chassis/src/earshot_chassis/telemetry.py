@@ -22,7 +22,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from opentelemetry.util.types import AttributeValue
 
 from earshot_chassis.errors import code_of
-from earshot_chassis.failures import Formatter, without_messages
+from earshot_chassis.failures import Formatter, JsonFormatter, without_messages
 from earshot_chassis.settings import ServiceSettings
 from earshot_chassis.spanids import SpanIds, wanted
 
@@ -289,7 +289,7 @@ class Telemetry:
             resource=resource, metric_readers=[PrometheusMetricReader()], shutdown_on_exit=False
         )
         metrics.set_meter_provider(self._metering)
-        _configure_logs(self._name, self._settings)
+        start_logs(self._name, self._settings)
 
     def stop(self) -> None:
         """Flush what is pending; blocking, at most a few seconds."""
@@ -346,7 +346,8 @@ def _add_trace_id(_logger: Any, _method: str, event: MutableMapping[str, Any]) -
     return event
 
 
-def _configure_logs(name: str, settings: ServiceSettings) -> None:
+def start_logs(name: str, settings: ServiceSettings) -> None:
+    """Log in this process as a service does; `Telemetry.start` sees to it. For what a process has to do before that."""
     console = settings.log_format == "console"
     level = logging.getLevelNamesMapping().get(settings.log_level.upper(), logging.INFO)
     structlog.configure(
@@ -361,7 +362,9 @@ def _configure_logs(name: str, settings: ServiceSettings) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(service=name, instance=settings.instance_id)
+    bound = {"service": name, "instance": settings.instance_id}
+    structlog.contextvars.bind_contextvars(**bound)
     handler = logging.StreamHandler()
-    handler.setFormatter(Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    told = Formatter("%(asctime)s %(levelname)s %(name)s %(message)s")
+    handler.setFormatter(told if console else JsonFormatter(bound))
     logging.basicConfig(level=max(level, logging.WARNING), handlers=[handler])

@@ -44,7 +44,7 @@ from earshot_skillkit.replies import (
     Stop,
 )
 from earshot_skillkit.request import DeviceState, FilledSlot, Request, SlotValue, Span
-from earshot_skillkit.runtime import run
+from earshot_skillkit.runtime import run, start_logs
 from earshot_skillkit.scheduler_memory import MemoryScheduler
 from earshot_skillkit.schedules import (
     Change,
@@ -127,5 +127,6 @@ __all__ = [
     "load_package",
     "request_span",
     "run",
+    "start_logs",
     "with_lists",
 ]

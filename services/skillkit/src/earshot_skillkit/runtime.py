@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from earshot.skill.v1 import skill_pb2_grpc
+from earshot_chassis import telemetry
 from earshot_chassis.service import Service
 from earshot_chassis.service import run as run_service
 from earshot_skillkit import wire
@@ -51,6 +52,11 @@ def run(package: str | SkillPackage, build: Callable[[Host], Skill]) -> None:
         await _compose(service, settings, loaded, build)
 
     run_service(service, compose)
+
+
+def start_logs(skill_id: str) -> None:
+    """Log as a skill does from now on: for what a skill's process does before it calls `run`."""
+    telemetry.start_logs(f"skill-{skill_id}", SkillSettings())
 
 
 async def _compose(

@@ -6,7 +6,7 @@ from earshot_skill_music.opening import open_library
 from earshot_skill_music.settings import MusicSettings
 from earshot_skill_music.skill import Music
 from earshot_skill_music.words import teach
-from earshot_skillkit import BrokenManifestError, load_package, run
+from earshot_skillkit import BrokenManifestError, load_package, run, start_logs
 
 
 def main() -> None:
@@ -15,6 +15,7 @@ def main() -> None:
     Raises:
         SystemExit: A folder or a file of the skill is wrong; one line says which.
     """
+    start_logs("music")
     settings = MusicSettings()
     library = open_library(settings)
     try:
