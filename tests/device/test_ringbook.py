@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earshot_device.core.directives import Directive, DirectiveLog, Pause, Speak
+from earshot_device.core.directives import Directive, DirectiveLog, Pause, RingKind, Speak
 from earshot_device.core.ids import DirectiveId
 from earshot_device.core.ringbook import CAPACITY, Occurrence, RingBook
 from earshot_device.decisions import Decisions
@@ -19,7 +20,13 @@ STEPS = st.lists(
 def occurrence(name: str) -> Occurrence:
     """Return an occurrence with everything set."""
     return Occurrence(
-        occurrence_id=name, label="eggs", announcement=Speak(text="the eggs", locale="en-US"), expire_at=5.5
+        occurrence_id=name,
+        label="eggs",
+        announcement=Speak(text="the eggs", locale="en-US"),
+        expire_at=5.5,
+        kind=RingKind.TIMER,
+        length_s=90.0,
+        due_at=4.5,
     )
 
 
@@ -58,6 +65,17 @@ def test_the_book_is_bounded():
     plain = Occurrence(occurrence_id="p")
     book.ring(plain)
     assert RingBook.of(json.loads(json.dumps(book.kept()))).ringing == (plain,)
+
+
+def test_what_earlier_firmware_kept_is_read():
+    """A book without what a ring is rings on all the same."""
+    book = RingBook()
+    book.ring(occurrence("a"))
+    kept = book.kept()
+    for added in ("kind", "length_s", "due_at"):
+        del kept["ringing"][0][added]
+    (found,) = RingBook.of(kept).ringing
+    assert found == replace(occurrence("a"), kind=RingKind.UNSPECIFIED, length_s=None, due_at=None)
 
 
 def test_rings_and_directives_outlive_a_restart(tmp_path):

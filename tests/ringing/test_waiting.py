@@ -50,13 +50,13 @@ async def test_what_is_due_is_shown_and_enter_stops_it(stack, address, scheduler
     who = ("--household", address.household, "--device", address.device)
     await scheduler.direct(ring("a"))
     async with earshot(stack, "device", "wait", *who) as running:
-        await shown(running, "rings  eggs")
+        await shown(running, "rings  timer, 1 minute 30 seconds, “eggs”, due ")
         async with earshot(stack, "device", "wait", *who, "--json") as second:
             output, _ = await asyncio.wait_for(second.communicate(), 30)
         assert second.returncode == 1
         assert json.loads(output)["error"]["code"] == "device_in_use"
         running.stdin.write(b"\n")
-        await shown(running, "silent")
+        await shown(running, "silent  timer, 1 minute 30 seconds, “eggs”")
         await scheduler.told("a")
         running.send_signal(signal.SIGINT)
         assert await asyncio.wait_for(running.wait(), 20) == 130

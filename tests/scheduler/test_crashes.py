@@ -17,6 +17,7 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from nats.errors import ConnectionClosedError
 
+from earshot.device.v1 import directive_pb2
 from earshot.schedule.v1 import schedule_pb2
 from earshot_chassis.batching import Received
 from earshot_chassis.consuming import Delivery, Lease
@@ -99,6 +100,7 @@ async def test_a_schedule_that_was_being_set_is_set_by_a_repetition(
     timer = await home.timer(0.6, "create")
     told = await directives.wait(home, "ring")
     assert told.ring.due_time == timer.due_time
+    assert (told.ring.kind, told.ring.length) == (directive_pb2.RING_KIND_TIMER, timer.length)
     await asyncio.sleep(0.3)
     assert len(directives.of_home(home)) == 1
 
@@ -265,6 +267,7 @@ async def test_a_moment_that_comes_before_its_record_waits_for_it(
         timer = await home.timer(0.1)
     told = await directives.wait(home, "ring")
     assert told.ring.due_time == timer.due_time
+    assert (told.ring.kind, told.ring.length) == (directive_pb2.RING_KIND_TIMER, timer.length)
     assert len(directives.of_home(home)) == 1
 
 
@@ -298,6 +301,7 @@ async def test_a_writer_that_comes_after_its_moment_was_given_up_arms_anew(
         timer = await setting
     told = await directives.wait(home, "ring")
     assert told.ring.due_time == timer.due_time
+    assert (told.ring.kind, told.ring.length) == (directive_pb2.RING_KIND_TIMER, timer.length)
     assert len(directives.of_home(home)) == 1
 
 

@@ -48,8 +48,11 @@ class Ear(NullSink):
 def ring(name: str, *, words: str = "", expires_in_s: float | None = 600.0) -> directive_pb2.Directive:
     """Return a Ring as the scheduler sends it."""
     directive = directive_pb2.Directive(
-        directive_id=f"ring.{name}", ring=directive_pb2.Ring(occurrence_id=name, label="eggs")
+        directive_id=f"ring.{name}",
+        ring=directive_pb2.Ring(occurrence_id=name, label="eggs", kind=directive_pb2.RING_KIND_TIMER),
     )
+    directive.ring.length.seconds = 90
+    directive.ring.due_time.FromNanoseconds(time.time_ns())
     if words:
         directive.ring.announcement.text, directive.ring.announcement.locale = words, "en-US"
     if expires_in_s is not None:

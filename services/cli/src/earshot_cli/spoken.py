@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from earshot_audio import write_wav
+from earshot_cli import rings
 from earshot_cli.keeping import kept_state
 from earshot_cli.services import synthesize
 from earshot_cli.stackfinder import Target
@@ -25,6 +26,7 @@ from earshot_cli.traces import TraceClient, Traced
 from earshot_cli.turn_document import describe
 from earshot_device.core.events import Happening
 from earshot_device.core.recognition import Interim, RecognitionUpdate
+from earshot_device.core.ringbook import Occurrence
 from earshot_device.device import Device
 from earshot_device.settings import DeviceSettings
 from earshot_device.sound.microphone import Microphone
@@ -72,9 +74,9 @@ class Spoken:
         return await self._described("", await self._device.listen(microphone))
 
     @property
-    def ringing(self) -> dict[str, str]:
-        """What rings, by occurrence: what it is called."""
-        return {occurrence.occurrence_id: occurrence.label for occurrence in self._device.ringing}
+    def ringing(self) -> dict[str, Occurrence]:
+        """What rings, by its id."""
+        return {occurrence.occurrence_id: occurrence for occurrence in self._device.ringing}
 
     async def dismiss(self) -> None:
         """Stop what rings."""
@@ -82,8 +84,10 @@ class Spoken:
 
     async def until_quiet(self, console: Console) -> None:
         """Let media that the turn began play on a loudspeaker until it ends or somebody presses Ctrl-C."""
-        if self.ringing:
-            console.print("something rings: `earshot device wait` lets you hear and stop it")
+        for occurrence in self.ringing.values():
+            console.print(
+                f"rings: {rings.told(occurrence)}; `earshot device wait` lets you hear and stop it", markup=False
+            )
         if self._speaker.loud and self._device.state.media_playing:
             console.print("playing; Ctrl-C stops it")
             # Being interrupted is how music ends, not how the command fails.

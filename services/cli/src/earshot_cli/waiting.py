@@ -9,13 +9,16 @@ import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
+from rich.text import Text
+
 from earshot_chassis.errors import EarshotError
-from earshot_cli import report
+from earshot_cli import report, rings
 from earshot_cli.options import locale_of
 from earshot_cli.output import Output
 from earshot_cli.spoken import Speaker, Spoken, speaking
 from earshot_cli.stackfinder import Target
 from earshot_device.core.events import Happening, StateChanged
+from earshot_device.core.ringbook import Occurrence
 
 
 async def wait(target: Target, speaker: Speaker, output: Output, locale: str | None) -> None:
@@ -56,7 +59,7 @@ class _Watch:
         self._locale = locale
         self._output = output
         self._spoken: Spoken | None = None
-        self._ringing: tuple[str, ...] = ()
+        self._ringing: dict[str, str] = {}
 
     def begin(self, spoken: Spoken) -> None:
         """Tell what rings already, and from now on what begins to."""
@@ -85,16 +88,19 @@ class _Watch:
         self._output.show(report.turn(document))
 
     def _tell(self, ringing: tuple[str, ...]) -> None:
-        labels = self._spoken.ringing if self._spoken is not None else {}
+        known = self._spoken.ringing if self._spoken is not None else {}
         for name in ringing:
             if name not in self._ringing:
-                self.events.append({"rings": name, "label": labels.get(name, "")})
-                self._output.show(f"[bold]rings[/bold]  {labels.get(name) or name}   (Enter stops it)")
-        for name in self._ringing:
-            if name not in ringing:
-                self.events.append({"silent": name})
-                self._output.show("silent")
-        self._ringing = ringing
+                occurrence = known.get(name) or Occurrence(occurrence_id=name)
+                self.events.append(rings.described(occurrence))
+                self._ringing[name] = rings.told(occurrence)
+                self._show("rings", f"{self._ringing[name]}   (Enter stops it)")
+        for name in [name for name in self._ringing if name not in ringing]:
+            self.events.append({"silent": name})
+            self._show("silent", self._ringing.pop(name))
+
+    def _show(self, what: str, which: str) -> None:
+        self._output.show(Text.assemble((what, "bold"), f"  {which}"))
 
 
 async def _lines() -> AsyncIterator[str]:

@@ -24,6 +24,11 @@ _KINDS = {
     schedule_pb2.SCHEDULE_KIND_REMINDER: Kind.REMINDER,
 }
 _KIND_VALUES = {kind: value for value, kind in _KINDS.items()}
+_RINGS = {
+    Kind.TIMER: directive_pb2.RING_KIND_TIMER,
+    Kind.ALARM: directive_pb2.RING_KIND_ALARM,
+    Kind.REMINDER: directive_pb2.RING_KIND_REMINDER,
+}
 _STATES = {
     schedule_pb2.SCHEDULE_STATE_ARMED: State.ARMED,
     schedule_pb2.SCHEDULE_STATE_PAUSED: State.PAUSED,
@@ -301,8 +306,11 @@ def ring(
             label=schedule.label,
             due_time=_timestamp(occurrence.due),
             timer_revision=occurrence.revision,
+            kind=_RINGS[schedule.kind],
         ),
     )
+    if schedule.length is not None:
+        directive.ring.length.FromTimedelta(schedule.length)
     if announcement is not None:
         directive.ring.announcement.CopyFrom(announcement)
     return directive

@@ -49,6 +49,11 @@ _REASONS = {
     downstream_pb2.ENDPOINT_REASON_MAXIMUM_LENGTH: r.EndpointReason.MAXIMUM_LENGTH,
     downstream_pb2.ENDPOINT_REASON_AUDIO_LOST: r.EndpointReason.AUDIO_LOST,
 }
+_RING_KINDS = {
+    directive_pb2.RING_KIND_TIMER: d.RingKind.TIMER,
+    directive_pb2.RING_KIND_ALARM: d.RingKind.ALARM,
+    directive_pb2.RING_KIND_REMINDER: d.RingKind.REMINDER,
+}
 _TRIGGERS = {
     e.Trigger.WAKE_WORD: upstream_pb2.TRIGGER_WAKE_WORD,
     e.Trigger.FOLLOW_UP: upstream_pb2.TRIGGER_FOLLOW_UP,
@@ -378,7 +383,12 @@ def _command(message: directive_pb2.Directive) -> d.Command | None:  # noqa: C90
 def _ring(message: directive_pb2.Ring) -> d.Ring:
     words = d.Speak(text=message.announcement.text, locale=message.announcement.locale)
     return d.Ring(
-        occurrence_id=message.occurrence_id, label=message.label, announcement=words if words.text.strip() else None
+        occurrence_id=message.occurrence_id,
+        label=message.label,
+        announcement=words if words.text.strip() else None,
+        kind=_RING_KINDS.get(message.kind, d.RingKind.UNSPECIFIED),
+        length_s=_seconds(message.length) if message.HasField("length") else None,
+        due_at=_moment(message.due_time) if message.HasField("due_time") else None,
     )
 
 

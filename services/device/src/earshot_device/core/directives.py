@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 
 from earshot_device.core.ids import DirectiveId, OutcomeId, SessionId
 
@@ -71,13 +72,34 @@ class Listen:
     timeout_s: float = 0.0
 
 
+class RingKind(StrEnum):
+    """What rings."""
+
+    UNSPECIFIED = "unspecified"
+    TIMER = "timer"
+    ALARM = "alarm"
+    REMINDER = "reminder"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ring:
-    """Ring until dismissed; `label` is what the timer is called, `announcement` what is said before it rings."""
+    """Ring until dismissed.
+
+    Attributes:
+        occurrence_id: What is due.
+        label: What it is called.
+        announcement: What is said before it rings.
+        kind: What it is.
+        length_s: How long a timer was set for.
+        due_at: When it was due, in seconds since 1970.
+    """
 
     occurrence_id: str
     label: str = ""
     announcement: Speak | None = None
+    kind: RingKind = RingKind.UNSPECIFIED
+    length_s: float | None = None
+    due_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from earshot_device.core.directives import Speak
+from earshot_device.core.directives import RingKind, Speak
 
 CAPACITY = 256
 """How many stopped occurrences are remembered: more than the cloud keeps directives of one device."""
@@ -21,12 +21,15 @@ CAPACITY = 256
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Occurrence:
-    """Something that is due. `expire_at`: in seconds since 1970; a device that starts later than that is silent."""
+    """Something that is due, as its `Ring` tells it. `expire_at`: a device that starts later than that is silent."""
 
     occurrence_id: str
     label: str = ""
     announcement: Speak | None = None
     expire_at: float | None = None
+    kind: RingKind = RingKind.UNSPECIFIED
+    length_s: float | None = None
+    due_at: float | None = None
 
 
 class RingBook:
@@ -116,14 +119,25 @@ def _occurrence_kept(occurrence: Occurrence) -> dict[str, Any]:
         "text": words.text if words is not None else "",
         "locale": words.locale if words is not None else "",
         "expire_at": occurrence.expire_at,
+        "kind": occurrence.kind.value,
+        "length_s": occurrence.length_s,
+        "due_at": occurrence.due_at,
     }
 
 
 def _occurrence_of(kept: Mapping[str, Any]) -> Occurrence:
-    text, expire_at = str(kept["text"]), kept["expire_at"]
+    text = str(kept["text"])
     return Occurrence(
         occurrence_id=str(kept["occurrence_id"]),
         label=str(kept["label"]),
         announcement=Speak(text=text, locale=str(kept["locale"])) if text else None,
-        expire_at=float(expire_at) if expire_at is not None else None,
+        expire_at=_number(kept["expire_at"]),
+        # Earlier firmware kept none of these.
+        kind=RingKind(kept.get("kind", RingKind.UNSPECIFIED)),
+        length_s=_number(kept.get("length_s")),
+        due_at=_number(kept.get("due_at")),
     )
+
+
+def _number(kept: Any) -> float | None:
+    return float(kept) if kept is not None else None

@@ -58,7 +58,13 @@ class Rings:
     def ring(self, ring: Ring, expire_at: float | None) -> bool:
         """Ring; False for what rings already, or was stopped. What rings already is made sure of."""
         occurrence = Occurrence(
-            occurrence_id=ring.occurrence_id, label=ring.label, announcement=ring.announcement, expire_at=expire_at
+            occurrence_id=ring.occurrence_id,
+            label=ring.label,
+            announcement=ring.announcement,
+            expire_at=expire_at,
+            kind=ring.kind,
+            length_s=ring.length_s,
+            due_at=ring.due_at,
         )
         new = self._decisions.ring(occurrence)
         for kept in self.ringing:

@@ -26,15 +26,17 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!earshot/device/v1/directive.proto\x12\x11\x65\x61rshot.device.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb6\x04\n\tDirective\x12\x14\n\x0c\x64irective_id\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x04\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05speak\x18\n \x01(\x0b\x32\x18.earshot.device.v1.SpeakH\x00\x12\'\n\x04play\x18\x0b \x01(\x0b\x32\x17.earshot.device.v1.PlayH\x00\x12)\n\x05pause\x18\x0c \x01(\x0b\x32\x18.earshot.device.v1.PauseH\x00\x12+\n\x06resume\x18\r \x01(\x0b\x32\x19.earshot.device.v1.ResumeH\x00\x12\'\n\x04stop\x18\x0e \x01(\x0b\x32\x17.earshot.device.v1.StopH\x00\x12\x32\n\nset_volume\x18\x0f \x01(\x0b\x32\x1c.earshot.device.v1.SetVolumeH\x00\x12+\n\x06listen\x18\x10 \x01(\x0b\x32\x19.earshot.device.v1.ListenH\x00\x12\'\n\x04ring\x18\x11 \x01(\x0b\x32\x17.earshot.device.v1.RingH\x00\x12\x30\n\tstop_ring\x18\x12 \x01(\x0b\x32\x1b.earshot.device.v1.StopRingH\x00\x12\x34\n\x0bstop_speech\x18\x13 \x01(\x0b\x32\x1d.earshot.device.v1.StopSpeechH\x00\x42\t\n\x07\x63ommand\"%\n\x05Speak\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0e\n\x06locale\x18\x02 \x01(\t\"f\n\x04Play\x12+\n\x05items\x18\x01 \x03(\x0b\x32\x1c.earshot.device.v1.MediaItem\x12\x31\n\x08\x62\x65havior\x18\x02 \x01(\x0e\x32\x1f.earshot.device.v1.PlayBehavior\"\xba\x01\n\tMediaItem\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12\x12\n\nmedia_type\x18\x03 \x01(\t\x12\r\n\x05title\x18\x04 \x01(\t\x12\x0e\n\x06\x61rtist\x18\x05 \x01(\t\x12/\n\x0cstart_offset\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x08\x64uration\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x07\n\x05Pause\"\x08\n\x06Resume\"\x06\n\x04Stop\"H\n\tSetVolume\x12\x18\n\x0evolume_percent\x18\x01 \x01(\x05H\x00\x12\x17\n\rdelta_percent\x18\x02 \x01(\x05H\x00\x42\x08\n\x06\x63hange\"H\n\x06Listen\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12*\n\x07timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xa2\x01\n\x04Ring\x12\x15\n\roccurrence_id\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12,\n\x08\x64ue_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0etimer_revision\x18\x04 \x01(\x04\x12.\n\x0c\x61nnouncement\x18\x05 \x01(\x0b\x32\x18.earshot.device.v1.Speak\"!\n\x08StopRing\x12\x15\n\roccurrence_id\x18\x01 \x01(\t\" \n\nStopSpeech\x12\x12\n\noutcome_id\x18\x01 \x01(\t*g\n\x0cPlayBehavior\x12\x1d\n\x19PLAY_BEHAVIOR_UNSPECIFIED\x10\x00\x12\x1d\n\x19PLAY_BEHAVIOR_REPLACE_ALL\x10\x01\x12\x19\n\x15PLAY_BEHAVIOR_ENQUEUE\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!earshot/device/v1/directive.proto\x12\x11\x65\x61rshot.device.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb6\x04\n\tDirective\x12\x14\n\x0c\x64irective_id\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x04\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05speak\x18\n \x01(\x0b\x32\x18.earshot.device.v1.SpeakH\x00\x12\'\n\x04play\x18\x0b \x01(\x0b\x32\x17.earshot.device.v1.PlayH\x00\x12)\n\x05pause\x18\x0c \x01(\x0b\x32\x18.earshot.device.v1.PauseH\x00\x12+\n\x06resume\x18\r \x01(\x0b\x32\x19.earshot.device.v1.ResumeH\x00\x12\'\n\x04stop\x18\x0e \x01(\x0b\x32\x17.earshot.device.v1.StopH\x00\x12\x32\n\nset_volume\x18\x0f \x01(\x0b\x32\x1c.earshot.device.v1.SetVolumeH\x00\x12+\n\x06listen\x18\x10 \x01(\x0b\x32\x19.earshot.device.v1.ListenH\x00\x12\'\n\x04ring\x18\x11 \x01(\x0b\x32\x17.earshot.device.v1.RingH\x00\x12\x30\n\tstop_ring\x18\x12 \x01(\x0b\x32\x1b.earshot.device.v1.StopRingH\x00\x12\x34\n\x0bstop_speech\x18\x13 \x01(\x0b\x32\x1d.earshot.device.v1.StopSpeechH\x00\x42\t\n\x07\x63ommand\"%\n\x05Speak\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0e\n\x06locale\x18\x02 \x01(\t\"f\n\x04Play\x12+\n\x05items\x18\x01 \x03(\x0b\x32\x1c.earshot.device.v1.MediaItem\x12\x31\n\x08\x62\x65havior\x18\x02 \x01(\x0e\x32\x1f.earshot.device.v1.PlayBehavior\"\xba\x01\n\tMediaItem\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12\x12\n\nmedia_type\x18\x03 \x01(\t\x12\r\n\x05title\x18\x04 \x01(\t\x12\x0e\n\x06\x61rtist\x18\x05 \x01(\t\x12/\n\x0cstart_offset\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x08\x64uration\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x07\n\x05Pause\"\x08\n\x06Resume\"\x06\n\x04Stop\"H\n\tSetVolume\x12\x18\n\x0evolume_percent\x18\x01 \x01(\x05H\x00\x12\x17\n\rdelta_percent\x18\x02 \x01(\x05H\x00\x42\x08\n\x06\x63hange\"H\n\x06Listen\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12*\n\x07timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xf8\x01\n\x04Ring\x12\x15\n\roccurrence_id\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12,\n\x08\x64ue_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0etimer_revision\x18\x04 \x01(\x04\x12.\n\x0c\x61nnouncement\x18\x05 \x01(\x0b\x32\x18.earshot.device.v1.Speak\x12)\n\x04kind\x18\x06 \x01(\x0e\x32\x1b.earshot.device.v1.RingKind\x12)\n\x06length\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\"!\n\x08StopRing\x12\x15\n\roccurrence_id\x18\x01 \x01(\t\" \n\nStopSpeech\x12\x12\n\noutcome_id\x18\x01 \x01(\t*g\n\x0cPlayBehavior\x12\x1d\n\x19PLAY_BEHAVIOR_UNSPECIFIED\x10\x00\x12\x1d\n\x19PLAY_BEHAVIOR_REPLACE_ALL\x10\x01\x12\x19\n\x15PLAY_BEHAVIOR_ENQUEUE\x10\x02*g\n\x08RingKind\x12\x19\n\x15RING_KIND_UNSPECIFIED\x10\x00\x12\x13\n\x0fRING_KIND_TIMER\x10\x01\x12\x13\n\x0fRING_KIND_ALARM\x10\x02\x12\x16\n\x12RING_KIND_REMINDER\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'earshot.device.v1.directive_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PLAYBEHAVIOR']._serialized_start=1431
-  _globals['_PLAYBEHAVIOR']._serialized_end=1534
+  _globals['_PLAYBEHAVIOR']._serialized_start=1517
+  _globals['_PLAYBEHAVIOR']._serialized_end=1620
+  _globals['_RINGKIND']._serialized_start=1622
+  _globals['_RINGKIND']._serialized_end=1725
   _globals['_DIRECTIVE']._serialized_start=122
   _globals['_DIRECTIVE']._serialized_end=688
   _globals['_SPEAK']._serialized_start=690
@@ -54,9 +56,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTEN']._serialized_start=1123
   _globals['_LISTEN']._serialized_end=1195
   _globals['_RING']._serialized_start=1198
-  _globals['_RING']._serialized_end=1360
-  _globals['_STOPRING']._serialized_start=1362
-  _globals['_STOPRING']._serialized_end=1395
-  _globals['_STOPSPEECH']._serialized_start=1397
-  _globals['_STOPSPEECH']._serialized_end=1429
+  _globals['_RING']._serialized_end=1446
+  _globals['_STOPRING']._serialized_start=1448
+  _globals['_STOPRING']._serialized_end=1481
+  _globals['_STOPSPEECH']._serialized_start=1483
+  _globals['_STOPSPEECH']._serialized_end=1515
 # @@protoc_insertion_point(module_scope)

@@ -44,6 +44,33 @@ PLAY_BEHAVIOR_REPLACE_ALL: PlayBehavior.ValueType  # 1
 PLAY_BEHAVIOR_ENQUEUE: PlayBehavior.ValueType  # 2
 """Add behind the queue."""
 
+class _RingKind:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RingKindEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_RingKind.ValueType], builtins.type):
+    DESCRIPTOR: descriptor.EnumDescriptor
+    RING_KIND_UNSPECIFIED: _RingKind.ValueType  # 0
+    """Not told."""
+    RING_KIND_TIMER: _RingKind.ValueType  # 1
+    """After a stretch of time."""
+    RING_KIND_ALARM: _RingKind.ValueType  # 2
+    """At a time of day."""
+    RING_KIND_REMINDER: _RingKind.ValueType  # 3
+    """At a time, with words."""
+
+class RingKind(_RingKind, metaclass=_RingKindEnumTypeWrapper):
+    """What rings."""
+
+RING_KIND_UNSPECIFIED: RingKind.ValueType  # 0
+"""Not told."""
+RING_KIND_TIMER: RingKind.ValueType  # 1
+"""After a stretch of time."""
+RING_KIND_ALARM: RingKind.ValueType  # 2
+"""At a time of day."""
+RING_KIND_REMINDER: RingKind.ValueType  # 3
+"""At a time, with words."""
+
 @typing.final
 class Directive(message.Message):
     """A command to a device: imperative, idempotent by directive_id. Directives of an outcome are carried out in their
@@ -346,12 +373,16 @@ class Ring(message.Message):
     DUE_TIME_FIELD_NUMBER: builtins.int
     TIMER_REVISION_FIELD_NUMBER: builtins.int
     ANNOUNCEMENT_FIELD_NUMBER: builtins.int
+    KIND_FIELD_NUMBER: builtins.int
+    LENGTH_FIELD_NUMBER: builtins.int
     occurrence_id: builtins.str
     """The occurrence that is due."""
     label: builtins.str
     """What it is called, "eggs"."""
     timer_revision: builtins.int
     """Revision of the timer or alarm that it belongs to."""
+    kind: RingKind.ValueType
+    """What rings, for devices that can show it."""
     @builtins.property
     def due_time(self) -> timestamp_pb2.Timestamp:
         """When it was due."""
@@ -362,6 +393,10 @@ class Ring(message.Message):
         AnnouncementRequest; unset: it just rings.
         """
 
+    @builtins.property
+    def length(self) -> duration_pb2.Duration:
+        """How long a timer was set for; unset for others."""
+
     def __init__(
         self,
         *,
@@ -370,10 +405,12 @@ class Ring(message.Message):
         due_time: timestamp_pb2.Timestamp | None = ...,
         timer_revision: builtins.int = ...,
         announcement: Speak | None = ...,
+        kind: RingKind.ValueType = ...,
+        length: duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["announcement", b"announcement", "due_time", b"due_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["announcement", b"announcement", "due_time", b"due_time", "length", b"length"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["announcement", b"announcement", "due_time", b"due_time", "label", b"label", "occurrence_id", b"occurrence_id", "timer_revision", b"timer_revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["announcement", b"announcement", "due_time", b"due_time", "kind", b"kind", "label", b"label", "length", b"length", "occurrence_id", b"occurrence_id", "timer_revision", b"timer_revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
