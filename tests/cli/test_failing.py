@@ -1,14 +1,19 @@
 """How the command ends when it can't do what was asked: one sentence, never a traceback."""
 
+import asyncio
 import json
 import os
+import re
 import sys
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from earshot_audio import write_wav
 from earshot_cli import app as application
 from earshot_local.home import Running
+from earshot_tracestore.model import Batch, TurnFact
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -107,6 +112,32 @@ def test_what_a_service_refuses_is_one_sentence(fail, text, words):
     assert code == 1
     assert words in err
     assert "Traceback" not in err
+
+
+@pytest.mark.usefixtures("running")
+def test_of_several_turns_each_is_told(fail, store):
+    """A part of an id that several have lists them with time and device; one that is too short is refused."""
+    turns = [
+        TurnFact(turn_id=f"0199aaaa-{device}", household_id="home", device_id=device, started_ns=10**18)
+        for device in ("kitchen", "attic")
+    ]
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        runner.run(store.add(Batch(facts=turns)))
+    code, out, err = fail("trace", "0199aaaa", "--json")
+    assert (code, json.loads(out)["error"]["code"]) == (1, "ambiguous_turn")
+    assert re.search(r"0199aaaa-kitchen  \d\d-\d\d \d\d:\d\d:\d\d  home/kitchen", err)
+    assert "home/attic" in err
+    code, out, _ = fail("trace", "itchen"[1:], "--json")
+    assert (code, json.loads(out)["error"]["code"]) == (1, "fragment_too_short")
+
+
+def test_a_recording_without_speech_or_sound_is_refused_at_once(fail, tmp_path):
+    """A file that is no audio, and one without a sample, are told with their codes before any turn begins."""
+    (tmp_path / "note.wav").write_text("no audio")
+    write_wav(np.zeros(0, np.int16), 16_000, tmp_path / "empty.wav")
+    for name, wanted in (("note.wav", "unreadable_audio"), ("empty.wav", "empty_utterance")):
+        code, out, _ = fail("device", "play", str(tmp_path / name), "--json")
+        assert (code, json.loads(out)["error"]["code"]) == (1, wanted)
 
 
 @pytest.mark.usefixtures("running")

@@ -171,12 +171,28 @@ async def test_a_root_span_tells_of_its_turn(export, http):
         assert [one["name"] for one in found["spans"]] == ["voice.turn"]
 
 
-@pytest.mark.parametrize("path", ["/api/turns/unknown", "/api/traces/00", "/api/turns/%25"])
+@pytest.mark.parametrize(
+    "path", ["/api/turns/unknown", "/api/traces/00", "/api/turns/%25%25%25%25%25%25", "/api/turns/______"]
+)
 async def test_what_is_unknown_is_said_to_be(http, path):
     """404 with a code."""
     answer = await http.get(path)
     assert answer.status_code == 404
     assert answer.json()["code"].startswith("unknown_")
+
+
+async def test_a_part_of_an_id_finds_its_turn_alone(http, store):
+    """Six characters of its beginning or end; fewer are refused, and of several turns all are told."""
+    ids = ("0199aaaa-1111", "0199aaaa-2222", "short")
+    facts = [fact(turn=name, started_ns=number) for number, name in enumerate(ids)]
+    await store.add(Batch(facts=facts))
+    assert (await http.get("/api/turns/a-2222")).json()["turn"]["turn_id"] == ids[1]
+    assert (await http.get("/api/turns/short")).json()["turn"]["turn_id"] == "short"
+    refused = await http.get("/api/turns/-2222")
+    assert (refused.status_code, refused.json()["code"]) == (400, "fragment_too_short")
+    several = await http.get("/api/turns/0199aaaa")
+    assert (several.status_code, several.json()["code"]) == (409, "ambiguous_turn")
+    assert [turn["turn_id"] for turn in several.json()["turns"]] == [ids[1], ids[0]]
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=x", "at=yesterday", "at=2026-11-22T10:00:00", "window_s=-1"])

@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from earshot_audio import write_wav
 from earshot_local.stack import Stack
 from support.speech import SAMPLE_RATE, synthesise
@@ -72,3 +74,15 @@ async def test_text_is_answered(stack: Stack) -> None:
     _, mandarin = await earshot(stack, "ask", "现在几点了")
     assert mandarin["intent"] == "clock.get_time"
     assert "现在" in mandarin["answer"]
+
+
+async def test_what_is_not_answered_says_why(stack: Stack, tmp_path: Path) -> None:
+    """A turn in which nobody speaks is rejected, with its reason and exit code 1; a locale that nobody speaks names those."""
+    recording = tmp_path / "silence.wav"
+    write_wav(np.zeros(SAMPLE_RATE, np.int16), SAMPLE_RATE, recording)
+    code, silent = await earshot(stack, "device", "play", str(recording), "--device", "attic")
+    assert (code, silent["kind"], silent["reason"]["code"]) == (1, "rejected", "no_speech")
+    code, refused = await earshot(stack, "device", "play", str(recording), "--locale", "de-DE")
+    assert (code, refused["error"]["code"]) == (1, "unknown_locale")
+    assert "en-US" in refused["error"]["message"]
+    assert "zh-CN" in refused["error"]["message"]

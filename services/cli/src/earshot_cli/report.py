@@ -49,6 +49,8 @@ def _facts(document: Mapping[str, Any]) -> Iterator[tuple[str, RenderableType]]:
         yield "intent", f"{document['intent']}  {slots}".rstrip()
     kind = document["kind"] or f"abandoned ({document.get('abandoned')})"
     yield "outcome", Text(kind, style=_STATES.get(kind, "yellow"))
+    if reason := document.get("reason"):
+        yield "why", Text(f"{reason['code']}: {reason['message']}", style="yellow")
     if document["answer"]:
         yield "answer", Text(document["answer"], style="bold")
     if document.get("first_audio_s") is not None:

@@ -31,6 +31,7 @@ from earshot_device.device import Device
 from earshot_device.settings import DeviceSettings
 from earshot_device.sound.microphone import Microphone
 from earshot_device.sound.sinks import LoudspeakerSink, NullSink
+from earshot_device.sound.sources import SampleSource, read_recording
 from earshot_device.turns.result import TurnResult
 from earshot_local import patience
 
@@ -65,9 +66,9 @@ class Spoken:
         samples = await synthesize(self._target.grpc("tts"), text, locale, CAPTURE_RATE)
         return await self._described(text, await self._device.say(samples, CAPTURE_RATE, locale=locale), locale)
 
-    async def play(self, path: Path) -> dict[str, Any]:
+    async def play(self, name: str, samples: NDArray[np.int16], rate: int) -> dict[str, Any]:
         """Speak a recording; return the turn's document."""
-        return await self._described(path.name, await self._device.say_file(path))
+        return await self._described(name, await self._device.say(samples, rate))
 
     async def listen(self, microphone: Microphone) -> dict[str, Any]:
         """Take one utterance from a microphone; return the turn's document."""
@@ -104,6 +105,18 @@ class Spoken:
             traced = await self._traces.whole(result.turn_id)
         speaker = replace(self._speaker, locale=locale or self._speaker.locale)
         return describe(said, speaker, result, str(wav) if len(result.answer) else "", traced)
+
+
+def recording(path: Path) -> tuple[NDArray[np.int16], int]:
+    """Return a file's mono int16 samples, shape (n,), and their rate.
+
+    Raises:
+        AudioInputError: It can't be read as audio.
+        UtteranceRefusedError: There is nothing in it, or its rate is out of range.
+    """
+    samples, rate = read_recording(path)
+    SampleSource(samples, rate)
+    return samples, rate
 
 
 def device_settings(

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import httpx
 
-from earshot_cli.errors import NotFoundError, UnreachableError
+from earshot_cli.errors import BadArgumentError, NotFoundError, UnreachableError
 
 _TIMEOUT_S = 5.0
 # Exporters flush every half second: a trace is whole when nothing came for longer than that.
@@ -78,6 +78,7 @@ class TraceClient:
 
         Raises:
             NotFoundError: It is unknown.
+            BadArgumentError: `fragment_too_short`; or `ambiguous_turn`: it is a part of several ids, which the message lists.
             UnreachableError: The trace store does not answer.
         """
         found = await self._get(f"/api/turns/{quote(turn_id or ' ', safe='')}", {})
@@ -112,6 +113,15 @@ class TraceClient:
             raise UnreachableError(f"the trace store at {self._url} does not answer; is the stack running?") from error
         if answer.status_code == httpx.codes.NOT_FOUND:
             raise NotFoundError(f"{path.rsplit('/', 1)[-1]}: {answer.json()['message']}")
+        if answer.status_code in {httpx.codes.BAD_REQUEST, httpx.codes.CONFLICT}:
+            told = answer.json()
+            candidates = "".join(f"\n  {_candidate(turn)}" for turn in told.get("turns", ()))
+            raise BadArgumentError(f"{told['message']}{candidates}", code=told["code"])
         if answer.is_error:
             raise UnreachableError(f"the trace store refused the question: {answer.json().get('message', 'no reason')}")
         return answer.json()
+
+
+def _candidate(turn: Mapping[str, Any]) -> str:
+    began = datetime.fromtimestamp((turn["started_ns"] or turn["heard_ns"]) / 1e9, tz=UTC).astimezone()
+    return f"{turn['turn_id']}  {began:%m-%d %H:%M:%S}  {turn['household_id']}/{turn['device_id']}  {turn['state']}"

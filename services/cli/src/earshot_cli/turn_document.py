@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 def describe(said: str, speaker: Speaker, result: TurnResult, wav: str, traced: Traced | None) -> dict[str, Any]:
     """Put a turn together. Times are in seconds after the end of speech."""
     understood = next((segment.understanding for segment in result.segments if segment.understanding), None)
+    reason = next((segment.error for segment in result.segments if segment.error), None)
     intent = next((segment.intent for segment in result.segments if segment.intent), "")
     return {
         "turn_id": result.turn_id,
@@ -26,6 +27,7 @@ def describe(said: str, speaker: Speaker, result: TurnResult, wav: str, traced: 
         "transcript": result.transcript,
         "confidence": result.final.confidence if result.final else None,
         "kind": result.kind.value if result.kind else None,
+        "reason": {"code": reason.code, "message": reason.message, "stage": reason.stage} if reason else None,
         "intent": intent or (understood.intent if understood else ""),
         "slots": {slot.name: slot.value for slot in understood.slots} if understood else {},
         "answer": result.answer_text,

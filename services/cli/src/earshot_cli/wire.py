@@ -37,6 +37,9 @@ def converse_document(response: ConverseResponse) -> dict[str, Any]:
         "answer": " ".join(prompt.text for outcome in response.outcomes for prompt in outcome.prompts),
         "expects_reply": bool(response.outcomes) and response.outcomes[-1].expects_reply,
         "error": first.error.code,
+        "reason": {"code": first.error.code, "message": first.error.message, "stage": first.error.stage}
+        if first.HasField("error")
+        else None,
         "directives": [
             MessageToDict(directive, preserving_proto_field_name=True)
             for outcome in response.outcomes

@@ -201,7 +201,7 @@ class Device:
             locale: BCP-47 of what is said; default: the device's.
 
         Raises:
-            UtteranceRefusedError: The samples are not mono int16, or their rate is not 8,000 to 48,000 Hz.
+            UtteranceRefusedError: The samples are not mono int16, their rate is not 8,000 to 48,000 Hz, or there are none.
             NotConnectedError: The device is not open.
         """
         source = SampleSource(samples, rate, pre_roll_s=self.settings.pre_roll_s, noise=self._noise())
@@ -212,7 +212,7 @@ class Device:
 
         Raises:
             AudioInputError: The file can't be read.
-            UtteranceRefusedError: Its rate is out of range.
+            UtteranceRefusedError: Its rate is out of range, or there is nothing in it.
             NotConnectedError: The device is not open.
         """
         source = file_source(path, pre_roll_s=self.settings.pre_roll_s, noise=self._noise())

@@ -4,13 +4,13 @@ EarshotError (stage "device")
 ├── LinkLostError            network_lost             retryable: the bus did not acknowledge in time
 ├── CredentialRefusedError   credential_refused | credential_missing   permanent: the bus does not know the device
 ├── SpeechLostError          speech_lost              retryable: an answer's frames stopped coming
-├── AudioInputError          audio_input_unavailable  permanent: no microphone, unreadable file
+├── AudioInputError          audio_input_unavailable | unreadable_audio  permanent: no microphone; a file that is no audio
 ├── AudioOutputError         audio_output_unavailable permanent: no loudspeaker
 ├── MediaError               media_unavailable | media_undecodable
 ├── DirectiveError           unknown_directive | directive_expired | not_supported
 ├── RequestRefusedError      the answer's code        a request is answered with an error
 ├── MalformedMessageError    malformed_message        permanent: bytes from the cloud that can't be read
-├── UtteranceRefusedError    invalid_utterance        permanent: an utterance that can't be sent
+├── UtteranceRefusedError    invalid_utterance | empty_utterance  permanent: an utterance that can't be sent
 └── NotConnectedError        not_connected            permanent: the device is not open
 """
 
@@ -41,7 +41,7 @@ class SpeechLostError(RetryableError):
 
 
 class AudioInputError(PermanentError):
-    """There is nothing to listen to."""
+    """There is nothing to listen to, or a file that is no audio (`unreadable_audio`)."""
 
     code = "audio_input_unavailable"
     stage = "device"
@@ -83,7 +83,7 @@ class MalformedMessageError(InvalidInputError):
 
 
 class UtteranceRefusedError(InvalidInputError):
-    """An utterance can't be sent: its samples are not mono int16, or its rate is not supported."""
+    """An utterance can't be sent: its samples are not mono int16, its rate is not supported, or there are none (`empty_utterance`)."""
 
     code = "invalid_utterance"
     stage = "device"

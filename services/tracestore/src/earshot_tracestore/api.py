@@ -1,7 +1,8 @@
 """The query API: JSON over HTTP on the loopback address.
 
 GET /api/turns?household=&device=&at=<RFC 3339>&window_s=&limit=    turns, newest first, each with its marks
-GET /api/turns/<turn>            one turn, the spans of its trace and their marks; the beginning or end of an id will do
+GET /api/turns/<turn>            one turn, the spans of its trace and their marks; 6 characters of the beginning or end of its
+                                 id will do: 400 `fragment_too_short` for fewer, 409 `ambiguous_turn` with `turns` for several
 GET /api/traces/<trace id>       the spans of a trace and their marks
 """
 
@@ -25,6 +26,9 @@ from earshot_tracestore.otlp_http import TracesEndpoint
 from earshot_tracestore.store import Store
 
 _MAX_LIMIT = 1000
+# Of a turn's id.
+_SHORTEST = 6
+_CANDIDATES = 10
 
 
 class QueryApi:
@@ -52,7 +56,18 @@ class QueryApi:
 
     async def turn(self, request: Request) -> Response:
         """Return one turn with its spans."""
-        found = await self._store.turn(request.path_params["turn"])
+        wanted = request.path_params["turn"]
+        found = await self._store.turn(wanted)
+        if found is None:
+            if len(wanted) < _SHORTEST:
+                message = f"give at least {_SHORTEST} characters of the beginning or end of a turn's id"
+                return JSONResponse({"code": "fragment_too_short", "message": message}, status_code=400)
+            like = await self._store.turns_like(wanted, _CANDIDATES)
+            if len(like) > 1:
+                turns = [self._turn(each) for each in like]
+                message = "several turns have an id that begins or ends so"
+                return JSONResponse({"code": "ambiguous_turn", "message": message, "turns": turns}, status_code=409)
+            found = next(iter(like), None)
         if found is None:
             return JSONResponse({"code": "unknown_turn", "message": "no such turn is known"}, status_code=404)
         spans = await self._store.spans(found.fact.trace_id) if found.fact.trace_id else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
@@ -125,12 +126,15 @@ def turn_of_trace(connection: sqlite3.Connection, trace_id: str) -> Turn | None:
 
 
 def turn(connection: sqlite3.Connection, turn_id: str) -> Turn | None:
-    """Return a turn by its id, or by an unambiguous beginning or end of it; the newest where it is ambiguous."""
-    pattern = turn_id.replace("%", "").replace("_", "")
-    found = _turns(connection, "turn_id = ?", [turn_id], 1)
-    return next(
-        iter(found or _turns(connection, "turn_id LIKE ? OR turn_id LIKE ?", [f"{pattern}%", f"%{pattern}"], 1)), None
-    )
+    """Return a turn by its id."""
+    return next(iter(_turns(connection, "turn_id = ?", [turn_id], 1)), None)
+
+
+def turns_like(connection: sqlite3.Connection, fragment: str, limit: int) -> list[Turn]:
+    """Return turns whose id begins or ends so, newest first."""
+    plain = re.sub(r"[\\%_]", r"\\\g<0>", fragment)
+    like = "turn_id LIKE ? ESCAPE '\\'"
+    return _turns(connection, f"{like} OR {like}", [f"{plain}%", f"%{plain}"], limit)
 
 
 def turns(connection: sqlite3.Connection, query: TurnQuery) -> list[Turn]:

@@ -97,8 +97,12 @@ class Store:
         )
 
     async def turn(self, turn_id: str) -> Turn | None:
-        """Return a turn by its id or the beginning or end of it."""
+        """Return a turn by its id."""
         return await self._read(lambda connection: schema.turn(connection, turn_id))
+
+    async def turns_like(self, fragment: str, limit: int) -> list[Turn]:
+        """Return turns whose id begins or ends so, newest first."""
+        return await self._read(lambda connection: schema.turns_like(connection, fragment, limit))
 
     async def turns(self, query: TurnQuery) -> list[Turn]:
         """List turns, newest first."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Be a device: speak to the running stack.", no_args_is_help=True)
 
+T = TypeVar("T")
 _MAX_TEXT = 1000
+# What was said was done; "never mind" was, too. The others are rejected, apologised, and no outcome at all.
+_DONE = frozenset({"answered", "cancelled"})
 
 
 @app.command()
@@ -43,7 +46,7 @@ def say(
     loud: Loud = False,
     as_json: Json = False,
 ) -> None:
-    """Speak TEXT with a synthesised voice and wait for the answer."""
+    """Speak TEXT with a synthesised voice and wait for the answer; exits 1 when it is not answered."""
     if not text.strip() or len(text) > _MAX_TEXT:
         raise BadArgumentError(f"say something of 1 to {_MAX_TEXT} characters")
     from earshot_cli.spoken import Speaker  # noqa: PLC0415 - a second of imports that other commands don't need
@@ -51,7 +54,7 @@ def say(
     speaker = Speaker(household=household, device=device, locale=locale_of(text, locale), out=out, loud=loud)
     target = running_stack()
     target.grpc("tts")
-    _turn(target, speaker, Output(as_json=as_json), lambda spoken: spoken.say(text))
+    _turn(target, speaker, locale, Output(as_json=as_json), lambda spoken: spoken.say(text))
 
 
 @app.command()
@@ -65,11 +68,18 @@ def play(
     loud: Loud = False,
     as_json: Json = False,
 ) -> None:
-    """Speak a recording and wait for the answer."""
-    from earshot_cli.spoken import Speaker  # noqa: PLC0415
+    """Speak a recording and wait for the answer; exits 1 when it is not answered."""
+    from earshot_cli.spoken import Speaker, recording  # noqa: PLC0415
 
+    samples, rate = recording(file)
     speaker = Speaker(household=household, device=device, locale=locale or "en-US", out=out, loud=loud)
-    _turn(running_stack(), speaker, Output(as_json=as_json), lambda spoken: spoken.play(file))
+    _turn(
+        running_stack(),
+        speaker,
+        locale,
+        Output(as_json=as_json),
+        lambda spoken: spoken.play(file.name, samples, rate),
+    )
 
 
 @app.command()
@@ -82,15 +92,16 @@ def mic(
     quiet: Annotated[bool, typer.Option("--quiet", help="Don't play the answer on the loudspeaker.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Listen to the microphone for one utterance, and to follow-ups while the answer asks for one."""
+    """Listen to the microphone for one utterance, and to follow-ups while the answer asks for one; exits 1 as `say` does."""
     from earshot_cli.spoken import Speaker, microphone, speaking  # noqa: PLC0415
 
     speaker = Speaker(household=household, device=device, locale=locale or "en-US", out=out, loud=not quiet)
     output = Output(as_json=as_json)
     target = running_stack()
 
-    async def turns() -> None:
+    async def turns() -> bool:
         documents: list[dict[str, Any]] = []
+        await _check(target, locale)
         async with speaking(target, speaker, _interim(output)) as spoken, microphone() as source:
             while not documents or documents[-1]["expects_reply"]:
                 output.progress.print("listening …")
@@ -98,8 +109,10 @@ def mic(
                 output.show(report.turn(documents[-1]))
             output.document({"turns": documents})
             await spoken.until_quiet(output.progress)
+        return documents[-1]["kind"] in _DONE
 
-    _traced(target, turns())
+    if not _traced(target, turns()):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -118,29 +131,49 @@ def wait(
     speaker = Speaker(household=household, device=device, locale=locale or "en-US", loud=loud)
     target = running_stack()
     target.grpc("tts")
-    _traced(target, waiting.wait(target, speaker, Output(as_json=as_json), locale))
+
+    async def checked() -> None:
+        await _check(target, locale)
+        await waiting.wait(target, speaker, Output(as_json=as_json), locale)
+
+    _traced(target, checked())
+
+
+async def _check(target: Target, locale: str | None) -> None:
+    """Refuse a locale that was asked for and that nobody speaks; where there is no TTS, nobody can tell."""
+    from earshot_cli.services import check_locale  # noqa: PLC0415
+
+    if locale and "tts" in target.running.grpc:
+        await check_locale(target.grpc("tts"), locale)
 
 
 def _turn(
-    target: Target, speaker: Speaker, output: Output, speak: Callable[[Spoken], Awaitable[dict[str, Any]]]
+    target: Target,
+    speaker: Speaker,
+    locale: str | None,
+    output: Output,
+    speak: Callable[[Spoken], Awaitable[dict[str, Any]]],
 ) -> None:
     from earshot_cli.spoken import speaking  # noqa: PLC0415
 
-    async def turn() -> None:
+    async def turn() -> bool:
+        await _check(target, locale)
         async with speaking(target, speaker, _interim(output)) as spoken:
             document = await speak(spoken)
             output.show(report.turn(document))
             output.document(document)
             await spoken.until_quiet(output.progress)
+        return document["kind"] in _DONE
 
-    _traced(target, turn())
+    if not _traced(target, turn()):
+        raise typer.Exit(1)
 
 
-def _traced(target: Target, work: Coroutine[Any, Any, None]) -> None:
+def _traced(target: Target, work: Coroutine[Any, Any, T]) -> T:
     from earshot_cli.telemetry import exported_to  # noqa: PLC0415
 
     with exported_to(target.running.otlp_endpoint):
-        lifetime.run(work)
+        return lifetime.run(work)
 
 
 def _interim(output: Output) -> Callable[[str], None]:

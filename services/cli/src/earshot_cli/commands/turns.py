@@ -48,7 +48,9 @@ def turns(
 
 
 def trace(
-    turn: Annotated[str, typer.Argument(help="A turn's id, or the beginning or end of it.")], *, as_json: Json = False
+    turn: Annotated[str, typer.Argument(help="A turn's id, or at least 6 characters of its beginning or end.")],
+    *,
+    as_json: Json = False,
 ) -> None:
     """Show one turn's trace as a waterfall."""
     found = lifetime.run(_one(turn))

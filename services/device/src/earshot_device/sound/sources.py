@@ -78,7 +78,8 @@ class SampleSource:
             silence after them.
 
     Raises:
-        UtteranceRefusedError: The samples are not one-dimensional int16, or the rate is out of range.
+        UtteranceRefusedError: The samples are not one-dimensional int16, or the rate is out of range; `empty_utterance`: there
+            are none.
     """
 
     live = False
@@ -90,6 +91,8 @@ class SampleSource:
             raise UtteranceRefusedError(f"samples must be mono int16, not {samples.dtype} of shape {samples.shape}")
         if not 8_000 <= rate <= 48_000:
             raise UtteranceRefusedError(f"rate must be 8,000 to 48,000 Hz, not {rate}")
+        if not len(samples):
+            raise UtteranceRefusedError("there is nothing to say: 0 samples", code="empty_utterance")
         self.rate = rate
         self.pre_roll_s = pre_roll_s
         self._samples = samples
@@ -113,11 +116,20 @@ def file_source(path: Path, *, pre_roll_s: float = 0.2, noise: NoiseFloor | None
     """Return a WAV, FLAC or Ogg file as a source; several channels become their mean.
 
     Raises:
-        AudioInputError: The file can't be read.
-        UtteranceRefusedError: Its rate is out of range.
+        AudioInputError: `unreadable_audio`: it can't be read as audio.
+        UtteranceRefusedError: Its rate is out of range; `empty_utterance`: there is nothing in it.
+    """
+    samples, rate = read_recording(path)
+    return SampleSource(samples, rate, pre_roll_s=pre_roll_s, noise=noise)
+
+
+def read_recording(path: Path) -> tuple[Samples, int]:
+    """Return the samples of a WAV, FLAC or Ogg file and their rate; several channels become their mean.
+
+    Raises:
+        AudioInputError: `unreadable_audio`: it can't be read as audio.
     """
     try:
-        samples, rate = read_wav(path)
+        return read_wav(path)
     except (OSError, AudioError) as error:
-        raise AudioInputError(f"{path.name} can't be read as audio: {error}") from error
-    return SampleSource(samples, rate, pre_roll_s=pre_roll_s, noise=noise)
+        raise AudioInputError(f"{path.name} can't be read as audio: {error}", code="unreadable_audio") from error

@@ -38,7 +38,8 @@ def voice_for(capabilities: EngineCapabilities, locale: str, name: str = "") -> 
     """
     speaking = [voice for voice in capabilities.voices if locale in voice.locales]
     if not speaking:
-        raise SpeechError(f"no voice speaks {locale[:35]!r}", code="unknown_locale")
+        spoken = ", ".join(sorted(capabilities.locales))
+        raise SpeechError(f"no voice speaks {locale[:35]!r}; there are {spoken}", code="unknown_locale")
     for voice in speaking:
         if name in ("", voice.name):
             return voice
