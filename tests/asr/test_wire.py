@@ -46,6 +46,14 @@ def test_the_wake_word_is_believed_within_reason(said_s: float, skip_s: float) -
     assert wire.utterance_of(started, SUBJECT, 1).skip_s == skip_s
 
 
+@pytest.mark.parametrize("said", [None, True, False])
+def test_interim_results_are_left_out_only_where_a_device_says_so(*, said: bool | None) -> None:
+    """A device that came before the field goes on being told."""
+    started = upstream_pb2.UtteranceStarted(turn_id="t", contract_version=1, interim_results=said)
+    started.format.encoding, started.format.sample_rate_hertz, started.format.channel_count = 1, 16_000, 1  # type: ignore[assignment]
+    assert wire.utterance_of(started, SUBJECT, 1).interim_results is (said is not False)
+
+
 def test_a_result_keeps_everything() -> None:
     """Words, offsets, confidences, engine, revision and reason reach the event."""
     word = Word(text="time", start_offset=0.25, end_offset=0.5, confidence=0.75)

@@ -12,10 +12,13 @@ import psutil
 import pytest
 
 from earshot_asr.engines.errors import RecognizerStoppedError, WorkerDiedError
+from earshot_asr.engines.pocketsphinx.acoustic import english
+from earshot_asr.engines.pocketsphinx.bundles import BundleStore
 from earshot_asr.engines.pocketsphinx.engine import PocketsphinxEngine
+from earshot_asr.engines.pocketsphinx.hearing import Hearing
 from earshot_asr.engines.pocketsphinx.noise import LEAST_DBFS, SILENCE_DBFS, Loudness, with_floor
-from earshot_asr.engines.workers.frames import HEADER_BYTES, Kind, Reader, encode
-from support.engines import ENGLISH, feed, recognise, spoken, transcribe, until, vocabulary
+from earshot_asr.engines.workers.frames import HEADER_BYTES, Frame, Kind, Reader, encode
+from support.engines import ENGLISH, documents, feed, recognise, spoken, transcribe, until, vocabulary
 
 
 async def test_dead_worker_fails_its_utterances_and_is_replaced(engine: PocketsphinxEngine) -> None:
@@ -88,6 +91,28 @@ async def test_event_loop_is_not_held_up(engine: PocketsphinxEngine) -> None:
     own = time.process_time() - began
     assert own < 0.15
     assert own < sum(worker.cpu_times().user for worker in workers) - searched
+
+
+async def test_only_who_waits_for_interim_results_is_searched_for_them(cache: Path) -> None:
+    """Without them nothing is searched until speech pauses; who asks late gets those of what was said before."""
+    bundle = await BundleStore(cache).get(english(), documents(ENGLISH, "clock"))
+    hearing = Hearing()
+    key = bundle.order.key
+
+    def tell(kind: Kind, body: bytes | dict[str, object] = b"") -> list[Frame]:
+        """Send one frame and return the answers to all of the work that follows."""
+        (frame,) = Reader().push(encode(kind, 1, body))
+        answers = list(hearing.take(frame))
+        while (done := hearing.step()) is not None:
+            answers += done
+        return list(Reader().push(b"".join(answers)))
+
+    assert [answer.kind for answer in tell(Kind.LOAD, bundle.order.to_json())] == [Kind.LOADED]
+    tell(Kind.OPEN, {"key": key, "phrases": {}})
+    assert tell(Kind.FEED, spoken("what time is it in Tokyo", ENGLISH)) == []
+    assert {answer.kind for answer in tell(Kind.FOLLOW)} == {Kind.INTERIM}
+    (final,) = tell(Kind.FINISH)
+    assert final.json()["readings"][0]["words"] == ["what", "time", "is", "it", "in", "tokyo"]
 
 
 def test_frames_survive_any_cut() -> None:

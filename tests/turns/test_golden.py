@@ -68,7 +68,7 @@ async def test_spoken_turn(
     samples = await speech(stack, text, locale)
     recording = await Recording.of(stack, *everything_of(address))
     # At home there, it is the same day there at any hour.
-    async with device(stack, address, locale, time_zone="Asia/Tokyo") as speaking:
+    async with device(stack, address, locale, time_zone="Asia/Tokyo", interim_results=True) as speaking:
         result = await speaking.say(samples)
         await speaking.settled()
     sent = await recording.stop()

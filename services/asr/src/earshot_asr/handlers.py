@@ -192,6 +192,7 @@ class Handlers:
                 locale=utterance.locale,
                 audio_format=utterance.audio_format,
                 skip_s=utterance.skip_s,
+                interim_results=utterance.interim_results,
                 phrases=wire.phrases_of(words, utterance.locale),
             )
             return await self._recognizer.recognize(request, receiver, reporter)

@@ -25,6 +25,7 @@ class Utterance:
         locale: BCP-47, taken from the subject.
         audio_format: Of its frames.
         skip_s: Seconds at the start that hold the wake word and are not recognised.
+        interim_results: Whether its device shows them.
     """
 
     turn_id: TurnId
@@ -32,3 +33,4 @@ class Utterance:
     locale: Locale
     audio_format: Format
     skip_s: float = 0.0
+    interim_results: bool = True

@@ -107,6 +107,8 @@ def utterance_of(started: upstream_pb2.UtteranceStarted, subject: str, num_deliv
         locale=Locale(locale),
         audio_format=format_of(started.format),
         skip_s=min(max(0.0, wake_word_end_s), LONGEST_SKIP_S),
+        # Devices that came before the field show them, for all that is known.
+        interim_results=started.interim_results or not started.HasField("interim_results"),
     )
 
 

@@ -134,6 +134,7 @@ def device_settings(
         credentials=target.device_credentials(speaker.household, speaker.device),
         locale=speaker.locale,
         time_zone=local_time_zone(),
+        interim_results=True,
         state_file=state,
         **patience.of_devices(target.running.nodes, environment),  # type: ignore[arg-type]  # each is a number
     )

@@ -33,6 +33,8 @@ class DeviceSettings(BaseSettings):
     state_file: Path | None = None
     """Where decisions are kept over a restart; None: in memory."""
 
+    interim_results: bool = False
+    """Whether transcripts are wanted while somebody speaks, for a screen; the recogniser spends as much again on them."""
     capture_encoding: Encoding = Encoding.LINEAR16
     capture_rate: int = 16_000
     capture_speed: float = Field(default=1.0, gt=0)

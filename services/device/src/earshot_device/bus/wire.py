@@ -78,6 +78,7 @@ class Utterance:
     pre_roll_s: float
     time_zone: str
     interrupted_outcome_id: OutcomeId | None
+    interim_results: bool
 
 
 # Up.
@@ -99,6 +100,7 @@ def started(utterance: Utterance) -> upstream_pb2.UtteranceStarted:
         time_zone=utterance.time_zone,
         contract_version=CONTRACT_VERSION,
         interrupted_outcome_id=utterance.interrupted_outcome_id or "",
+        interim_results=utterance.interim_results,
     )
 
 

@@ -32,6 +32,7 @@ async def announce(request: TurnRequest, parts: Parts) -> None:
         pre_roll_s=pre_roll_s,
         time_zone=settings.time_zone,
         interrupted_outcome_id=request.interrupted_outcome_id,
+        interim_results=settings.interim_results,
     )
     await parts.link.store(
         address.started(request.locale, settings.lane),

@@ -19,6 +19,8 @@ LONGEST_WHOLE_BYTES: Final = 30 * BYTES_PER_SECOND
 """Longer utterances are dictation or noise, and are not searched a second time."""
 INTERIM_BYTES: Final = BYTES_PER_SECOND // 5
 """Audio between two interim results."""
+PATIENCE_BYTES: Final = 10 * BYTES_PER_SECOND
+"""Of a longer utterance the streaming search may give the final result, so it has to begin in time."""
 
 
 class _Utterance:
@@ -28,8 +30,8 @@ class _Utterance:
         if phrases:
             # Nobody speaks yet; what is made now does not keep anybody waiting for a result.
             decoders.prepare(phrases)
-        self.live: Any = decoders.take()
-        begin(self.live)
+        self.live: Any = None
+        self.followed = False
         self.pcm = bytearray()
         self.loudness = Loudness()
         self.searched = 0
@@ -51,6 +53,21 @@ class _Utterance:
         heard, start = self.loudness.cut(self.pcm)
         found = self.decoders.decode_whole(with_floor(heard, start // 2, self.loudness.floor_dbfs), self.phrases)
         return tuple(reading.later(start / BYTES_PER_SECOND, len(self.pcm) / BYTES_PER_SECOND) for reading in found)
+
+    @property
+    def unheard(self) -> int:
+        """How many bytes the streaming search is behind; it is made for interim results, and costs as much as the rest."""
+        if self.paused_at is not None or not (self.followed or len(self.pcm) > PATIENCE_BYTES):
+            return 0
+        return len(self.pcm) - self.searched
+
+    def search(self, end: int) -> None:
+        """Let the streaming search have what it has not had up to an offset."""
+        if self.live is None:
+            self.live = self.decoders.take()
+            begin(self.live)
+        self.live.process_raw(self.unsearched(end))
+        self.searched = end
 
     @property
     def is_long(self) -> bool:
@@ -105,6 +122,8 @@ class Hearing:
             case Kind.RESUME:
                 utterance.paused_at = None
                 utterance.prepared = None
+            case Kind.FOLLOW:
+                utterance.followed = True
             case Kind.FINISH:
                 utterance.finishing = True
             case Kind.CLOSE:
@@ -123,7 +142,7 @@ class Hearing:
         for stream, utterance in self._utterances.items():
             if utterance.finishing:
                 return self._guarded(self._finish, stream, utterance)
-        behind = [(len(u.pcm) - u.searched, stream) for stream, u in self._utterances.items() if u.paused_at is None]
+        behind = [(utterance.unheard, stream) for stream, utterance in self._utterances.items()]
         most, stream = max(behind, default=(0, 0))
         if most >= STEP_BYTES:
             return self._guarded(self._search, stream, self._utterances[stream])
@@ -149,9 +168,8 @@ class Hearing:
 
     def _search(self, stream: int, utterance: _Utterance) -> bytes:
         end = utterance.searched + STEP_BYTES
-        utterance.live.process_raw(utterance.unsearched(end))
-        utterance.searched = end
-        if end - utterance.reported_at < INTERIM_BYTES:
+        utterance.search(end)
+        if not utterance.followed or end - utterance.reported_at < INTERIM_BYTES:
             return b""
         utterance.reported_at = end
         words = words_so_far(utterance.live)
@@ -174,8 +192,8 @@ class Hearing:
     @staticmethod
     def _finish_live(utterance: _Utterance) -> tuple[Reading, ...]:
         """Return what the streaming search has found: a second search would hold up everybody else for seconds."""
+        utterance.search(len(utterance.pcm))
         live, utterance.live = utterance.live, None
-        live.process_raw(utterance.unsearched(len(utterance.pcm)))
         found = conclude(live, utterance.decoders.order, utterance.decoders.knowledge)
         utterance.decoders.give_back(live)
         return found

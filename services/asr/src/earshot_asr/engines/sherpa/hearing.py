@@ -118,8 +118,8 @@ class Hearing:
             case Kind.FEED:
                 utterance.measure(frame.body)
                 self._decoder.feed(utterance.stream, frame.body)
-            case Kind.PAUSE | Kind.RESUME:
-                # The words are known but for the last chunk: there is nothing to prepare.
+            case Kind.PAUSE | Kind.RESUME | Kind.FOLLOW:
+                # The words are known but for the last chunk, whoever waits for them: there is nothing to prepare.
                 pass
             case Kind.FINISH:
                 utterance.finishing = True

@@ -1,6 +1,6 @@
 """What a service and its decoding process say to each other over a pipe.
 
-    service ──► worker   LOAD bundle · OPEN stream · FEED stream, PCM … · PAUSE · RESUME · FINISH stream · CLOSE stream
+    service ──► worker   LOAD bundle · OPEN stream · FOLLOW stream · FEED stream, PCM … · PAUSE · RESUME · FINISH stream · CLOSE stream
     worker ──► service   READY | REFUSED · LOADED bundle | FAILED bundle · INTERIM stream … · FINAL stream | BROKEN stream
 
 A frame is a header (kind, stream, length of the body) and a body: PCM for FEED, JSON for the rest. Streams are
@@ -38,6 +38,8 @@ class Kind(IntEnum):
     """Give the final result."""
     CLOSE = 8
     """Forget the stream."""
+    FOLLOW = 9
+    """Somebody waits for interim results."""
     READY = 20
     """[{"revision"}] The process is up."""
     LOADED = 21

@@ -48,6 +48,7 @@ class WorkerStream(ABC):
         self._interims: deque[Interim] = deque()
         self._news = asyncio.Event()
         self._final: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._followed = False
         self._ending = False
         self._recognition: Recognition | None = None
         self._closed = False
@@ -78,7 +79,10 @@ class WorkerStream(ABC):
         await self._worker.drain()
 
     async def interim(self) -> Interim | None:
-        """See `RecognitionStream.interim`."""
+        """See `RecognitionStream.interim`; the first call tells the worker that somebody wants them."""
+        if not (self._followed or self._closed or self._ending):
+            self._followed = True
+            self._worker.send(Kind.FOLLOW, self._number)
         while True:
             if self._closed:
                 return None

@@ -89,6 +89,7 @@ class UtteranceStarted(message.Message):
     TIME_ZONE_FIELD_NUMBER: builtins.int
     CONTRACT_VERSION_FIELD_NUMBER: builtins.int
     INTERRUPTED_OUTCOME_ID_FIELD_NUMBER: builtins.int
+    INTERIM_RESULTS_FIELD_NUMBER: builtins.int
     turn_id: builtins.str
     """UUIDv7 made by the device."""
     boot_id: builtins.str
@@ -103,6 +104,10 @@ class UtteranceStarted(message.Message):
     """Contract version that the device speaks; 1 today. A receiver refuses what it does not know."""
     interrupted_outcome_id: builtins.str
     """The outcome that was being played when the user barged in; empty otherwise."""
+    interim_results: builtins.bool
+    """Whether the device wants InterimTranscripts, for a screen: they cost as much recognition as the result does. Absent: it
+    does.
+    """
     @builtins.property
     def format(self) -> audio_pb2.AudioFormat:
         """Format of the AudioFrames of this utterance."""
@@ -143,12 +148,15 @@ class UtteranceStarted(message.Message):
         time_zone: builtins.str = ...,
         contract_version: builtins.int = ...,
         interrupted_outcome_id: builtins.str = ...,
+        interim_results: builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["device_clock_offset", b"device_clock_offset", "format", b"format", "playback_format", b"playback_format", "pre_roll", b"pre_roll", "start_time", b"start_time", "wake_word", b"wake_word"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["_interim_results", b"_interim_results", "device_clock_offset", b"device_clock_offset", "format", b"format", "interim_results", b"interim_results", "playback_format", b"playback_format", "pre_roll", b"pre_roll", "start_time", b"start_time", "wake_word", b"wake_word"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["boot_id", b"boot_id", "contract_version", b"contract_version", "device_clock_offset", b"device_clock_offset", "format", b"format", "interrupted_outcome_id", b"interrupted_outcome_id", "playback_format", b"playback_format", "pre_roll", b"pre_roll", "session_id", b"session_id", "start_time", b"start_time", "time_zone", b"time_zone", "trigger", b"trigger", "turn_id", b"turn_id", "wake_word", b"wake_word"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_interim_results", b"_interim_results", "boot_id", b"boot_id", "contract_version", b"contract_version", "device_clock_offset", b"device_clock_offset", "format", b"format", "interim_results", b"interim_results", "interrupted_outcome_id", b"interrupted_outcome_id", "playback_format", b"playback_format", "pre_roll", b"pre_roll", "session_id", b"session_id", "start_time", b"start_time", "time_zone", b"time_zone", "trigger", b"trigger", "turn_id", b"turn_id", "wake_word", b"wake_word"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__interim_results: _TypeAlias = typing.Literal["interim_results"]  # noqa: Y015
+    _WhichOneofArgType__interim_results: _TypeAlias = typing.Literal["_interim_results", b"_interim_results"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__interim_results) -> _WhichOneofReturnType__interim_results | None: ...
 
 @typing.final
 class WakeWord(message.Message):
