@@ -31,7 +31,7 @@ async def test_typed_turn(stack: Stack, address: DeviceAddress, locale: str, tur
     typed = await converse(stack, turn["say"], locale, address, time_zone=turn.get("time_zone", "UTC"))
     last = typed.outcomes[-1]
     assert last.final
-    assert last.intent == turn["intent"]
+    assert last.intent == turn["intent"], last
     assert last.kind == KINDS[turn.get("kind", "answered")]
     assert last.expects_reply == turn.get("expects_reply", False)
     if "keys" in turn:
