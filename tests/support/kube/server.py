@@ -34,6 +34,7 @@ class ApiServer:
     Attributes:
         access: Rules, and the log of all requests.
         witness: Told of each write before it is stored and after; None for nobody.
+        outage: Tells which requests fail all the same that may be done: with 503, or an answer of its own; None for none.
         nobody: Who somebody is that shows no token; empty: refused. kubectl shows none where there is no TLS.
     """
 
@@ -42,6 +43,7 @@ class ApiServer:
         self.kinds = Kinds()
         self.access = Access(self.store, self.kinds)
         self.witness: Witness | None = None
+        self.outage: Callable[[Asked], bool | web.Response] | None = None
         self.nobody = ""
         self._runner: web.AppRunner | None = None
         self._closing = asyncio.Event()
@@ -165,12 +167,15 @@ class ApiServer:
         target = find_target(self.kinds, parts)
         asked = self._asked(request, user, target)
         self._require(asked)
+        if self.outage is not None and (failing := self.outage(asked)):
+            if not isinstance(failing, web.Response):
+                raise FailedError(503, "ServiceUnavailable", f"{asked.resource} can't be had now")
+            return failing
         if asked.verb == "watch":
             return await self._watching.watch(request, target)
-        if asked.verb == "list":
-            return web.json_response(self._list(request, target))
-        if asked.verb == "get":
-            return web.json_response(self._writing.present(target))
+        if asked.verb in {"list", "get"}:
+            found = self._list(request, target) if asked.verb == "list" else self._writing.present(target)
+            return web.json_response(found)
         return await self._write(request, asked, target)
 
     async def _of_pod(
