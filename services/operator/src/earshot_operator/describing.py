@@ -31,5 +31,6 @@ async def describe(target: str) -> Description:
         skill_id=said.skill_id,
         version=said.version,
         locales=tuple(each.locale for each in said.locales),
-        timeout_s=said.timeout.ToTimedelta().total_seconds(),
+        # Not ToTimedelta, which raises for some of what an image may say.
+        timeout_s=said.timeout.seconds + said.timeout.nanos / 1e9,
     )
