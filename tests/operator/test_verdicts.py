@@ -166,15 +166,17 @@ def test_a_first_image_that_is_refused_is_told():
 
 
 def test_a_deletion_that_waits_is_told_once():
-    """By the names of the pods that are still there; other names are no other event."""
+    """For each reason that it waits for; other words are no other event, and another reason is no other beginning."""
     before = status.status_of(observe(None, DONE, (), {}), 1, {}, NOW)
-    after, happening = status.deleting(before, ["b", "a"], 1, NOW)
+    after, happening = status.deleting(before, ("PodsRemain", "a, b"), 1, NOW)
     assert conditions(after)["Deleting"] == ("True", "PodsRemain")
-    assert (happening.reason, happening.warning, happening.message) == ("PodsRemain", True, "still there: a, b")
-    later, again = status.deleting(after, ["b"], 1, "2026-01-02T00:00:00Z")
+    assert (happening.reason, happening.warning, happening.message) == ("PodsRemain", True, "a, b")
+    later, again = status.deleting(after, ("PodsRemain", "b"), 1, "2026-01-02T00:00:00Z")
     assert again is None
     (deleting,) = [each for each in later["conditions"] if each["type"] == "Deleting"]
-    assert (deleting["message"], deleting["lastTransitionTime"]) == ("still there: b", NOW)
+    assert (deleting["message"], deleting["lastTransitionTime"]) == ("b", NOW)
+    _, other = status.deleting(later, ("RegistryUnavailable", "away"), 1, "2026-01-03T00:00:00Z")
+    assert (other.reason, other.after) == ("RegistryUnavailable", NOW)
     assert conditions(later).keys() == conditions(before).keys() | {"Deleting"}
 
 

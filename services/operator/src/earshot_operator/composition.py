@@ -11,7 +11,7 @@ from earshot_chassis.service import Service
 from earshot_operator.credentials import Issuer, load_signing
 from earshot_operator.describing import describe
 from earshot_operator.errors import ClusterUnreachableError
-from earshot_operator.handlers import Handlers, operator_settings
+from earshot_operator.handlers import Handlers, Pace, operator_settings
 from earshot_operator.kube import Kube, connect
 from earshot_operator.reconciling import Reconciler, Tools
 from earshot_operator.registration import Registrations
@@ -44,7 +44,8 @@ def composition(settings: OperatorSettings) -> Callable[[Service], Awaitable[Non
             )
         )
         remover = Remover(kube, registrations, keda=settings.keda, patience_s=settings.patience_s)
-        handlers = Handlers(reconciler, remover, poll_s=settings.poll_s, resync_s=settings.resync_s)
+        pace = Pace(poll_s=settings.poll_s, resync_s=settings.resync_s, retry_s=settings.retry_s)
+        handlers = Handlers(reconciler, remover, pace)
 
         async def operate() -> None:
             await kopf.operator(

@@ -1,7 +1,12 @@
 """What can go wrong in the operator.
 
 RetryableError
-├── ClusterUnavailableError   cluster_unavailable: the API server does not answer, or changed its mind; asked again
+├── ClusterUnavailableError   cluster_unavailable: the API server does not answer, or can't do it now; asked again
+│   └── ChangedError          changed_meanwhile: somebody else changed the object; looked at again
+├── KindMissingError          kind_missing: the cluster has no definition of what is to be made; asked again
+├── RegistryAwayError         registry_unavailable: the bus or the registry's buckets can't be asked; asked again
+├── PodsRemainError           pods_remain: pods of a Skill that is deleted have not gone; looked at again
+├── UnforeseenError           internal: what nobody has foreseen; tried again
 └── NotDescribedError         not_described: a skill does not answer Describe yet
 PermanentError
 ├── InvalidSkillError         invalid_skill: a Skill that the definition lets through and that can't run all the same
@@ -20,9 +25,43 @@ from earshot_chassis.errors import InvalidInputError, PermanentError, RetryableE
 
 
 class ClusterUnavailableError(RetryableError):
-    """The API server does not answer, or somebody else changed the object meanwhile."""
+    """The API server does not answer, or can't do what it is asked now."""
 
     code = "cluster_unavailable"
+    stage = "operator"
+
+
+class ChangedError(ClusterUnavailableError):
+    """Somebody else changed the object meanwhile: it has to be looked at again."""
+
+    code = "changed_meanwhile"
+
+
+class KindMissingError(RetryableError):
+    """The cluster has no definition of what is to be made."""
+
+    code = "kind_missing"
+    stage = "operator"
+
+
+class RegistryAwayError(RetryableError):
+    """The bus, or the registry's buckets, can't be asked."""
+
+    code = "registry_unavailable"
+    stage = "operator"
+
+
+class PodsRemainError(RetryableError):
+    """Pods of a Skill that is deleted have not gone."""
+
+    code = "pods_remain"
+    stage = "operator"
+
+
+class UnforeseenError(RetryableError):
+    """What nobody has foreseen."""
+
+    code = "internal"
     stage = "operator"
 
 

@@ -9,22 +9,45 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import kopf
 
 from earshot_chassis import telemetry
-from earshot_chassis.errors import EarshotError
+from earshot_chassis.errors import EarshotError, code_of
 from earshot_operator.core.objects import SKILL
 from earshot_operator.core.skill import GROUP, PLURAL, VERSION
+from earshot_operator.errors import PodsRemainError
+from earshot_operator.failing import FAILED_PASSES
 from earshot_operator.reconciling import Reconciler
 from earshot_operator.removing import Remover
 
 _log = telemetry.logger("operator")
 FINALIZER = f"{GROUP}/skill"
 _AGAIN_S = 0.25
-_AGAIN_AT_MOST_S = 15.0
+_DOUBLED_AT_MOST = 16
 _LOOK_S = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How often a Skill is looked at.
+
+    Attributes:
+        poll_s: While something is under way.
+        resync_s: When nothing is.
+        retry_s: When it fails, at the longest; twice as long after each failure until then.
+    """
+
+    poll_s: float
+    resync_s: float
+    retry_s: float
+
+    def after(self, failures: int) -> float:
+        """Return how long to wait after so many failures in a row."""
+        return min(_AGAIN_S * 2.0 ** min(failures, _DOUBLED_AT_MOST), self.retry_s)
 
 
 class Handlers:
@@ -33,15 +56,15 @@ class Handlers:
     Args:
         reconciler: Does the work.
         remover: Takes along what a Skill has made.
-        poll_s: How often a Skill is looked at while something is under way.
-        resync_s: How often when nothing is.
+        pace: How often a Skill is looked at.
     """
 
-    def __init__(self, reconciler: Reconciler, remover: Remover, *, poll_s: float, resync_s: float) -> None:
+    def __init__(self, reconciler: Reconciler, remover: Remover, pace: Pace) -> None:
         self._reconciler = reconciler
         self._remover = remover
-        self._poll_s = poll_s
-        self._resync_s = resync_s
+        self._pace = pace
+        # What was seen of each Skill last, but for its status.
+        self._seen: dict[str, tuple[str, int]] = {}
         self._wakes: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
         # A pass and the removal of one Skill never overlap.
         self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -62,39 +85,52 @@ class Handlers:
         kopf.on.login(registry=registry)(_login)
         return registry
 
-    async def _skill_changed(self, name: str, **_: Any) -> None:
-        self._wakes[name].set()
+    async def _skill_changed(self, name: str, meta: Mapping[str, Any], **_: Any) -> None:
+        """Wake who looks after it, unless the status alone has changed: that is mostly what he has written himself."""
+        seen = meta["uid"], meta["generation"]
+        if seen != self._seen.get(name) or meta.get("deletionTimestamp"):
+            self._seen[name] = seen
+            self._wakes[name].set()
 
     async def _deployment_changed(self, labels: Any, **_: Any) -> None:
         self._wakes[labels[SKILL]].set()
 
     async def _keep(self, name: str, stopped: Any, **_: Any) -> None:
         """Look after one Skill until it goes: then it is changed, which wakes this."""
-        wake, failures = self._wakes[name], 0
+        failing_since = 0.0
+        wake, failures, loop = self._wakes[name], 0, asyncio.get_running_loop()
         while not stopped:
             wake.clear()
+            failing_since = failing_since if failures else loop.time()
             try:
                 async with self._locks[name]:
-                    settled = await self._reconciler.reconcile(name)
-            except EarshotError as error:
-                _log.warning("reconcile_failed", skill=name, code=error.code, reason=str(error))
+                    settled = await self._reconciler.reconcile(name, failing_since)
+            except Exception as error:  # noqa: BLE001 - a loop that ended would leave its Skill alone
+                unforeseen = None if isinstance(error, EarshotError) else error
+                _log.warning(
+                    "reconcile_failed", skill=name, code=code_of(error), reason=str(error), exc_info=unforeseen
+                )
+                FAILED_PASSES.add(1, {"code": code_of(error)})
                 failures += 1
-                delay_s = min(_AGAIN_S * 2**failures, _AGAIN_AT_MOST_S)
+                delay_s = self._pace.after(failures)
             else:
                 failures = 0
-                delay_s = self._resync_s if settled else self._poll_s
+                delay_s = self._pace.resync_s if settled else self._pace.poll_s
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(delay_s):
                     await wake.wait()
 
-    async def _remove(self, name: str, uid: str, **_: Any) -> None:
+    async def _remove(self, name: str, uid: str, retry: int, **_: Any) -> None:
         """Take along what the Skill has made; kopf removes the finalizer when this has ended."""
         async with self._locks[name]:
             try:
-                await self._remover.remove(name, uid)
+                await self._remover.remove(name, uid, again=retry > 0)
             except EarshotError as error:
-                raise kopf.TemporaryError(f"{error.code}: {error}", delay=_AGAIN_S) from error
+                # Pods are looked at meanwhile: nothing has failed.
+                delay_s = _AGAIN_S if isinstance(error, PodsRemainError) else self._pace.after(retry)
+                raise kopf.TemporaryError(f"{error.code}: {error}", delay=delay_s) from error
         self._wakes.pop(name, None)
+        self._seen.pop(name, None)
 
 
 def operator_settings() -> kopf.OperatorSettings:

@@ -17,9 +17,16 @@ from urllib.parse import urlencode
 from kubernetes import config
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.client.exceptions import ApiException
+from urllib3 import Retry
 from urllib3.exceptions import HTTPError
 
-from earshot_operator.errors import ClusterUnavailableError, ForbiddenError, RejectedError
+from earshot_operator.errors import (
+    ChangedError,
+    ClusterUnavailableError,
+    ForbiddenError,
+    KindMissingError,
+    RejectedError,
+)
 
 Object = dict[str, Any]
 T = TypeVar("T")
@@ -49,6 +56,8 @@ def connect() -> ApiClient:
         kubernetes.config.ConfigException: There is neither.
     """
     configuration = Configuration()
+    # A server that says "Retry-After" would be slept for in a thread, for as long as it says.
+    configuration.retries = Retry(connect=2, read=1, respect_retry_after_header=False)
     if "KUBERNETES_SERVICE_HOST" in os.environ:
         config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
     else:
@@ -88,7 +97,8 @@ class Kube:
             present: What it was when it was looked at; None: it was not there.
 
         Raises:
-            ClusterUnavailableError: Another one is there meanwhile.
+            ChangedError: Another one is there meanwhile.
+            KindMissingError: The cluster has no definition of it.
         """
         path = self._path(content["apiVersion"], content["kind"])
         if present is None:
@@ -109,7 +119,7 @@ class Kube:
         """Delete an object, if it is there and as it was looked at.
 
         Raises:
-            ClusterUnavailableError: It is another one meanwhile.
+            ChangedError: It is another one meanwhile.
         """
         metadata = present["metadata"]
         path = self._path(present["apiVersion"], present["kind"], metadata["name"])
@@ -158,6 +168,8 @@ class Kube:
 
         Raises:
             ClusterUnavailableError: No answer, or one that may be another one later.
+            ChangedError: It is not what was looked at.
+            KindMissingError: There are no such objects in this cluster.
             ForbiddenError: The Role lacks a right.
             RejectedError: The object is not valid.
         """
@@ -172,16 +184,22 @@ class Kube:
 
         try:
             status, content = await _in_thread(ask)
-        except (ApiException, HTTPError, OSError) as error:
+            if status < 300:
+                return dict(json.loads(content))
+        # ConfigException: of the token's file, which is read again now and then. ValueError: of something that is not JSON.
+        except (ApiException, HTTPError, OSError, config.ConfigException, ValueError) as error:
             raise ClusterUnavailableError(f"{method} {path}: {type(error).__name__}") from error
-        if status < 300:
-            return dict(json.loads(content))
         if (status == _NOT_FOUND and "missing" in excused) or (status == _CONFLICT and "there" in excused):
             return None
         told = f"{method} {path}: {status} {_message(content)}"
         if status == _FORBIDDEN:
             raise ForbiddenError(told)
-        raise RejectedError(told) if status in _INVALID else ClusterUnavailableError(told)
+        if status in _INVALID:
+            raise RejectedError(told)
+        if status == _NOT_FOUND and method == "POST":
+            # To a collection: the namespace is there, since the Skill is.
+            raise KindMissingError(told)
+        raise ChangedError(told) if status in {_NOT_FOUND, _CONFLICT} else ClusterUnavailableError(told)
 
 
 def _is_creation(entry: Object) -> bool:

@@ -7,6 +7,8 @@
     apply      Secret, ServiceAccount, Service, NetworkPolicy, PodDisruptionBudget, Deployment, ScaledObject
     tell       events of what has changed, then the status
 
+What fails does not keep the rest from being looked at; it is told, once it lasts, and tried again (`failing`).
+
 Whoever is killed between two of these is followed by one that does the same again, which changes nothing where it was done.
 
 An image that is refused is put away: what was found right before runs on, and where there was nothing before it nothing runs.
@@ -14,12 +16,14 @@ An image that is refused is put away: what was found right before runs on, and w
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from earshot_chassis import telemetry
 from earshot_chassis.addresses import joined
+from earshot_chassis.errors import EarshotError, RetryableError
 from earshot_operator.core import objects, status, verdicts
 from earshot_operator.core.observed import Pod, read_pods, read_rollout
 from earshot_operator.core.platform import Platform
@@ -27,16 +31,8 @@ from earshot_operator.core.scaling import unmet
 from earshot_operator.core.skill import API_VERSION, KIND, Skill, check, read
 from earshot_operator.core.verdicts import Choice, Description, Refusal
 from earshot_operator.credentials import Issuer
-from earshot_operator.errors import (
-    ForbiddenError,
-    InvalidSkillError,
-    NameTakenError,
-    NotDescribedError,
-    RejectedError,
-    SecretMissingError,
-    SecretRefusedError,
-    SigningKeyError,
-)
+from earshot_operator.errors import NotDescribedError
+from earshot_operator.failing import Failures, lasts, reason_of, telling
 from earshot_operator.kube import Kube
 from earshot_operator.owning import Found, find
 from earshot_operator.registration import Registrations
@@ -45,15 +41,6 @@ from earshot_operator.telling import now, tell
 
 Object = dict[str, Any]
 _log = telemetry.logger("operator")
-_REASONS = {
-    InvalidSkillError: "InvalidSpec",
-    NameTakenError: "NameTaken",
-    SigningKeyError: "SigningKeyMissing",
-    ForbiddenError: "Forbidden",
-    RejectedError: "Rejected",
-    SecretMissingError: "SecretMissing",
-    SecretRefusedError: "SecretRefused",
-}
 # Pods of one template say the same: a few are asked, in case one does not answer.
 _ASKED = 3
 
@@ -86,62 +73,88 @@ class Reconciler:
         self._tools = tools
         self._kube = tools.kube
 
-    async def reconcile(self, name: str) -> bool:
+    async def reconcile(self, name: str, failing_since: float) -> bool:
         """Do one pass over a Skill.
+
+        Args:
+            name: The Skill's.
+            failing_since: When the first of the passes began that have failed one after the other, by the loop's clock; now, if
+                the last one has not.
 
         Returns:
             Whether there is nothing to wait for.
 
         Raises:
-            RetryableError: The API server or the bus is away: do it again.
+            EarshotError: Something is away, or lacks something: do it again. The Skill says so once it has lasted; the log
+                does at once, and is alone where the Skill can't be read or written.
         """
-        body = await self._kube.get(API_VERSION, KIND, name)
+        with telling(name):
+            body = await self._kube.get(API_VERSION, KIND, name)
         if body is None or body["metadata"].get("deletionTimestamp"):
             return True
         before = body.get("status") or {}
-        observed = await self._pass(body, before)
+        observed, waiting = await self._pass(body, before)
+        if waiting is not None and not lasts(asyncio.get_running_loop().time() - failing_since):
+            raise waiting
+        with telling(name):
+            after = await self._say(body, before, observed)
+        if waiting is not None:
+            raise waiting
+        return status.settled(after)
+
+    async def _say(self, body: Object, before: Mapping[str, Any], observed: status.Observed) -> Object:
+        """Tell what has changed, and write the status if it has; return it."""
         after = status.status_of(observed, body["metadata"]["generation"], before, now())
         for happening in status.happenings(before, after):
             await tell(self._kube, body, happening)
         if after != before:
             # A merge leaves alone what is not named.
             gone = dict.fromkeys(before.keys() - after.keys())
-            await self._kube.patch_status(API_VERSION, KIND, name, after | gone)
-        return status.settled(after)
+            await self._kube.patch_status(API_VERSION, KIND, body["metadata"]["name"], after | gone)
+        return after
 
-    async def _pass(self, body: Object, before: Mapping[str, Any]) -> status.Observed:
+    async def _pass(self, body: Object, before: Mapping[str, Any]) -> tuple[status.Observed, RetryableError | None]:
         id_, uid = body["metadata"]["name"], body["metadata"]["uid"]
-        found = await find(self._kube, objects.places(id_, keda=self._tools.platform.keda), uid)
-        present = await self._kube.pods({objects.SKILL: id_})
-        pods = read_pods(present)
-        registered = await self._tools.registrations.leases(id_)
-        deployment = found.at(objects.deployment_place(id_))
-        choice, expires, problem, lacks = None, str(before.get("credentialExpires", "")), None, None
-        try:
-            skill = read(body)
-            lacks = unmet(skill, self._tools.platform)
-            choice, expires = await self._bring_about(skill, found, pods, before)
-            if choice.is_stopped and registered and not present:
-                # Of pods that ended without a farewell.
-                await self._tools.registrations.withdraw(id_)
-            deployment = await self._kube.get(*objects.deployment_place(id_))
-        except tuple(_REASONS) as error:
-            problem = (_REASONS[type(error)], str(error))
-            _log.warning("skill_blocked", skill=id_, code=error.code)
-        return status.Observed(
+        failures = Failures()
+        # Each by itself: what one can't tell, another may.
+        present: list[Object] | None = None
+        with failures:
+            present = await self._kube.pods({objects.SKILL: id_})
+        registered: Mapping[str, str] | None = None
+        with failures:
+            registered = await self._tools.registrations.leases(id_)
+        found: Found | None = None
+        with failures:
+            found = await find(self._kube, objects.places(id_, keda=self._tools.platform.keda), uid)
+        pods = None if present is None else read_pods(present)
+        choice, expires, lacks, deployment = None, str(before.get("credentialExpires", "")), None, None
+        if found is not None and pods is not None:
+            deployment = found.at(objects.deployment_place(id_))
+            with failures:
+                skill = read(body)
+                lacks = unmet(skill, self._tools.platform)
+                choice, expires = await self._decide(skill, found, pods, before)
+                await self._bring_about(skill, found, choice)
+                if choice.is_stopped and registered and not present:
+                    # Of pods that ended without a farewell.
+                    await self._tools.registrations.withdraw(id_)
+                deployment = await self._kube.get(*objects.deployment_place(id_))
+        observed = status.Observed(
             pods=pods,
             rollout=read_rollout(deployment),
             choice=choice,
-            registered={pod.name: registered[pod.name] for pod in pods if pod.name in registered},
-            problem=problem,
+            registered=_of(pods, registered),
+            problem=_told(failures.first, before),
             unmet=lacks,
             expires=expires,
         )
+        if failures.first is not None:
+            _log.warning("skill_blocked", skill=id_, code=failures.first.code, reason=str(failures.first))
+        return observed, failures.again
 
-    async def _bring_about(
+    async def _decide(
         self, skill: Skill, found: Found, pods: tuple[Pod, ...], before: Mapping[str, Any]
     ) -> tuple[Choice, str]:
-        platform = self._tools.platform
         found.check()
         # Before anything that may be wrong with the spec: what serves needs it on.
         there = found.at(("v1", "Secret", skill.credential)) is not None
@@ -149,8 +162,12 @@ class Reconciler:
         check(skill)
         await check_secrets(self._kube, skill)
         expires = expires or await self._credential(skill, found)
-        wanted = objects.desired_template(skill, platform)
+        wanted = objects.desired_template(skill, self._tools.platform)
         choice = await self._choose(skill, wanted, found.at(objects.deployment_place(skill.id)), pods, before)
+        return choice, expires
+
+    async def _bring_about(self, skill: Skill, found: Found, choice: Choice) -> None:
+        platform = self._tools.platform
         for content in objects.surroundings(skill):
             await self._apply(content, found)
         await self._keep(objects.scheduler_access(skill), found, wanted=skill.scheduler)
@@ -164,7 +181,6 @@ class Reconciler:
         await self._apply(made, found)
         if platform.keda and not choice.is_stopped:
             await self._apply(autoscaler, found)
-        return choice, expires
 
     async def _credential(self, skill: Skill, found: Found) -> str:
         """Have a credential that is good; return when it expires."""
@@ -214,3 +230,17 @@ class Reconciler:
                 continue
             return verdicts.judge(skill, revision, said) or said
         return None
+
+
+def _of(pods: tuple[Pod, ...] | None, registered: Mapping[str, str] | None) -> Mapping[str, str] | None:
+    """Return the leases of pods that are there; all, if nobody knows which are."""
+    if pods is None or registered is None:
+        return registered
+    return {pod.name: registered[pod.name] for pod in pods if pod.name in registered}
+
+
+def _told(error: EarshotError | None, before: Mapping[str, Any]) -> tuple[str, str] | None:
+    if error is None:
+        return None
+    problem = reason_of(error), str(error)
+    return status.same_words(before, "Degraded", *problem) if isinstance(error, RetryableError) else problem

@@ -12,7 +12,7 @@ from nats.errors import Error as NatsError
 from nats.js.errors import APIError
 
 from earshot_chassis.bus import Bus
-from earshot_chassis.errors import RetryableError
+from earshot_operator.errors import RegistryAwayError
 from earshot_registry import RegistryUnavailableError
 from earshot_registry.listing import list_bucket
 from earshot_registry.wire import description_entries, endpoint_entries
@@ -36,13 +36,13 @@ class Registrations:
         """Return the version by instance of every replica whose lease holds, and whose description is there.
 
         Raises:
-            RetryableError: The buckets can't be listed.
+            RegistryAwayError: The buckets can't be listed.
         """
         try:
             skills = await list_bucket(self._bus.client, SKILLS.bucket)
             endpoints = await list_bucket(self._bus.client, SKILL_ENDPOINTS.bucket)
         except RegistryUnavailableError as error:
-            raise RetryableError(str(error), code=error.code) from error
+            raise RegistryAwayError(str(error)) from error
         described = {each.skill for each in description_entries(skills.entries) if each.value is not None}
         return {
             each.instance_id: each.skill.version
@@ -54,7 +54,7 @@ class Registrations:
         """Delete everything that is registered of a skill. Replicas that still live register again.
 
         Raises:
-            RetryableError: It could not be deleted.
+            RegistryAwayError: It could not be deleted.
         """
         try:
             for bucket in (SKILLS.bucket, SKILL_ENDPOINTS.bucket):
@@ -67,4 +67,4 @@ class Registrations:
                             msg_ttl=_MARKER_TTL_S,
                         )
         except (NatsError, APIError, RegistryUnavailableError, OSError) as error:
-            raise RetryableError(f"{skill_id} is still registered: {type(error).__name__}") from error
+            raise RegistryAwayError(f"{skill_id} is still registered: {type(error).__name__}") from error

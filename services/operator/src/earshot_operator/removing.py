@@ -7,11 +7,14 @@ Skill, and the cluster collects it when the finalizer is gone.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from earshot_chassis import telemetry
-from earshot_chassis.errors import RetryableError
+from earshot_chassis.errors import EarshotError
 from earshot_operator.core import objects, status
 from earshot_operator.core.skill import API_VERSION, KIND
+from earshot_operator.errors import PodsRemainError
+from earshot_operator.failing import Failures, reason_of, telling
 from earshot_operator.kube import Kube
 from earshot_operator.owning import find
 from earshot_operator.registration import Registrations
@@ -38,13 +41,30 @@ class Remover:
         self._keda = keda
         self._patience_s = patience_s
 
-    async def remove(self, name: str, uid: str) -> None:
+    async def remove(self, name: str, uid: str, *, again: bool) -> None:
         """Take along what a Skill that goes has made; what bears its names and is not its own stays.
+
+        Args:
+            name: The Skill's.
+            uid: Of the object.
+            again: Whether this has failed before: then the Skill says what keeps it.
 
         Raises:
             RetryableError: It has not all gone yet: do it again.
             ForbiddenError: The Role lacks a right.
         """
+        failures = Failures()
+        with failures:
+            await self._remove(name, uid)
+        error = failures.first
+        if error is None:
+            return
+        if again or isinstance(error, PodsRemainError):
+            with suppress(EarshotError), telling(name):
+                await self._say(name, error)
+        raise error
+
+    async def _remove(self, name: str, uid: str) -> None:
         places = objects.places(name, keda=self._keda)
         found = await find(self._kube, places, uid)
         for place in places:
@@ -64,17 +84,19 @@ class Remover:
         until = loop.time() + self._patience_s
         while pods := await self._kube.pods({objects.SKILL: name}):
             if loop.time() > until:
-                names = [pod["metadata"]["name"] for pod in pods]
-                await self._say(name, names)
-                raise RetryableError(f"pods of skill {name} are still there: {', '.join(names)}", code="pods_remain")
+                names = sorted(pod["metadata"]["name"] for pod in pods)
+                raise PodsRemainError(f"pods of skill {name} are still there: {', '.join(names)}")
             await asyncio.sleep(_LOOK_S)
 
-    async def _say(self, name: str, pods: list[str]) -> None:
+    async def _say(self, name: str, error: EarshotError) -> None:
         body = await self._kube.get(API_VERSION, KIND, name)
         if body is None:
             return
         before = body.get("status") or {}
-        after, happening = status.deleting(before, pods, body["metadata"]["generation"], now())
+        problem = reason_of(error), str(error)
+        if not isinstance(error, PodsRemainError):
+            problem = status.same_words(before, "Deleting", *problem)
+        after, happening = status.deleting(before, problem, body["metadata"]["generation"], now())
         if happening is not None:
             await tell(self._kube, body, happening)
         if after["conditions"] != before.get("conditions"):

@@ -26,6 +26,7 @@ class OperatorSettings(BaseSettings):
     progress_deadline_s: int = Field(600, ge=1, description="How long a rollout may stand still before it has failed.")
     poll_s: float = Field(1.0, gt=0, description="How often it looks while something is under way.")
     resync_s: float = Field(60.0, gt=0, description="How often it looks when nothing is: against drift.")
+    retry_s: float = Field(15.0, gt=0, description="How long it waits at most before it tries again what has failed.")
     patience_s: float = Field(
         20.0, gt=0, description="How long a deleted Skill's pods may take to go before it is told."
     )

@@ -1,6 +1,7 @@
 """Events: what has changed of a Skill, for people who ask what happened to it.
 
-An event's name is made from what it tells and what that follows, so that it is not told twice, whoever was killed in between.
+An event's name is made from its reason and what that follows, so that it is not told twice, whoever was killed in between, and in
+whatever words the next attempt fails.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _log = telemetry.logger("operator")
 async def tell(kube: Kube, body: Object, happening: Happening) -> None:
     """Write an event about a Skill; one that can't be written is lost."""
     metadata = body["metadata"]
-    told = (metadata["uid"], happening.reason, happening.message, happening.after)
+    told = (metadata["uid"], happening.reason, happening.after)
     moment = now()
     content = {
         "apiVersion": "v1",

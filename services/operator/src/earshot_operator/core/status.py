@@ -24,19 +24,19 @@ class Observed:
     """Everything that the status is made from.
 
     Attributes:
-        pods: Those that stay.
+        pods: Those that stay; None if they can't be looked at.
         rollout: The Deployment's.
         choice: Which template runs; None if it could not be chosen.
-        registered: Version by instance, of leases that hold.
+        registered: Version by instance, of leases that hold; None if the registry can't be asked.
         problem: Reason and message of what keeps the operator from doing its work.
         unmet: Reason and message of what the Skill asks for and runs without.
         expires: When the bus credential does, as Kubernetes writes times; empty: there is none.
     """
 
-    pods: tuple[Pod, ...] = ()
+    pods: tuple[Pod, ...] | None = ()
     rollout: Rollout
     choice: Choice | None = None
-    registered: Mapping[str, str]
+    registered: Mapping[str, str] | None
     problem: tuple[str, str] | None = None
     unmet: tuple[str, str] | None = None
     expires: str = ""
@@ -68,7 +68,8 @@ def status_of(observed: Observed, generation: int, before: Mapping[str, Any], no
         before: The status as it is.
         now: The present moment, as Kubernetes writes it.
     """
-    serving = [pod for pod in observed.pods if pod.ready and pod.name in observed.registered]
+    registered, pods = observed.registered or {}, observed.pods or ()
+    serving = [pod for pod in pods if pod.ready and pod.name in registered]
     told = {
         "Available": _available(observed, serving),
         "Progressing": _progressing(observed),
@@ -77,7 +78,7 @@ def status_of(observed: Observed, generation: int, before: Mapping[str, Any], no
     }
     versions: dict[tuple[str, str, str], int] = {}
     for pod in serving:
-        key = (observed.registered[pod.name], pod.image, pod.revision)
+        key = (registered[pod.name], pod.image, pod.revision)
         versions[key] = versions.get(key, 0) + 1
     made: Object = {
         "observedGeneration": generation,
@@ -91,6 +92,9 @@ def status_of(observed: Observed, generation: int, before: Mapping[str, Any], no
             _condition(before.get("conditions", []), type_, each, generation, now) for type_, each in told.items()
         ],
     }
+    if told["Available"][0] is None:
+        # What was known last.
+        made |= {name: before[name] for name in ("ready", "version", "versions") if name in before}
     if observed.expires:
         made["credentialExpires"] = observed.expires
     refusal = observed.choice.refusal if observed.choice is not None else read_refusal(before)
@@ -118,6 +122,9 @@ def happenings(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Happ
         old = known.get(each["type"])
         if old is not None and (old["status"], old["reason"]) == (each["status"], each["reason"]):
             continue
+        if each["status"] == "Unknown":
+            # What keeps it from being known is told by Degraded.
+            continue
         bad = (each["type"], each["status"]) in {("Degraded", "True"), ("Available", "False")}
         if each["type"] == "Registered" or (old is None and (each["status"], each["type"]) == ("False", "Degraded")):
             continue
@@ -130,20 +137,19 @@ def happenings(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Happ
 
 
 def deleting(
-    before: Mapping[str, Any], pods: Sequence[str], generation: int, now: str
+    before: Mapping[str, Any], problem: tuple[str, str], generation: int, now: str
 ) -> tuple[Object, Happening | None]:
-    """Return conditions of a Skill whose deletion waits for its pods, and what is worth an event: that it has begun to.
+    """Return conditions of a Skill whose deletion waits, and what is worth an event: that it has begun to, for this reason.
 
     Args:
         before: The status as it is.
-        pods: Their names.
+        problem: Reason and message of what it waits for.
         generation: Of the spec.
         now: The present moment, as Kubernetes writes it.
     """
     present = before.get("conditions", [])
-    told = (True, "PodsRemain", f"still there: {', '.join(sorted(pods))}")
-    made = _condition(present, "Deleting", told, generation, now)
-    known = any(each["type"] == "Deleting" for each in present)
+    made = _condition(present, "Deleting", (True, *problem), generation, now)
+    known = any((each["type"], each["reason"]) == ("Deleting", made["reason"]) for each in present)
     happening = Happening(
         warning=True, reason=made["reason"], message=made["message"], after=made["lastTransitionTime"]
     )
@@ -157,18 +163,32 @@ def read_refusal(status: Mapping[str, Any]) -> Refusal | None:
     return Refusal(**{name: held[name] for name in ("revision", "image", "reason", "message")}) if held else None
 
 
-Told = tuple[bool, str, str]
+def same_words(before: Mapping[str, Any], type_: str, reason: str, message: str) -> tuple[str, str]:
+    """Return a problem that is tried again, in the words with which a condition told it first.
+
+    Each attempt may fail in other words: the status would be written again for every one.
+    """
+    told = next((each for each in before.get("conditions", []) if each["type"] == type_), None)
+    return reason, told["message"] if told is not None and told["reason"] == reason else message
+
+
+Told = tuple[bool | None, str, str]
 
 
 def _available(observed: Observed, serving: Sequence[Pod]) -> Told:
-    if serving:
-        images = ", ".join(sorted({f"{observed.registered[pod.name]} ({pod.image})" for pod in serving}))
+    registered, pods = observed.registered, observed.pods
+    if pods is None:
+        return None, "PodsUnknown", "the pods can't be looked at"
+    if registered is None and any(pod.ready for pod in pods):
+        return None, "RegistryUnavailable", "replicas are ready, and the registry can't be asked whether it knows them"
+    if serving and registered is not None:
+        images = ", ".join(sorted({f"{registered[pod.name]} ({pod.image})" for pod in serving}))
         return True, "Serving", f"{_replicas(len(serving))} of {images}"
-    if observed.choice is not None and observed.choice.is_stopped:
+    if observed.choice is not None and observed.choice.is_stopped and observed.problem is None:
         return False, "Stopped", "the image is refused, and there was none before it: nothing runs"
-    if any(pod.ready for pod in observed.pods):
+    if any(pod.ready for pod in pods):
         return False, "NotRegistered", "a replica is ready and the registry does not know it yet"
-    return False, "NoReplicaReady", _trouble(observed.pods) or "no replica is ready"
+    return False, "NoReplicaReady", _trouble(pods) or "no replica is ready"
 
 
 def _progressing(observed: Observed) -> Told:
@@ -178,7 +198,7 @@ def _progressing(observed: Observed) -> Told:
     if choice.refusal is not None and choice.is_stopped:
         return False, "Refused", choice.refusal.message
     if rollout.late:
-        return False, "DeadlineExceeded", _trouble(observed.pods) or "the rollout has stood still for too long"
+        return False, "DeadlineExceeded", _trouble(observed.pods or ()) or "the rollout has stood still for too long"
     if not rollout.done:
         updated = min(rollout.updated, rollout.wanted)
         return True, "RollingOut", f"{updated} of {_replicas(rollout.wanted)} updated, {rollout.available} available"
@@ -190,7 +210,8 @@ def _rolled_out(observed: Observed, choice: Choice) -> Told:
         return False, "Refused", choice.refusal.message
     if not choice.is_verified:
         return True, "WaitingForDescribe", "no replica has answered Describe yet"
-    missing = [pod.name for pod in observed.pods if pod.name not in observed.registered]
+    registered = observed.registered or {}
+    missing = [pod.name for pod in observed.pods or () if pod.name not in registered]
     if missing:
         return True, "WaitingForRegistration", f"{_replicas(len(missing))} not in the registry yet"
     image = choice.template["spec"]["containers"][0]["image"]
@@ -205,7 +226,7 @@ def _degraded(observed: Observed, serving: Sequence[Pod]) -> Told:
         refusal = observed.choice.refusal
         return True, refusal.reason, refusal.message + (keeps if serving and serving[0].image != refusal.image else "")
     if observed.rollout.late:
-        why = _trouble(observed.pods) or "the new replicas did not become ready in time"
+        why = _trouble(observed.pods or ()) or "the new replicas did not become ready in time"
         return True, "UpdateFailed" if serving else "NotStarted", why + keeps
     if observed.unmet is not None:
         return True, *observed.unmet
@@ -213,6 +234,8 @@ def _degraded(observed: Observed, serving: Sequence[Pod]) -> Told:
 
 
 def _registered(observed: Observed) -> Told:
+    if observed.registered is None:
+        return None, "RegistryUnavailable", "the registry can't be asked"
     versions = sorted(set(observed.registered.values()))
     return (True, "Leased", ", ".join(versions)) if versions else (False, "NoLease", "no replica holds a lease")
 
@@ -226,7 +249,7 @@ def _replicas(count: int) -> str:
 
 
 def _condition(present: Sequence[Mapping[str, Any]], type_: str, told: Told, generation: int, now: str) -> Object:
-    said = "True" if told[0] else "False"
+    said = {True: "True", False: "False", None: "Unknown"}[told[0]]
     before = next((each for each in present if each["type"] == type_), None)
     since = before["lastTransitionTime"] if before is not None and before["status"] == said else now
     return {

@@ -1,0 +1,131 @@
+"""Passes of the operator one by one, in the test's own process: its own code, the API server of ours, a real bus."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from earshot_chassis.bus import Bus
+from earshot_chassis.errors import EarshotError
+from earshot_chassis.settings import ServiceSettings
+from earshot_operator.core.verdicts import Description
+from earshot_operator.credentials import Issuer
+from earshot_operator.kube import Kube, connect
+from earshot_operator.reconciling import Reconciler, Tools
+from earshot_operator.registration import Registrations
+from earshot_operator.settings import OperatorSettings
+from earshot_topology import jwt
+from support.kube.cluster import NAMESPACE, Cluster, cluster
+from support.kube.store import Object
+from support.nats import NatsServer
+
+ROOT = Path(__file__).resolve().parents[3]
+SKILL = ("earshot.dev/v1alpha1", "Skill")
+
+
+@dataclass(slots=True, kw_only=True)
+class Passing:
+    """One Skill, "toy", and whoever passes over it.
+
+    Attributes:
+        cluster: Where it is; nothing there runs pods.
+        reconciler: The operator's.
+        said: What a pod answers to Describe; an exception is raised.
+    """
+
+    cluster: Cluster
+    reconciler: Reconciler
+    said: Description | Exception = field(
+        default_factory=lambda: Description(skill_id="toy", version="1.0.0", locales=("en-US",), timeout_s=2.0)
+    )
+
+    async def once(self, *, lasting: bool = True) -> str:
+        """Do one pass; return the code with which it failed, or an empty string.
+
+        Args:
+            lasting: Whether passes have failed for long already.
+        """
+        since = -math.inf if lasting else asyncio.get_running_loop().time()
+        try:
+            await self.reconciler.reconcile("toy", since)
+        except EarshotError as error:
+            return error.code
+        return ""
+
+    def asked(self) -> list[tuple[str, str]]:
+        """Return verb and resource of every request since this was asked last."""
+        log = self.cluster.server.access.log
+        asked = [(each.verb, each.resource) for each in log]
+        log.clear()
+        return asked
+
+    @property
+    def skill(self) -> Object:
+        """The Skill as it is."""
+        return self.cluster.server.find(*SKILL, "toy", NAMESPACE) or {}
+
+    def conditions(self) -> dict[str, tuple[str, str]]:
+        """Return status and reason by type."""
+        told = self.skill.get("status", {}).get("conditions", [])
+        return {each["type"]: (each["status"], each["reason"]) for each in told}
+
+    def events(self) -> list[str]:
+        """Return the reason of every event."""
+        return [each["reason"] for each in self.cluster.server.listed("v1", "Event", NAMESPACE)]
+
+    def run_pod(self, name: str) -> None:
+        """Put a pod there that is ready, of the template that the Deployment has."""
+        deployment = self.cluster.server.find("apps/v1", "Deployment", "skill-toy", NAMESPACE) or {}
+        template: dict[str, Any] = deployment["spec"]["template"]
+        pod = {"apiVersion": "v1", "kind": "Pod", "spec": template["spec"]}
+        made = self.cluster.server.create(pod | {"metadata": template["metadata"] | {"name": name}}, NAMESPACE)
+        ready = {"phase": "Running", "podIP": "127.0.0.1", "conditions": [{"type": "Ready", "status": "True"}]}
+        self.cluster.server.set_status(made | {"status": ready})
+
+
+@contextlib.asynccontextmanager
+async def passing(folder: Path, bus: NatsServer) -> AsyncIterator[Passing]:
+    """Have a Skill that nobody has passed over yet."""
+    definitions = [ROOT / "deploy" / "crds" / "skills.yaml", ROOT / "tests" / "support" / "crds" / "scaledobjects.yaml"]
+    keys = jwt.Keys.generate().skill_signing
+    (folder / "seed").write_bytes(keys.seed)
+    (folder / "account").write_text(keys.account)
+    connection = Bus("operator", ServiceSettings(nats_url=bus.url))
+    await connection.connect()
+    closing = contextlib.AsyncExitStack()
+    closing.push_async_callback(connection.close)
+    async with closing, cluster(folder, definitions=definitions, controllers=False) as running:
+        settings = OperatorSettings()
+
+        async def describe(_target: str) -> Description:
+            if isinstance(made.said, Exception):
+                raise made.said
+            return made.said
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("KUBECONFIG", str(running.kubeconfig(folder)))
+            patch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+            client = connect()
+        with client:
+            reconciler = Reconciler(
+                Tools(
+                    kube=Kube(client, NAMESPACE),
+                    registrations=Registrations(connection),
+                    issuer=Issuer(folder, 24.0),
+                    describe=describe,
+                    platform=settings.platform(),
+                    grpc_port=settings.grpc_port,
+                )
+            )
+            made = Passing(cluster=running, reconciler=reconciler)
+            spec = {"image": "toy:1", "locales": ["en-US"], "scale": {"min": 1}}
+            skill = {"apiVersion": SKILL[0], "kind": SKILL[1], "metadata": {"name": "toy"}, "spec": spec}
+            running.server.create(skill, NAMESPACE)
+            yield made
