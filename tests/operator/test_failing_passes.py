@@ -14,6 +14,13 @@ from support.nats import nats_server
 STATUS = ("patch", "skills/status")
 # Without these nobody can tell anything.
 UNTELLABLE = {("get", "skills"), STATUS}
+REASONS = {
+    400: "Rejected",
+    403: "Forbidden",
+    404: "ChangedMeanwhile",
+    409: "ChangedMeanwhile",
+    422: "Rejected",
+}
 # Of what is lost with nothing but a line of the log.
 LOSABLE = {("create", "events")}
 
@@ -173,12 +180,33 @@ async def test_what_somebody_has_to_change_is_told_first(tmp_path, bus):
         assert one.conditions()["Degraded"] == ("True", "SecretMissing")
 
 
-async def test_answers_that_are_none_are_failures(tmp_path, bus):
-    """What is not JSON, whatever its status; and a server that asks to be left alone for an hour is not slept for."""
+@pytest.mark.parametrize(("verb", "resource"), [("list", "pods"), ("patch", "services")])
+async def test_each_answer_has_its_reason(tmp_path, bus, verb, resource):
+    """What passes by itself is tried again, what somebody has to change is not a failure; both are told."""
     async with passing(tmp_path, bus) as one:
-        for answer in ({"text": "<html>"}, {"status": 503, "headers": {"Retry-After": "3600"}}):
+        await one.once()
+        for answer in (400, 401, 403, 404, 409, 422, 429, 500, 503):
+            server = one.cluster.server
+            server.outage = lambda asked, answer=answer: (
+                (asked.verb, asked.resource) == (verb, resource) and web.json_response({"message": "no"}, status=answer)
+            )
+            reason = REASONS.get(answer, "ClusterUnavailable")
+            again = {"ChangedMeanwhile": "changed_meanwhile", "ClusterUnavailable": "cluster_unavailable"}
+            assert await one.once() == again.get(reason, "")
+            assert one.conditions()["Degraded"] == ("True", reason), answer
+            assert one.conditions()["Progressing"] == ("False", "Blocked")
+            server.outage = None
+            assert await one.once() == ""
+            assert one.conditions()["Degraded"] == ("False", "AsExpected")
+
+
+async def test_answers_that_are_none_are_failures(tmp_path, bus):
+    """What is not JSON, whatever its status; and a server that asks to be left alone for a while is not slept for."""
+    async with passing(tmp_path, bus) as one:
+        await one.once()
+        for answer in ({"text": "<html>"}, {"status": 503, "headers": {"Retry-After": "1"}}):
             one.cluster.server.outage = lambda asked, answer=answer: asked.resource == "pods" and web.Response(**answer)
+            one.asked()
             assert await one.once() == "cluster_unavailable"
             assert one.conditions()["Degraded"] == ("True", "ClusterUnavailable")
-            one.cluster.server.outage = None
-            assert await one.once() == ""
+            assert one.asked().count(("list", "pods")) == 1

@@ -14,6 +14,7 @@ from earshot_operator.core.skill import parse
 from earshot_operator.core.verdicts import Description, Refusal, judge
 from earshot_operator.credentials import Issuer
 from earshot_operator.errors import SigningKeyError
+from earshot_operator.handlers import Pace
 from earshot_operator.settings import OperatorSettings
 from earshot_topology import jwt
 
@@ -163,6 +164,12 @@ def test_a_first_image_that_is_refused_is_told():
     made = status.status_of(lacking, 1, {}, NOW)
     assert conditions(made)["Degraded"] == ("True", "PrometheusMissing")
     assert status.settled(made), "waiting changes nothing"
+
+
+def test_what_fails_is_tried_again_for_ever():
+    """Soon, then after twice as long each time, and never later than it is told to; after years, too."""
+    pace = Pace(poll_s=1, resync_s=60, retry_s=3)
+    assert [pace.after(failures) for failures in (1, 2, 3, 4, 100_000)] == [0.5, 1, 2, 3, 3]
 
 
 def test_a_deletion_that_waits_is_told_once():
