@@ -40,9 +40,9 @@ async def failed_again(at_work):
 
 
 async def seen(at_work, name):
-    """Wait until the operator has seen everything up to now: it looks at a Skill that is newer."""
+    """Wait until the operator has seen everything up to now: it has done a whole pass over a Skill that is newer."""
     at_work.write(name, image="none")
-    await at_work.until(lambda: passes(at_work, name))
+    await at_work.until(lambda: at_work.status(name))
 
 
 async def test_what_is_missing_is_told_until_it_is_there(stack, tmp_path):
