@@ -59,8 +59,15 @@ async def test_what_is_missing_is_told_until_it_is_there(stack, tmp_path):
         before, after = await failed_again(at_work)
         assert before == after
         assert at_work.told().count(("Warning", "KindMissing")) == 1
+        at_work.double.server.outage = lambda asked: (
+            (asked.user, asked.verb, asked.resource) == (ACCOUNT, "get", "skills")
+        )
+        await at_work.until(lambda: "status_untold" in at_work.log)
+        at_work.double.server.outage = None
         async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/metrics") as answer:
-            assert 'earshot_operator_failed_passes_total{code="kind_missing"' in await answer.text()
+            counted = await answer.text()
+        assert 'earshot_operator_failed_passes_total{code="kind_missing"' in counted
+        assert 'earshot_operator_untold_total{code="cluster_unavailable"' in counted
         at_work.api.create(definition)
         await at_work.serving("1.0.0")
         assert at_work.condition("Degraded") == ("False", "AsExpected")
