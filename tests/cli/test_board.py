@@ -1,6 +1,9 @@
 """What the board says of a stack after it is up, and what `earshot status` does."""
 
+import itertools
+import os
 import re
+import threading
 from io import StringIO
 from pathlib import Path
 
@@ -10,6 +13,7 @@ from typer.testing import CliRunner
 
 from earshot_cli.app import app
 from earshot_cli.board import Board
+from earshot_cli.errors import NotFoundError
 from earshot_local.events import Event, State
 
 LOG = Path("/logs/dice-0.log")
@@ -49,12 +53,47 @@ def test_a_crash_loop_is_one_story(terminal):
 
 def test_status_tells_how_everything_is(running):
     """Every process stands there with its state; for one that has crashed its last lines, and the exit code is 1."""
-    well = {"name": "asr-0", "state": "ready", "pid": 7, "restarts": 0, "log": "/asr.log", "ending": "", "log_tail": []}
-    running.write_status([well])
+    running.write_status([process("asr-0", "ready")])
     assert CliRunner().invoke(app, ["status"]).exit_code == 0
-    ill = {"name": "dice-0", "state": "crashed", "pid": None, "restarts": 4, "log": str(LOG), "ending": "ended"}
-    running.write_status([well, ill | {"log_tail": list(CRASHED.log_tail)}])
+    running.write_status([process("asr-0", "ready"), process("dice-0", "crashed", 4)])
     result = CliRunner().invoke(app, ["status"])
     assert result.exit_code == 1
     for told in ("asr-0", "crashed", "dice-0 ended", "NameError: name 'secret' is not defined", str(LOG)):
         assert told in result.stdout
+
+
+def test_a_restart_that_fails_says_why(running):
+    """What crashes again exits 1 with its lines, as soon as its new start has; a name that nobody has lists those that there are."""
+    stopped = threading.Event()
+
+    def crash_on() -> None:
+        for restarts in itertools.count(4):
+            running.write_status([process("asr-0", "ready"), process("dice-0", "crashed", restarts)])
+            if stopped.wait(0.1):
+                return
+
+    running.write_status([process("asr-0", "ready"), process("dice-0", "crashed", 3)])
+    crashing = threading.Thread(target=crash_on)
+    crashing.start()
+    result = CliRunner().invoke(app, ["restart", "dice"])
+    stopped.set()
+    crashing.join()
+    assert result.exit_code == 1
+    assert "NameError: name 'secret' is not defined" in result.stdout
+    unknown = CliRunner().invoke(app, ["restart", "dic"])
+    assert isinstance(unknown.exception, NotFoundError)
+    assert "asr-0, dice-0" in str(unknown.exception)
+
+
+def process(name, state, restarts=0):
+    """Describe a process as its supervisor does."""
+    crashed = state == "crashed"
+    return {
+        "name": name,
+        "state": state,
+        "pid": None if crashed else os.getpid(),
+        "restarts": restarts,
+        "log": str(LOG),
+        "ending": "ended with exit code 1 before it was ready" if crashed else "",
+        "log_tail": list(CRASHED.log_tail) if crashed else [],
+    }

@@ -27,6 +27,13 @@ def test_a_fleet_is_sized_with_every_assumption_named():
         assert word in result.output
 
 
+def test_every_option_has_a_default():
+    """The command alone sizes a fleet."""
+    result = CliRunner().invoke(app, ["capacity", "--json", "--figures", str(FIGURES)])
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["fleet"]["devices"] == 100_000
+
+
 def test_the_document_follows_what_is_assumed():
     """Pods of asr halve on a machine that is twice as fast, if CPU decides; the document holds figures and assumptions."""
     documents = []

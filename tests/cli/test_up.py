@@ -34,6 +34,11 @@ def test_it_starts_is_found_refuses_a_second_one_and_ends(environment):
         }
         listed = subprocess.run([EARSHOT, "turns", "--json"], env=environment, capture_output=True, check=True)
         assert json.loads(listed.stdout) == {"turns": []}
+        before = next(process for process in document["processes"] if process["name"] == "tracestore")
+        command = [EARSHOT, "restart", "tracestore", "--json"]
+        anew = json.loads(subprocess.run(command, env=environment, capture_output=True, check=True).stdout)
+        assert [process["state"] for process in anew["processes"]] == ["ready"]
+        assert anew["processes"][0]["pid"] != before["pid"]
         second = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=False)
         assert second.returncode == 1
         assert json.loads(second.stdout)["error"]["code"] == "already_running"
@@ -45,7 +50,7 @@ def test_it_starts_is_found_refuses_a_second_one_and_ends(environment):
     assert said.index("nats-server starting") < said.index("nats-server ready")
     assert said.index("stopping") < said.index("no process is left")
     assert "killed" not in said
-    assert not [process for process in document["processes"] if psutil.pid_exists(process["pid"])]
+    assert not [process for process in document["processes"] + anew["processes"] if psutil.pid_exists(process["pid"])]
 
 
 def test_a_skill_that_can_not_start_is_told_and_left_out(environment):
@@ -66,7 +71,7 @@ def test_a_skill_that_can_not_start_is_told_and_left_out(environment):
             assert listed.returncode == 1
             found = {process["name"]: process for process in json.loads(listed.stdout)["processes"]}["clock-0"]
         assert "skill_weight" in "".join(found["log_tail"])
-        assert Path(found["log"]).read_text().count("skill_weight") >= 3
+        assert "skill_weight" in Path(found["log"]).read_text()
     finally:
         up.send_signal(signal.SIGINT)
         _, said = up.communicate(timeout=20)

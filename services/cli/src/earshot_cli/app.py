@@ -18,6 +18,7 @@ from earshot_cli.commands import (
     device,
     models,
     parked,
+    restart,
     scaling,
     status,
     turns,
@@ -37,6 +38,7 @@ app.command()(demo.demo)
 app.command()(ask.ask)
 app.command()(attach.attach)
 app.command()(status.status)
+app.command()(restart.restart)
 app.command()(turns.turns)
 app.command()(turns.trace)
 app.command()(capacity.capacity)

@@ -68,9 +68,8 @@ class Board:
         self._console.print(self.table())
         self._console.print(f"ready in {time.monotonic() - self._began:.1f} s")
         for child in broken:
-            # How it crashes has been told.
-            told = child.state is State.STARTING or not child.ending
-            what = child.trouble() if told else f"{child.ending}\n  all of its log: {child.program.log}"
+            # How it crashed was told when it did.
+            what = f"{child.ending}\n  all of its log: {child.program.log}" if child.ending else child.trouble()
             self._console.print(Text(f"without {child.name}: it {what}", style=_STYLES[child.state]))
         if broken:
             self._console.print("It is started again and again, and told when it is ready; all others work.")
@@ -103,3 +102,9 @@ def table(processes: Sequence[Mapping[str, Any]]) -> Table:
         state = Text(one["state"], style=_STYLES[State(one["state"])])
         shown.add_row(one["name"], state, str(one["pid"] or ""), str(one["restarts"] or ""))
     return shown
+
+
+def trouble(process: Mapping[str, Any]) -> Text:
+    """Tell how a process has crashed, as `Child.described` tells it."""
+    lines = [f"{process['name']} {process['ending']}", *(f"  | {line}" for line in process["log_tail"])]
+    return Text("\n".join([*lines, f"  all of its log: {process['log']}"]), style="red")

@@ -25,7 +25,7 @@ Keep = Annotated[Path | None, typer.Option("--keep", help="Where to keep what is
 
 def capacity(
     *,
-    devices: Annotated[int, typer.Option("--devices", help="Devices of the fleet.")],
+    devices: Annotated[int, typer.Option("--devices", help="Devices of the fleet.")] = 100_000,
     turns_per_day: Annotated[float, typer.Option("--turns-per-day", help="Turns of a device in a day.")] = 12.0,
     peak: Annotated[float, typer.Option("--peak", help="The busiest moment's rate over the day's mean.")] = 4.0,
     cells: Annotated[

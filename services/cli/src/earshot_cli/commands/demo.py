@@ -38,10 +38,15 @@ def demo(*, once: Once = False, scale: Scale = "", cluster: Cluster = 1, as_json
         output.progress.print("stopped; no process is left")
         if len(documents) < len(TURNS):
             raise typer.Exit(130) from None
-    output.document({"turns": documents})
     failed = [document["said"] for document in documents if document["wrong"]]
-    if failed:
-        raise CliError(f"{len(failed)} of {len(documents)} demo turns went wrong", code="demo_failed")
+    if not failed:
+        output.document({"turns": documents})
+        return
+    error = CliError(f"{len(failed)} of {len(documents)} demo turns went wrong", code="demo_failed")
+    if not as_json:
+        raise error
+    output.document({"turns": documents, "error": {"code": error.code, "message": str(error)}})
+    raise typer.Exit(1)
 
 
 async def _demo(

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import typer
-from rich.text import Text
 
-from earshot_cli.board import table
+from earshot_cli.board import table, trouble
 from earshot_cli.errors import UnreachableError
 from earshot_cli.options import Json
 from earshot_cli.output import Output
@@ -26,11 +23,6 @@ def status(*, as_json: Json = False) -> None:
     output.show(table(found))
     for process in found:
         if process["ending"]:
-            output.show(_trouble(process))
+            output.show("", trouble(process))
     if any(process["state"] != State.READY for process in found):
         raise typer.Exit(1)
-
-
-def _trouble(process: dict[str, Any]) -> Text:
-    lines = [f"\n{process['name']} {process['ending']}", *(f"  | {line}" for line in process["log_tail"])]
-    return Text("\n".join([*lines, f"  all of its log: {process['log']}"]), style="red")
