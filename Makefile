@@ -20,9 +20,11 @@ PACKAGES = $(notdir $(wildcard services/*/src/earshot_* services/skills/*/src/ea
 
 .PHONY: help
 help: ## Show this help
-	@awk 'BEGIN {FS = ":.*## "; printf "Usage: make \033[36m<target>\033[0m\n"} \
-		/^##@ / {printf "\n\033[1m%s\033[0m\n", substr($$0, 5)} \
-		/^[a-zA-Z0-9_-]+:.*## / {printf "  \033[36m%-18s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@name= title= plain=; if [ -t 1 ]; then name=$$'\033[36m' title=$$'\033[1m' plain=$$'\033[0m'; fi; \
+	awk -v name="$$name" -v title="$$title" -v plain="$$plain" \
+		'BEGIN {FS = ":.*## "; print "Usage: make " name "<target>" plain} \
+		/^##@ / {print "\n" title substr($$0, 5) plain} \
+		/^[a-zA-Z0-9_-]+:.*## / {printf "  %s%-18s%s %s\n", name, $$1, plain, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: $(ENVIRONMENT) ## Make or update .venv
