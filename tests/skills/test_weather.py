@@ -157,48 +157,48 @@ ENGLISH = [
     (
         "what's the weather in Paris",
         None,
-        "In Paris it is 54 degrees with some clouds. Today's high is 58 and the low 44 degrees.",
+        "In Paris it is 54 degrees Fahrenheit with some clouds. Today's high is 58 and the low 44 degrees.",
     ),
     (
         "what's the weather in Paris tomorrow",
         days(1),
-        "Tomorrow in Paris there will be light rain, with a high of 54 and a low of 45 degrees.",
+        "Tomorrow in Paris there will be light rain, with a high of 54 and a low of 45 degrees Fahrenheit.",
     ),
     (
         "what will the weather be like today in London",
         days(0),
-        "Today in London there will be some clouds, with a high of 58 and a low of 44 degrees.",
+        "Today in London there will be some clouds, with a high of 58 and a low of 44 degrees Fahrenheit.",
     ),
     (
         "weather in Oslo on tuesday",
         days(2),
-        "On Tuesday in Oslo there will be light snow, with a high of 33 and a low of 21 degrees.",
+        "On Tuesday in Oslo there will be light snow, with a high of 33 and a low of 21 degrees Fahrenheit.",
     ),
     (
         "what's the weather tonight in Berlin",
         hours(18, 24),
-        "Tonight in Berlin there will be rain, at about 69 degrees.",
+        "Tonight in Berlin there will be rain, at about 69 degrees Fahrenheit.",
     ),
     (
         "what's the weather in Rome this weekend",
         days(5, 2),
-        "This weekend in Rome it will be between 46 and 55 degrees, with rain or snow likely on Friday and Saturday.",
+        "This weekend in Rome it will be between 46 and 55 degrees Fahrenheit, with rain or snow likely on Friday and Saturday.",
     ),
     (
         "what's the weather in Rome next week",
         days(3, 2),
-        "Next week in Rome it will be between 36 and 52 degrees, with little chance of rain.",
+        "Next week in Rome it will be between 36 and 52 degrees Fahrenheit, with little chance of rain.",
     ),
-    ("how warm is it in Madrid", None, "In Madrid it is 54 degrees."),
+    ("how warm is it in Madrid", None, "In Madrid it is 54 degrees Fahrenheit."),
     (
         "how cold will it be in Moscow tomorrow",
         days(1),
-        "Tomorrow in Moscow the high will be 54 and the low 45 degrees.",
+        "Tomorrow in Moscow the high will be 54 and the low 45 degrees Fahrenheit.",
     ),
     (
         "how cold will it get tonight in Moscow",
         hours(18, 24),
-        "Tonight in Moscow it will be about 69 degrees.",
+        "Tonight in Moscow it will be about 69 degrees Fahrenheit.",
     ),
     ("will it rain in Paris", None, "No, rain is unlikely today in Paris: the chance is 10 percent."),
     ("will it rain in Paris tomorrow", days(1), "Yes, rain is likely tomorrow in Paris: the chance is 75 percent."),
@@ -262,19 +262,19 @@ async def test_without_a_city_the_skill_asks_for_it(weather: SkillTester) -> Non
 async def test_a_household_that_said_its_city_is_not_asked(weather: SkillTester) -> None:
     """The city is remembered as it was said, for every intent and locale."""
     assert (await weather.say("i live in London")).startswith("All right, from now on I mean London")
-    assert (await weather.say("how warm is it")) == "In London it is 54 degrees."
+    assert (await weather.say("how warm is it")) == "In London it is 54 degrees Fahrenheit."
     assert await weather.say("我住在伦敦", locale="zh-CN") == "好的，以后您不说城市时，我就说伦敦的天气。"
     assert await weather.say("会下雨吗", locale="zh-CN") == "不会，伦敦今天不太可能下雨，降水概率百分之10。"
     assert (await weather.say("i live in Narnia")) == "Sorry, I don't know where Narnia is."
-    assert (await weather.say("how warm is it")) == "In London it is 54 degrees."
+    assert (await weather.say("how warm is it")) == "In London it is 54 degrees Fahrenheit."
 
 
 async def test_a_default_city_is_the_operators_choice(source: Source) -> None:
     """A fleet in one city can say so; a household's own choice comes first."""
     async with held(source.application, MemoryStates(), default_city="Berlin") as tester:
-        assert await tester.say("how warm is it") == "In Berlin it is 54 degrees."
+        assert await tester.say("how warm is it") == "In Berlin it is 54 degrees Fahrenheit."
         await tester.say("i live in Rome")
-        assert await tester.say("how warm is it") == "In Rome it is 54 degrees."
+        assert await tester.say("how warm is it") == "In Rome it is 54 degrees Fahrenheit."
 
 
 async def test_today_where_tomorrow_has_begun(weather: SkillTester) -> None:
@@ -297,7 +297,7 @@ async def test_callers_at_once_share_a_request(weather: SkillTester, source: Sou
     """Ten devices that ask together cost one request each way."""
     source.delay_s = 0.1
     answers = await asyncio.gather(*(weather.say("how warm is it in Paris") for _ in range(10)))
-    assert set(answers) == {"In Paris it is 54 degrees."}
+    assert set(answers) == {"In Paris it is 54 degrees Fahrenheit."}
     assert source.paths() == ["/v1/search", "/v1/forecast"]
 
 
