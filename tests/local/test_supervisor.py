@@ -94,6 +94,32 @@ async def test_a_skill_that_can_not_start_costs_nobody_else_anything(tmp_path):
         mended.touch()
         await watcher.until("clock-0", State.READY)
         assert not await stack.answering(20)
+        os.kill(broken.pid, signal.SIGTERM)
+        await watcher.until("clock-0", State.READY, 2)
+        ended = watcher.of("clock-0", State.CRASHED)[-1]
+        assert ended.text == "ended with exit code 0; restarting in 0.5 s", "what was mended begins anew"
+        assert not ended.log_tail
+
+
+async def test_a_change_of_its_files_starts_it_at_once(tmp_path, monkeypatch):
+    """What waits to be started again does not when one of its files has changed; compiled ones do not count."""
+    monkeypatch.setattr("earshot_local.backoff.FIRST_S", 600.0)
+    monkeypatch.setattr("earshot_local.backoff.LONGEST_S", 600.0)
+    package, mended = tmp_path / "site" / "dice", tmp_path / "mended"
+    (package / "__pycache__").mkdir(parents=True)
+    (package / "__init__.py").touch()
+    monkeypatch.syspath_prepend(str(package.parent))
+    broken = replace(dummy("clock", "broken"), role="skill-clock", module="dice")
+    watcher = Watcher()
+    env = {"DUMMY_MENDED": str(mended)}
+    async with Stack(home=tmp_path / "home", services=(broken,), env=env, listener=watcher, tracestore=False) as stack:
+        await watcher.until("clock-0", State.CRASHED)
+        mended.touch()
+        (package / "__pycache__" / "dice.pyc").touch()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(stack.processes["clock-0"].ready(), 1.2)
+        (package / "dice.yaml").touch()
+        await watcher.until("clock-0", State.READY)
 
 
 async def test_a_skill_that_hangs_is_waited_for_only_so_long(tmp_path):

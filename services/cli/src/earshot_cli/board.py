@@ -72,7 +72,9 @@ class Board:
             what = f"{child.ending}\n  all of its log: {child.program.log}" if child.ending else child.trouble()
             self._console.print(Text(f"without {child.name}: it {what}", style=_STYLES[child.state]))
         if broken:
-            self._console.print("It is started again and again, and told when it is ready; all others work.")
+            self._console.print(
+                "It is started again when one of its files changes, and every 10 s, and told when it is ready; all others work."
+            )
 
     def close(self) -> None:
         """Stop drawing."""

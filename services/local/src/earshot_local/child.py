@@ -17,6 +17,7 @@ from earshot_local.backoff import LOOP, Backoff
 from earshot_local.errors import StartError
 from earshot_local.events import Event, Listener, State
 from earshot_local.orphans import end_group, tied
+from earshot_local.sources import changed_ns
 
 # Room for a traceback.
 _TAIL_LINES = 16
@@ -25,6 +26,7 @@ _READY_PROBE_S = 2.0
 # One slow answer on a busy machine is not an outage.
 _MISSED_PROBES = 3
 _AFTER_S = 10.0
+_SOURCES_S = 0.5
 
 Probe = Callable[[], Awaitable[bool]]
 
@@ -40,6 +42,7 @@ class Program:
         log: Where its output goes.
         probe: Tells whether it is ready.
         grace_s: How long it may take to end after SIGTERM.
+        sources: Where its files are. While it waits to be started again, it is started at once when one of them changes.
         stuck: Tells whether it will not become ready again unless it is started anew; asked while it is not ready.
     """
 
@@ -49,6 +52,7 @@ class Program:
     log: Path
     probe: Probe
     grace_s: float = 8.0
+    sources: Path | None = None
     stuck: Probe | None = None
 
 
@@ -81,6 +85,8 @@ class Child:
         self._ready_at: float | None = None
         # Where in the log the latest start begins, and the last words that a listener was given.
         self._log_begins = 0
+        self._sources_ns = 0
+        self._failed_to_start = False
         self._told = ""
 
     @property
@@ -218,6 +224,10 @@ class Child:
             if self._restarting:
                 continue
             was_ready = self._ready_at is not None
+            if was_ready and (self._failed_to_start or self.exit_status == 0):
+                # It has been mended, or was asked to end: no crash of the series before.
+                self._backoff = Backoff()
+            self._failed_to_start = not was_ready
             self.ending = ending if was_ready else f"{ending} before it was ready"
             wait = self._backoff.crashed(time.monotonic() - self._ready_at if self._ready_at is not None else 0.0)
             self.restarts += 1
@@ -226,12 +236,21 @@ class Child:
             repeated, self._told = bool(tail) and tail[-1] == self._told, tail[-1] if tail else ""
             text = f"{self.ending}; restarting in {wait:.1f} s"
             await self._enter(State.CRASHED, text, tail, repeated=repeated)
-            await asyncio.sleep(wait)
+            await self._rest(wait)
+
+    async def _rest(self, wait_s: float) -> None:
+        """Wait, but no longer than until one of the program's files is another one than at its latest start."""
+        until = time.monotonic() + wait_s
+        while (left := until - time.monotonic()) > 0:
+            await asyncio.sleep(min(left, _SOURCES_S))
+            if changed_ns(self.program.sources) != self._sources_ns:
+                return
 
     async def _run_once(self) -> str:
         """Run the program until it ends; return how it ended."""
         self._restarting = False
         self._ready_at = None
+        self._sources_ns = changed_ns(self.program.sources)
         await self._enter(State.STARTING, "starting")
         try:
             with self.program.log.open("ab") as log:

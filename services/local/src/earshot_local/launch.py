@@ -11,6 +11,7 @@ from earshot_local.events import Listener
 from earshot_local.home import Home
 from earshot_local.plan import Replica, replica_environment
 from earshot_local.probe import http_ready
+from earshot_local.sources import folder_of
 
 
 def service_child(
@@ -45,6 +46,7 @@ def service_child(
         log=home.logs / f"{replica.name}.log",
         probe=probe,
         grace_s=grace_s,
+        sources=folder_of(replica.service.module),
     )
     return Child(program, listener)
 
