@@ -18,7 +18,8 @@ from earshot_asr.engines.pocketsphinx.engine import PocketsphinxEngine
 from earshot_asr.engines.pocketsphinx.hearing import Hearing
 from earshot_asr.engines.pocketsphinx.noise import LEAST_DBFS, SILENCE_DBFS, Loudness, with_floor
 from earshot_asr.engines.workers.frames import HEADER_BYTES, Frame, Kind, Reader, encode
-from support.engines import ENGLISH, documents, feed, recognise, spoken, transcribe, until, vocabulary
+from earshot_asr.engines.workers.process import WorkerProcess
+from support.engines import ENGLISH, collect_interims, documents, feed, recognise, spoken, transcribe, until, vocabulary
 
 
 async def test_dead_worker_fails_its_utterances_and_is_replaced(engine: PocketsphinxEngine) -> None:
@@ -113,6 +114,35 @@ async def test_only_who_waits_for_interim_results_is_searched_for_them(cache: Pa
     assert {answer.kind for answer in tell(Kind.FOLLOW)} == {Kind.INTERIM}
     (final,) = tell(Kind.FINISH)
     assert final.json()["readings"][0]["words"] == ["what", "time", "is", "it", "in", "tokyo"]
+
+
+@pytest.mark.parametrize(("followed", "most"), [(False, 4), (True, 16)])
+async def test_audio_goes_to_the_worker_in_few_messages(
+    engine: PocketsphinxEngine, monkeypatch: pytest.MonkeyPatch, *, followed: bool, most: int
+) -> None:
+    """Half a second at a time, or a tenth where interim results are wanted; a pause has all that came before it."""
+    pcm = bytes(range(250)) * 192
+    sent: list[tuple[Kind, bytes]] = []
+    send = WorkerProcess.send
+
+    def note(worker: WorkerProcess, kind: Kind, stream: int, frame: bytes | None = None) -> None:
+        sent.append((kind, frame or b""))
+        send(worker, kind, stream, frame)
+
+    monkeypatch.setattr(WorkerProcess, "send", note)
+    async with await engine.open(ENGLISH) as stream:
+        interims = asyncio.create_task(collect_interims(stream)) if followed else None
+        await asyncio.sleep(0)
+        await feed(stream, pcm)
+        await stream.speech_paused()
+        await stream.finish()
+        if interims is not None:
+            await interims
+    audio = [frame[HEADER_BYTES:] for kind, frame in sent if kind is Kind.FEED]
+    assert b"".join(audio) == pcm
+    assert len(audio) <= most
+    others = {Kind.OPEN, Kind.FOLLOW}
+    assert [kind for kind, _ in sent if kind not in others] == [Kind.FEED] * len(audio) + [Kind.PAUSE, Kind.FINISH]
 
 
 def test_frames_survive_any_cut() -> None:

@@ -7,6 +7,7 @@ utterance), so detectors are pooled and judged on the event loop.
 from __future__ import annotations
 
 import asyncio
+import ctypes
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from earshot_asr.vad import SAMPLE_RATE_HERTZ, WINDOW_SAMPLES, VoiceActivityDete
 class SileroDetector:
     """One instance of the model with the state of one stream."""
 
-    __slots__ = ("_buffer", "_model", "_view")
+    __slots__ = ("_array", "_buffer", "_model")
 
     def __init__(self) -> None:
         # Loads a shared library of 8 MB: only in processes that listen.
@@ -26,12 +27,13 @@ class SileroDetector:
 
         self._model: Any = SileroVAD(SAMPLE_RATE_HERTZ)
         self._buffer: NDArray[np.float32] = np.zeros(WINDOW_SAMPLES, np.float32)
-        self._view = memoryview(self._buffer.data)
+        # Of all that the model takes, this it looks at least closely.
+        self._array = (ctypes.c_float * WINDOW_SAMPLES).from_buffer(self._buffer)
 
     def probability(self, window: NDArray[np.int16]) -> float:
         """Return how likely it is, 0 to 1, that somebody speaks in the next WINDOW_SAMPLES samples."""
         np.multiply(window, np.float32(1 / 32768), out=self._buffer)
-        return float(self._model.process(self._view))
+        return float(self._model.process(self._array))
 
     def reset(self) -> None:
         """Forget the stream."""

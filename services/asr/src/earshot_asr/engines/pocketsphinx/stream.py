@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from earshot_asr.engines.base import Alternative, Interim, Phrases, Recognition, Rejection, Word
 from earshot_asr.engines.pocketsphinx.orders import Reading
 from earshot_asr.engines.workers.process import WorkerProcess
 from earshot_asr.engines.workers.stream import WorkerStream, nothing_heard
 from earshot_asr.vocabulary.tokens import join
+
+_FOLLOWED_BYTES: Final = 3200
+"""What the streaming search takes at once (`hearing`)."""
+_UNFOLLOWED_BYTES: Final = 16_000
+"""Half a second: nothing is done with it before speech pauses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +44,10 @@ class PocketsphinxStream(WorkerStream):
         """Open the stream in a worker; `number` is used once in the worker's life."""
         super().__init__(number, worker, context.key, phrases)
         self._context = context
+
+    @property
+    def _batch_bytes(self) -> int:
+        return _FOLLOWED_BYTES if self._followed else _UNFOLLOWED_BYTES
 
     def _interim(self, body: Mapping[str, Any]) -> Interim:
         return Interim(transcript=self._text(body["words"]), audio_offset=body["offset"])

@@ -45,6 +45,7 @@ class WorkerStream(ABC):
         self._number = number
         self._worker = worker
         self._samples = 0
+        self._unsent = bytearray()
         self._interims: deque[Interim] = deque()
         self._news = asyncio.Event()
         self._final: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
@@ -58,6 +59,11 @@ class WorkerStream(ABC):
     def audio_duration(self) -> float:
         """Seconds that were fed."""
         return self._samples / SAMPLE_RATE_HERTZ
+
+    @property
+    def _batch_bytes(self) -> int:
+        """How much audio is worth a message, which costs either process as much as many milliseconds of sound do."""
+        return 0
 
     @abstractmethod
     def _interim(self, body: Mapping[str, Any]) -> Interim:
@@ -75,14 +81,16 @@ class WorkerStream(ABC):
         if not pcm:
             return
         self._samples += len(pcm) // SAMPLE_WIDTH_BYTES
-        self._worker.send(Kind.FEED, self._number, encode(Kind.FEED, self._number, pcm))
-        await self._worker.drain()
+        self._unsent += pcm
+        if len(self._unsent) >= self._batch_bytes:
+            self._send_audio()
+            await self._worker.drain()
 
     async def interim(self) -> Interim | None:
         """See `RecognitionStream.interim`; the first call tells the worker that somebody wants them."""
         if not (self._followed or self._closed or self._ending):
             self._followed = True
-            self._worker.send(Kind.FOLLOW, self._number)
+            self._tell(Kind.FOLLOW)
         while True:
             if self._closed:
                 return None
@@ -98,12 +106,12 @@ class WorkerStream(ABC):
     async def speech_paused(self) -> None:
         """See `RecognitionStream.speech_paused`."""
         self._check_open()
-        self._worker.send(Kind.PAUSE, self._number)
+        self._tell(Kind.PAUSE)
 
     async def speech_resumed(self) -> None:
         """See `RecognitionStream.speech_resumed`."""
         self._check_open()
-        self._worker.send(Kind.RESUME, self._number)
+        self._tell(Kind.RESUME)
 
     async def finish(self) -> Recognition:
         """See `RecognitionStream.finish`."""
@@ -113,7 +121,7 @@ class WorkerStream(ABC):
             if not self._ending:
                 self._ending = True
                 self._news.set()
-                self._worker.send(Kind.FINISH, self._number)
+                self._tell(Kind.FINISH)
             self._recognition = self._result(await asyncio.shield(self._final))
         return self._recognition
 
@@ -163,6 +171,16 @@ class WorkerStream(ABC):
         if not self._final.done():
             self._final.set_exception(error)
         self._news.set()
+
+    def _tell(self, kind: Kind) -> None:
+        """Send what belongs behind all audio so far."""
+        self._send_audio()
+        self._worker.send(kind, self._number)
+
+    def _send_audio(self) -> None:
+        if self._unsent:
+            self._worker.send(Kind.FEED, self._number, encode(Kind.FEED, self._number, bytes(self._unsent)))
+            self._unsent.clear()
 
     def _check_open(self) -> None:
         if self._final.done() and (error := self._final.exception()):
