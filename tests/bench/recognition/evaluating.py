@@ -59,6 +59,7 @@ class Evaluation:
         self._skills = registered()
         self._coffee = [coffee(coffee_document(recordings.grammar))] if recordings else []
         self.cost: Cost | None = None
+        self.cost_with_interims: Cost | None = None
         self.shares: dict[str, Share] = {}
 
     async def english(self) -> None:
@@ -69,10 +70,10 @@ class Evaluation:
             await self._said("en_synth_exact", ears, said, ENGLISH)
             self._accepted("false_accept_synth", await ears.hear([one.pcm() for one in nonsense], ENGLISH), nonsense)
             if self._recordings is None:
-                self.cost = await ears.live([one.pcm() for one in said[:LIVE]], ENGLISH)
+                await self._live(ears, [one.pcm() for one in said[:LIVE]])
                 return
             half = self._chosen(self._recordings)
-            self.cost = await ears.live([to_pcm(clip.samples()) for clip in half.commands[:LIVE]], ENGLISH)
+            await self._live(ears, [to_pcm(clip.samples()) for clip in half.commands[:LIVE]])
             await self._commands(ears, half.commands, self._recordings, taught(words))
             heard = await ears.hear([to_pcm(clip.samples()) for clip in half.other], ENGLISH)
             others = self._accepted("false_accept_other", heard, half.other)
@@ -80,6 +81,10 @@ class Evaluation:
             heard = await ears.hear([to_pcm(clip.samples()) for clip in half.commands], ENGLISH)
             coffees = self._accepted("false_accept_s2i", heard, half.commands)
         self._count("false_accept", [*others, *coffees])
+
+    async def _live(self, ears: Listener, clips: Sequence[bytes]) -> None:
+        self.cost = await ears.live(clips, ENGLISH, interims=False)
+        self.cost_with_interims = await ears.live(clips, ENGLISH, interims=True)
 
     async def mandarin(self, model: Path | None) -> None:
         """Hear Mandarin with CMU's model, if there is one, and with what the product brings along."""

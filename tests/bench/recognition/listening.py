@@ -51,10 +51,10 @@ class Listener:
         """Return what the engine makes of some PCM, in order, as fast as it can."""
         return await self._each(clips, lambda pcm: recognise(self._engine, pcm, Locale(locale)))
 
-    async def live(self, clips: Sequence[bytes], locale: str) -> Cost:
-        """Return what it costs to hear some PCM at the pace of speech, interim results and all."""
+    async def live(self, clips: Sequence[bytes], locale: str, *, interims: bool) -> Cost:
+        """Return what it costs to hear some PCM at the pace of speech, with interim results or without."""
         before = self._cpu()
-        await self._each(clips, lambda pcm: self._follow(pcm, Locale(locale)))
+        await self._each(clips, lambda pcm: self._follow(pcm, Locale(locale), interims=interims))
         return Cost(audio_s=sum(map(len, clips)) / _BYTES_PER_SECOND, cpu_s=self._cpu() - before)
 
     async def _each(self, clips: Sequence[bytes], hear: Callable[[bytes], Awaitable[Recognition]]) -> list[Recognition]:
@@ -66,16 +66,17 @@ class Listener:
 
         return await asyncio.gather(*map(one, clips))
 
-    async def _follow(self, pcm: bytes, locale: Locale) -> Recognition:
+    async def _follow(self, pcm: bytes, locale: Locale, *, interims: bool) -> Recognition:
         clock = asyncio.get_running_loop()
         async with await self._engine.open(locale) as stream:
-            interims = asyncio.create_task(collect_interims(stream))
+            collected = asyncio.create_task(collect_interims(stream)) if interims else None
             began = clock.time()
             for start in range(0, len(pcm), FRAME_BYTES):
                 await stream.feed(pcm[start : start + FRAME_BYTES])
                 await asyncio.sleep(max(0.0, began + start / _BYTES_PER_SECOND - clock.time()))
             recognition = await stream.finish()
-            await interims
+            if collected is not None:
+                await collected
         return recognition
 
     def _cpu(self) -> float:
