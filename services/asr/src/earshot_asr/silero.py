@@ -28,7 +28,7 @@ class SileroDetector:
         self._model: Any = SileroVAD(SAMPLE_RATE_HERTZ)
         self._buffer: NDArray[np.float32] = np.zeros(WINDOW_SAMPLES, np.float32)
         # Of all that the model takes, this it looks at least closely.
-        self._array = (ctypes.c_float * WINDOW_SAMPLES).from_buffer(self._buffer)
+        self._array = (ctypes.c_float * WINDOW_SAMPLES).from_buffer(self._buffer.data)
 
     def probability(self, window: NDArray[np.int16]) -> float:
         """Return how likely it is, 0 to 1, that somebody speaks in the next WINDOW_SAMPLES samples."""
