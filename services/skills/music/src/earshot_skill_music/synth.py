@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -39,7 +41,8 @@ def piano(hertz: float, time: Samples, _random: np.random.Generator) -> Samples:
     """Struck strings: partials that decay the faster the higher they are, slightly sharp as in stiff strings."""
     sound = np.zeros_like(time)
     for partial in range(1, 7):
-        stretched = hertz * partial * np.sqrt(1 + 0.0004 * partial * partial)
+        # Not numpy's root, whose type would widen the sound to float64, at three times the time.
+        stretched = hertz * partial * math.sqrt(1 + 0.0004 * partial * partial)
         if stretched < RATE / 2:
             sound += np.sin(2 * np.pi * stretched * time) * np.exp(-time * (1.2 + 0.9 * partial)) / partial
     return _narrow(sound)
@@ -57,12 +60,14 @@ def music_box(hertz: float, time: Samples, _random: np.random.Generator) -> Samp
 def plucked(hertz: float, time: Samples, random: np.random.Generator) -> Samples:
     """A plucked string after Karplus and Strong: noise in a delay line, averaged at each pass."""
     period = max(2, int(RATE / hertz))
-    line = random.uniform(-1, 1, period).astype(np.float32)
     passes = -(-len(time) // period)
     rows = np.empty((passes, period), np.float32)
-    for index in range(passes):
-        rows[index] = line
-        line = 0.498 * (line + np.roll(line, 1))
+    rows[0] = random.uniform(-1, 1, period)
+    for line, following in pairwise(rows):
+        # Each sample with the one before it; the line is a ring.
+        np.add(line[1:], line[:-1], out=following[1:])
+        following[0] = line[0] + line[-1]
+        np.multiply(following, 0.498, out=following)
     return _narrow(rows.reshape(-1)[: len(time)])
 
 
