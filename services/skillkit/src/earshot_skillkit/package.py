@@ -17,6 +17,10 @@ from earshot_skillkit.manifest import FILE, Manifest, parse_manifest
 from earshot_skillkit.responses import Responses, check_responses
 from earshot_skillkit.sentences import check_sentences
 
+# Ten times as fast, where they are: what is written in Python takes a tenth of a skill's start.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocaleWords:
@@ -103,9 +107,9 @@ def with_lists(package: SkillPackage, lists: Mapping[str, Mapping[str, Any]]) ->
     """
     words = dict(package.words)
     for locale, replaced in lists.items():
-        content = yaml.safe_load(words[locale].sentences_yaml)
+        content = yaml.load(words[locale].sentences_yaml, Loader=_LOADER)  # noqa: S506 - both loaders are safe
         content["lists"] = {**(content.get("lists") or {}), **replaced}
-        text = yaml.safe_dump(content, allow_unicode=True, sort_keys=False)
+        text = yaml.dump(content, Dumper=_DUMPER, allow_unicode=True, sort_keys=False)
         intents = check_sentences(content, file=f"sentences/{locale}.yaml", locale=locale, manifest=package.manifest)
         words[locale] = replace(words[locale], sentences_yaml=text, intents=intents)
     return replace(package, words=words)
@@ -129,7 +133,7 @@ def _text(folder: Traversable, file: str) -> str:
 
 def _yaml(text: str, file: str) -> Any:
     try:
-        return yaml.safe_load(text)
+        return yaml.load(text, Loader=_LOADER)  # noqa: S506 - likewise
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}" if mark is not None else ""
