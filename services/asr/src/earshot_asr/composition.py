@@ -35,7 +35,7 @@ from earshot_topology.keeping import keep
 from earshot_topology.streams import ASR_STARTED
 from earshot_topology.tenancy import household_of
 
-_WARM_DETECTORS = 2
+_WARM_DETECTORS = 1
 
 
 class MakeEngine(Protocol):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import av
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
-from earshot_audio.decoding import OPUS_DECODER_RATE, OPUS_PRE_SKIP
 from earshot_audio.formats import Encoding, Format
+
+if TYPE_CHECKING:
+    from earshot_audio.opus import OpusEncoder
 
 FRAME_MILLISECONDS = (10, 20, 40, 60)
 DEFAULT_OPUS_BIT_RATE = 24_000
@@ -42,9 +45,7 @@ class FrameEncoder:
         self.samples_per_frame = audio_format.sample_rate_hertz * frame_ms // 1000
         self._pending = _EMPTY
         self._opus = (
-            _OpusEncoder(audio_format, frame_ms, bit_rate, complexity)
-            if audio_format.encoding is Encoding.OPUS
-            else None
+            _opus(audio_format, frame_ms, bit_rate, complexity) if audio_format.encoding is Encoding.OPUS else None
         )
 
     def encode(self, samples: NDArray[np.int16]) -> list[bytes]:
@@ -77,26 +78,7 @@ class FrameEncoder:
         return samples.astype("<i2", copy=False).tobytes()
 
 
-class _OpusEncoder:
-    def __init__(self, audio_format: Format, frame_ms: int, bit_rate: int, complexity: int) -> None:
-        self._layout = "mono" if audio_format.channel_count == 1 else "stereo"
-        self._rate = audio_format.sample_rate_hertz
-        self.look_ahead = OPUS_PRE_SKIP * self._rate // OPUS_DECODER_RATE
-        self._codec = av.CodecContext.create("libopus", "w")
-        self._codec.sample_rate = self._rate
-        self._codec.layout = self._layout
-        self._codec.format = "s16"
-        self._codec.bit_rate = bit_rate
-        self._codec.options = {
-            "application": "audio",
-            "compression_level": str(complexity),
-            "frame_duration": str(frame_ms),
-        }
-        self._codec.open()
+def _opus(audio_format: Format, frame_ms: int, bit_rate: int, complexity: int) -> OpusEncoder:
+    from earshot_audio.opus import OpusEncoder  # noqa: PLC0415 - loads FFmpeg's libraries
 
-    def packet(self, samples: NDArray[np.int16]) -> bytes:
-        frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="s16", layout=self._layout)
-        frame.sample_rate = self._rate
-        # libopus holds samples back but not packets: one frame in is one packet out.
-        (packet,) = self._codec.encode(frame)
-        return bytes(packet)
+    return OpusEncoder(audio_format, frame_ms, bit_rate, complexity)

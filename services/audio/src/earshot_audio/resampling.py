@@ -6,11 +6,14 @@ millisecond is one that the user waits.
 
 from __future__ import annotations
 
-import av
+from typing import TYPE_CHECKING
+
 import numpy as np
-from av.audio.frame import AudioFrame
-from av.audio.resampler import AudioResampler
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from av.audio.frame import AudioFrame
+    from av.audio.resampler import AudioResampler
 
 
 class Resampler:
@@ -21,20 +24,25 @@ class Resampler:
 
     def __init__(self, from_hz: int, to_hz: int) -> None:
         self._from_hz = from_hz
-        self._same = from_hz == to_hz
+        if from_hz == to_hz:
+            self._context: AudioResampler | None = None
+            return
+        import av  # noqa: PLC0415 - loads FFmpeg's libraries
+
         self._context = av.AudioResampler(format="s16", layout="mono", rate=to_hz)
+        self._frame = av.AudioFrame.from_ndarray
 
     def process(self, samples: NDArray[np.int16]) -> NDArray[np.int16]:
         """Return what `samples` (shape (n,)) adds at the new rate; about 16 input samples are held back."""
-        if self._same or not len(samples):
+        if self._context is None or not len(samples):
             return samples
-        frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="s16", layout="mono")
+        frame = self._frame(samples.reshape(1, -1), format="s16", layout="mono")
         frame.sample_rate = self._from_hz
         return resample(self._context, frame)
 
     def flush(self) -> NDArray[np.int16]:
         """Return the samples that were held back; the resampler can't be used afterwards."""
-        return np.empty(0, np.int16) if self._same else resample(self._context, None)
+        return np.empty(0, np.int16) if self._context is None else resample(self._context, None)
 
 
 def resample(context: AudioResampler, frame: AudioFrame | None) -> NDArray[np.int16]:
