@@ -96,3 +96,9 @@ def test_what_a_library_goes_without_others_still_import():
         "print(json.dumps(sorted(hidden)))"
     )
     assert _imported(code) == set()
+
+
+def test_the_command_offers_its_commands_without_what_they_need():
+    """Help, and a mistake in what was typed, wait for no bus, no gRPC and no HTTP client."""
+    there = _imported("import sys, json, earshot_cli.app; print(json.dumps(sorted(sys.modules)))")
+    assert not there & {"grpc", "nats", "httpx", "numpy", "pydantic", "google.protobuf", "opentelemetry", "kubernetes"}

@@ -10,7 +10,6 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
 
-from earshot_cli.fetching import fetch
 from earshot_cli.options import Json
 from earshot_cli.output import Output
 from earshot_models import KNOWN, Model, Verification, add, default_directory, find, verify
@@ -68,6 +67,8 @@ def add_model(
 
 
 def _fetched(model: Model, output: Output) -> Path:
+    from earshot_cli.fetching import fetch  # noqa: PLC0415 - an HTTP client, which no other command's start should wait for
+
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=output.progress, transient=True) as bar:
         task = bar.add_task(f"fetching {model.id}", total=model.size_bytes)
