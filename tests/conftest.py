@@ -6,13 +6,11 @@ import asyncio
 import os
 from typing import Any
 
-# Before any library: those of a test's process are as lean as a service's (earshot_chassis.lean).
-from earshot_chassis.client import QuickClient
-
-# isort: split
 import nats
 import pytest
 from xdist.scheduler import LoadScopeScheduling
+
+from earshot_chassis.client import QuickClient
 
 # Tests connect as services do: a flush of nats-py's own client does not wait for a subscription made before it.
 nats.NATS = QuickClient  # type: ignore[misc]

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from chaos.sounding import RATE
 from earshot_device import DeviceSettings
-from earshot_local import Service, patience
+from earshot_local import Service, lean, patience
 from earshot_local.stack import Stack
 from earshot_topology.subjects import DeviceAddress
 
@@ -31,7 +31,7 @@ _SKILL: Final = "chaos.processes.skill"
 
 def service(name: str, *arguments: str, role: str = "") -> Service:
     """Return a service that `chaos.process` runs."""
-    command = (sys.executable, "-P", "-m", "chaos.process", *arguments)
+    command = (sys.executable, "-P", lean.__file__, "chaos.process", *arguments)
     return Service(name=name, module="", role=role or name, command=command)
 
 

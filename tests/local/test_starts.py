@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from earshot_local import lean
+
 # What is heavy, or drags in what is; whoever may have it is named beside it.
 _HEAVY = {
     "aiohttp": set(),
@@ -65,7 +67,8 @@ _TELL = "import sys, json, earshot_{}.__main__; print(json.dumps(sorted(sys.modu
 
 
 def _imported(code: str) -> set[str]:
-    """Return the modules of a process that has run some code; an editor's or a test's own path is none of its."""
+    """Return the modules of a process of the stack that has run some code; an editor's or a test's own path is none of its."""
+    code = f"import runpy; runpy.run_path({lean.__file__!r})['install'](); {code}"
     environment = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "PYTHONSTARTUP"}}
     ran = subprocess.run(
         [sys.executable, "-P", "-c", code], env=environment, capture_output=True, text=True, check=False

@@ -93,3 +93,9 @@ def test_normalising_twice_changes_nothing(text: str) -> None:
     """A normalised text is its own normal form, so a slot's words can be normalised again."""
     once = MANDARIN.normalise(text).text
     assert MANDARIN.normalise(once).text == once
+
+
+@pytest.mark.parametrize("said", ["零十一", "百百", "音量零十一"])
+def test_what_is_no_numeral_stays_as_it_was_said(said: str) -> None:
+    """Characters of numerals in an order that is none."""
+    assert numbers.digits(said).text == said

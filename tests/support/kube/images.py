@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from earshot_local import lean
 from support.kube.processes import Forked, Process, Start, Started, settle
 
 
@@ -42,7 +43,7 @@ class Toy:
 
 def module(name: str) -> Start:
     """Return what starts a real service or skill: python -m <name>."""
-    return functools.partial(Started, (sys.executable, "-P", "-m", name))
+    return functools.partial(Started, (sys.executable, "-P", lean.__file__, name))
 
 
 def _run_toy(image: Toy, environment: Mapping[str, str]) -> None:

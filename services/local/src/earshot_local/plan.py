@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
-from earshot_local import patience
+from earshot_local import lean, patience
 from earshot_local.errors import InvalidScaleError
 from earshot_local.ports import HOST, Ports
 
@@ -87,7 +87,7 @@ class Replica:
     @property
     def command(self) -> tuple[str, ...]:
         """The process's arguments. -P keeps the working directory off the import path."""
-        return self.service.command or (sys.executable, "-P", "-m", self.service.module)
+        return self.service.command or (sys.executable, "-P", lean.__file__, self.service.module)
 
     @property
     def http_url(self) -> str:

@@ -38,12 +38,17 @@ class Tracked:
         """Replace every match; a match of nothing is left alone."""
         builder = TrackedBuilder()
         position = 0
+        # expand() parses its template at each match, and hardly any replacement is one.
+        literal = isinstance(replacement, str) and "\\" not in replacement
         for match in pattern.finditer(self.text):
             start, end = match.span()
             if start == end:
                 continue
             builder.copy(self, position, start)
-            new = match.expand(replacement) if isinstance(replacement, str) else replacement(match)
+            if not isinstance(replacement, str):
+                new = replacement(match)
+            else:
+                new = replacement if literal else match.expand(replacement)
             builder.add(new, *self.span(start, end))
             position = end
         if position == 0:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-import cn2an
-
 from earshot_nlu.understanding.tracked import Tracked
 
 _NUMERAL = "零〇一二两三四五六七八九十百千万亿"
@@ -36,6 +34,16 @@ def decimals(text: str) -> Tracked:
     return _converted(text, _DECIMAL)
 
 
+def _value(numeral: str) -> str:
+    import cn2an  # noqa: PLC0415 - 0.2 s, and who hears no numerals needs none
+
+    try:
+        return _written(cn2an.cn2an(numeral, "smart"))
+    except (ValueError, KeyError):
+        # No number, such as 百百; of 零十一 it says so with a KeyError.
+        return numeral
+
+
 def _converted(text: str, numeral: re.Pattern[str]) -> Tracked:
     if not _WHOLE.search(text):
         return Tracked.whole(text)
@@ -50,10 +58,7 @@ def _converted(text: str, numeral: re.Pattern[str]) -> Tracked:
             return match[0]
         if match[0] == "零" and text.startswith("下", match.end()):
             return match[0]
-        try:
-            return _written(cn2an.cn2an(match[0], "smart"))
-        except ValueError:
-            return match[0]
+        return _value(match[0])
 
     return Tracked.whole(text).sub(numeral, write)
 

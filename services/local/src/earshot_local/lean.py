@@ -1,15 +1,16 @@
-"""Libraries as an image has them: without what they import only where it is installed, and nobody here uses.
+"""Runs a module as its image would: libraries go without what they import only where it is installed, and nobody here uses.
+
+Usage: python -P lean.py MODULE [ARGUMENT ...]
 
 nats-py imports aiohttp for servers behind WebSocket, structlog and httpx rich for coloured tracebacks and a command line,
 FastStream uvicorn for its own, OpenTelemetry psutil for a detector that is off. An image has none of them. An environment of
-the whole workspace has them all, for others, and there they took a third of the CPU of each process's start.
-
-Who imports one of these libraries imports earshot_chassis first, which all that is needed of it: `tests/chassis/test_lean.py`
-tells who did not.
+the whole workspace has them all, for others, and there they take a third of the CPU of each process's start. It is run as
+a file: the package that it lies in imports some of them.
 """
 
 from __future__ import annotations
 
+import runpy
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -63,3 +64,14 @@ def _absent(names: Sequence[str]) -> Iterator[None]:
 def install() -> None:
     """Keep imports of this process lean from here on."""
     sys.meta_path.insert(0, _Finder())
+
+
+def main() -> None:
+    """Run the module that the first argument names, with the others as its own."""
+    install()
+    del sys.argv[0]
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()
