@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from earshot_nlu.understanding.mandarin import numbers
 from support.understanding import MANDARIN
 
 ROWS = [
