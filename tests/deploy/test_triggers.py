@@ -19,6 +19,7 @@ from earshot_local.stack import Stack
 from earshot_topology.subjects import DeviceAddress
 from rolling.restarting import metric
 from support import keda
+from support.browsing import browser
 from support.manifests import DEPLOY, OVERLAYS, named, of_kind, pod_templates, render
 from support.stack import SPEECH_RATE, device
 
@@ -95,7 +96,7 @@ async def check(stack: Stack, scaled: Mapping[str, Any], trigger: Mapping[str, A
             named_metrics = keda.metrics_of(trigger["metadata"]["query"])
             if not named_metrics:
                 raise keda.NotFoundByKedaError(f"{name}: a query without a metric of ours")
-            async with keda.browser() as client:
+            async with browser(timeout=30) as client:
                 told = (await client.get(f"{stack.http(name)}/metrics")).text
             for metric_name, labels in named_metrics.items():
                 if not re.search(rf"^{metric_name}(\{{| )", told, re.MULTILINE):

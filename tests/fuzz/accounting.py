@@ -19,8 +19,9 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-import httpx
 from prometheus_client.parser import text_string_to_metric_families
+
+from support.browsing import browser
 
 _MOST_UNREADABLE_CODES = ("malformed_payload", "unexpected_type")
 
@@ -72,7 +73,7 @@ class Counters:
     async def read(self) -> Counter[tuple[str, str, str]]:
         """Return (kind, name, code) to count: kinds "parked" and "discarded" have consumers as names, kind "malformed" message types."""
         found: Counter[tuple[str, str, str]] = Counter()
-        async with httpx.AsyncClient(timeout=10) as client:
+        async with browser() as client:
             for page in await asyncio.gather(*(client.get(f"{url}/metrics") for url in self._urls)):
                 page.raise_for_status()
                 for family in text_string_to_metric_families(page.text):

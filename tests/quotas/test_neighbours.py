@@ -14,7 +14,6 @@ from itertools import count
 from typing import Any
 
 import grpc
-import httpx
 import nats
 import pytest
 import pytest_asyncio
@@ -33,6 +32,7 @@ from earshot_local.plan import SERVICES
 from earshot_local.stack import Stack
 from earshot_topology.permissions import device_inbox
 from earshot_topology.subjects import DeviceAddress
+from support.browsing import browser
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
 
@@ -197,7 +197,7 @@ async def test_other_households_notice_nothing(stack: Stack) -> None:
 
 async def counted(stack: Stack) -> bool:
     """Tell whether the counter of quotas was there all the time; on a machine that stands still it may not have been."""
-    async with httpx.AsyncClient(timeout=10) as client:
+    async with browser() as client:
         pages = [await client.get(f"{stack.http('asr', replica)}/metrics") for replica in range(REPLICAS)]
     assert all("earshot_asr_refusals_total{" in page.text for page in pages)
     return not any("earshot_asr_quota_counter_away_total" in page.text for page in pages)

@@ -14,6 +14,8 @@ from typing import Any
 
 import httpx
 
+from support.browsing import browser
+
 # Where a "host:port" of the cluster is on this machine, as a base URL.
 Place = Callable[[str], str]
 Get = Callable[[str], Awaitable[Any]]
@@ -23,11 +25,6 @@ _METRIC = re.compile(r"(?<![\w:])(earshot_[a-z0-9_:]+)(?:\{([^}]*)\})?")
 
 class NotFoundByKedaError(Exception):
     """KEDA would say that a trigger is not ready, in these words."""
-
-
-def browser() -> httpx.AsyncClient:
-    """Return a client that loads no certificate authorities, which costs more than all that it asks."""
-    return httpx.AsyncClient(timeout=30, verify=False, trust_env=False)  # noqa: S501 - plain HTTP to this machine
 
 
 def monitoring(configuration: Path) -> str:
@@ -40,7 +37,7 @@ def monitoring(configuration: Path) -> str:
 
 async def account(server: str, name: str = "EARSHOT") -> str:
     """Return the public key of an account on a server, the services' unless another is named."""
-    async with browser() as client:
+    async with browser(timeout=30) as client:
         answer = (await client.get(f"{server}/jsz?accounts=true")).json()
     return next(str(each["id"]) for each in answer["account_details"] if each["name"] == name)
 
@@ -50,7 +47,7 @@ def getting(place: Place) -> Get:
 
     async def get(url: str) -> Any:
         asked = httpx.URL(url)
-        async with browser() as client:
+        async with browser(timeout=30) as client:
             answer = await client.get(place(asked.netloc.decode()) + asked.raw_path.decode())
         return answer.json()
 

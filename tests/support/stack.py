@@ -23,6 +23,7 @@ from earshot_device import Device, DeviceSettings, Sink
 from earshot_device.core.events import Happening
 from earshot_local.stack import Stack
 from earshot_topology.subjects import DeviceAddress
+from support.browsing import browser
 
 SPEECH_RATE = 16_000
 
@@ -98,7 +99,7 @@ def device(
 async def spans_of(stack: Stack, trace_id: str, done: Any, timeout_s: float = 6.0) -> list[dict[str, Any]]:
     """Return a trace's spans as soon as `done(spans)` holds, or what there is when the time is over."""
     give_up = time.monotonic() + timeout_s
-    async with httpx.AsyncClient(base_url=stack.traces_url) as client:
+    async with browser(base_url=stack.traces_url) as client:
         while True:
             answer = await client.get(f"/api/traces/{trace_id}")
             spans = answer.json()["spans"] if answer.status_code == httpx.codes.OK else []

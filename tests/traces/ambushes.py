@@ -20,6 +20,7 @@ from chaos.schedule import Kind
 from chaos.speaking import Speaker
 from chaos.system import device_settings
 from earshot_local.stack import Stack
+from support.browsing import browser
 
 AMBUSHES: Final = {
     "asr killed": Ambush("frame", Kind.KILL),
@@ -73,7 +74,7 @@ async def traces_of(system: Stack, keeper: Gatekeeper) -> dict[str, Traced]:
         # Whoever was hit before is back: one that has just begun to listen can't tell how others' attempts ended.
         await system.ready(30)
         await speakers[name].converse(asyncio.Event(), 0.0)
-    async with httpx.AsyncClient(base_url=system.traces_url) as client:
+    async with browser(base_url=system.traces_url) as client:
         found = await asyncio.gather(*(_trace(client, speaker) for speaker in speakers.values()))
     victims = {speaker: inflicted.target.split()[0] for speaker, _, inflicted in keeper.sprung}
     return {

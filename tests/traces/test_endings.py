@@ -26,6 +26,7 @@ from earshot_cli import report
 from earshot_local.stack import Stack
 from earshot_topology import attributes
 from earshot_topology.subjects import DeviceAddress
+from support.browsing import browser
 from traces.ambushes import PATIENT_DEVICE, Traced
 
 # The first of them starts the stack and lets every owner die.
@@ -61,7 +62,7 @@ async def without_understanding(system: Stack) -> AsyncIterator[None]:
 
 async def told(system: Stack, path: str, done: Callable[[Any], bool], **query: str) -> Any:
     """Ask the trace store until what it answers is enough."""
-    async with asyncio.timeout(20), httpx.AsyncClient(base_url=system.traces_url) as client:
+    async with asyncio.timeout(20), browser(base_url=system.traces_url) as client:
         while True:
             answer = await client.get(path, params=query)
             if answer.status_code == httpx.codes.OK and done(answer.json()):
