@@ -89,8 +89,10 @@ async def test_a_skill_that_can_not_start_costs_nobody_else_anything(tmp_path):
         (broken,) = await stack.answering(20)
         told = {process["name"]: process for process in stack.home.processes()}
         assert broken.name == "clock-0"
-        assert (told["asr-0"]["state"], told["clock-0"]["state"]) == ("ready", "crashed")
-        assert told["clock-0"]["log_tail"][-1] == "the reason of the crash"
+        assert told["asr-0"]["state"] == "ready"
+        # It may be starting once more by now.
+        assert told["clock-0"]["state"] in {"crashed", "starting"}
+        assert told["clock-0"]["restarts"] >= 3
         mended.touch()
         await watcher.until("clock-0", State.READY)
         assert not await stack.answering(20)
