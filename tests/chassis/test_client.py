@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
+import uvloop
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
@@ -70,3 +72,33 @@ async def test_a_subscription_that_was_drained_gets_everything_that_was_sent_bef
             assert there.stats["in_msgs"] == told
         await here.close()
         await there.close()
+
+
+def test_a_client_whose_server_is_gone_closes_and_says_so(tmp_path: Path) -> None:
+    """With something left to send, on the loop that services run on: it ends, and whoever waits for messages is told."""
+
+    async def lose() -> list[str]:
+        told: list[str] = []
+        async with nats_server(tmp_path, streams=False) as server:
+            client = QuickClient()
+
+            async def closed() -> None:
+                told.append("closed")
+
+            gone = asyncio.Event()
+
+            async def disconnected() -> None:
+                gone.set()
+
+            await client.connect(server.url, closed_cb=closed, disconnected_cb=disconnected, reconnect_time_wait=0.1)
+            await client.subscribe("x")
+            await client.flush()
+            server.kill()
+            async with asyncio.timeout(10):
+                await gone.wait()
+            await client.publish("x", b"for nobody")
+            await client.close()
+            assert client.is_closed
+        return told
+
+    assert uvloop.run(lose()) == ["closed"]

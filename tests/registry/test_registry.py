@@ -72,9 +72,11 @@ async def bus(tmp_path: Path) -> AsyncIterator[Bus]:
     """Run a server with the buckets of the registry."""
     async with nats_server(tmp_path, streams=False) as server:
         client = await server.connect()
-        jetstream = client.jetstream(timeout=1)
+        jetstream = client.jetstream()
         skills = await jetstream.create_key_value(KeyValueConfig(bucket="SKILLS", direct=True))
-        endpoints = await jetstream.create_key_value(KeyValueConfig(bucket="SKILL_ENDPOINTS", direct=True, ttl=LEASE_S))
+        await jetstream.create_key_value(KeyValueConfig(bucket="SKILL_ENDPOINTS", direct=True, ttl=LEASE_S))
+        # What a dying server swallows is not waited for until the lease is over.
+        endpoints = await client.jetstream(timeout=LEASE_S / 5).key_value("SKILL_ENDPOINTS")
         running = Bus(server, client, skills, endpoints)
         yield running
         for registry in running.registries:

@@ -22,6 +22,8 @@ TURNS = [
     for path in sorted(GOLDEN.glob("*.yaml"))
     for turn in yaml.safe_load(path.read_text())
 ]
+# What a device asks for when nothing has come for a while: of a busy machine, and no event of a turn.
+ASKED_WHEN_LATE = (".up.outcome", ".up.resume")
 KINDS = {"answered": outcome_pb2.OUTCOME_KIND_ANSWERED, "cancelled": outcome_pb2.OUTCOME_KIND_CANCELLED}
 
 
@@ -71,7 +73,7 @@ async def test_spoken_turn(
     async with device(stack, address, locale, time_zone="Asia/Tokyo", interim_results=True) as speaking:
         result = await speaking.say(samples)
         await speaking.settled()
-    sent = await recording.stop()
+    sent = [each for each in await recording.stop() if not each.subject.endswith(ASKED_WHEN_LATE)]
     assert result.kind is OutcomeKind.ANSWERED, result
     assert result.segments[-1].intent == intent
     assert result.final is not None

@@ -294,8 +294,10 @@ class Stack:
         )
 
     def _heard(self, event: Event) -> None:
-        orphans.record(self._record, [child.pid for child in self._children.values() if child.pid is not None])
-        self.home.write_status([child.described() for child in self._children.values()])
+        # On a disk that is full there is nobody to tell, and all the more to look after.
+        with contextlib.suppress(OSError):
+            orphans.record(self._record, [child.pid for child in self._children.values() if child.pid is not None])
+            self.home.write_status([child.described() for child in self._children.values()])
         self._listener(event)
 
     def _adopt(self, child: Child, after: Sequence[Child] = ()) -> None:
