@@ -16,7 +16,7 @@ from earshot_asr.engines.pocketsphinx.orders import LoadOrder, Reading
 from earshot_asr.engines.pocketsphinx.sentences import make_grammar_decoder
 
 KEPT_IDLE: Final = 2
-"""Streaming decoders that wait for the next utterance; each is some 20 MB."""
+"""Streaming decoders that wait for the next utterance whose talker watches; each is some 5 MB, more while it is in use."""
 KEPT_HOUSEHOLDS: Final = 4
 """Decoders with a household's own words; people who talk to it go on talking to it."""
 
@@ -44,10 +44,10 @@ class _Whole:
 
 
 class Decoders:
-    """One decoder for whole utterances, which are decoded one after the other, and a streaming one for each stream."""
+    """One decoder for whole utterances, which are decoded one after the other, and a streaming one for each that is watched."""
 
     def __init__(self, order: LoadOrder) -> None:
-        """Make the first of both kinds, so that the first utterance waits for neither.
+        """Make the one for whole utterances. A streaming one takes some hundredths of a second when it is asked for.
 
         Raises:
             RuntimeError: The bundle's files are not as they should be.
@@ -57,7 +57,7 @@ class Decoders:
         self._streaming = replace(order, search={**order.search, "fwdflat": False})
         self._whole = _Whole(order)
         self.knowledge = read_knowledge(order)
-        self._idle: list[Any] = [make_decoder(self._streaming)]
+        self._idle: list[Any] = []
         self._households: OrderedDict[str, _Whole] = OrderedDict()
 
     def complete(self) -> bool:
@@ -68,7 +68,7 @@ class Decoders:
         return True
 
     def take(self) -> Any:
-        """Return a decoder for one stream."""
+        """Return a streaming decoder."""
         return self._idle.pop() if self._idle else make_decoder(self._streaming)
 
     def give_back(self, decoder: Any) -> None:
