@@ -29,7 +29,9 @@ class FakeAssistant(assistant_pb2_grpc.AssistantServicer):
         if request.text == "fail":
             context.abort(grpc.StatusCode.INTERNAL, "internal error")
         response = ConverseResponse()
-        outcome = response.outcomes.add(kind=OutcomeKind.OUTCOME_KIND_ANSWERED, intent="clock.get_time", final=True)
+        sorry = request.text == "be sorry"
+        kind = OutcomeKind.OUTCOME_KIND_APOLOGISED if sorry else OutcomeKind.OUTCOME_KIND_ANSWERED
+        outcome = response.outcomes.add(kind=kind, intent="clock.get_time", final=True)
         outcome.turn.turn_id = "t1"
         outcome.prompts.add(text=f"You asked: {request.text}", locale=request.locale)
         slot = outcome.hypothesis.slots.add(name="city", text="tokyo")

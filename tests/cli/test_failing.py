@@ -102,6 +102,14 @@ def test_a_part_that_does_not_answer_is_named(home, fail):
     assert "the running stack has no tts" in fail("device", "say", "x")[2]
 
 
+@pytest.mark.usefixtures("running")
+def test_an_apology_is_shown_and_no_success(fail):
+    """A script can tell that what it asked for was not done."""
+    code, out, _ = fail("ask", "be sorry")
+    assert code == 1
+    assert "apologised" in out
+
+
 @pytest.mark.parametrize(
     ("text", "words"), [("refuse", "dialogue refused: text_too_long"), ("fail", "dialogue failed")]
 )

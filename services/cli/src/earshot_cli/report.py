@@ -22,10 +22,17 @@ _STATES = {
     "unfinished": "blue",
     "lost": "bold red",
 }
+# What was said was done; "never mind" was, too. The others are rejected, apologised, and no outcome at all.
+_DONE = frozenset({"answered", "cancelled"})
 _SERVICES = ("cyan", "magenta", "green", "yellow", "blue", "red")
 _BAR = (12, 60)
 # The reason stands there; and where an attempt was lost, somebody took over.
 _SAID_ALREADY = frozenset({"abandoned", "takeover"})
+
+
+def done(document: Mapping[str, Any]) -> bool:
+    """Tell whether what was said was done, by a turn's document; a command of one turn that was not exits with 1."""
+    return document["kind"] in _DONE
 
 
 def turn(document: Mapping[str, Any]) -> RenderableType:

@@ -21,7 +21,7 @@ def ask(
     device: DeviceId = DEFAULT_DEVICE,
     as_json: Json = False,
 ) -> None:
-    """Take TEXT through understanding, dialogue and skills, and print the answer. No audio is involved."""
+    """Take TEXT through understanding, dialogue and skills, and print the answer; exits 1 when it is not answered. No audio is involved."""
     from earshot_cli.services import converse  # noqa: PLC0415 - gRPC takes a while to import
 
     target = running_stack()
@@ -40,3 +40,5 @@ def ask(
     output = Output(as_json=as_json)
     output.show(report.turn(document))
     output.document(document)
+    if not report.done(document):
+        raise typer.Exit(1)

@@ -31,8 +31,6 @@ app = typer.Typer(help="Be a device: speak to the running stack.", no_args_is_he
 
 T = TypeVar("T")
 _MAX_TEXT = 1000
-# What was said was done; "never mind" was, too. The others are rejected, apologised, and no outcome at all.
-_DONE = frozenset({"answered", "cancelled"})
 
 
 @app.command()
@@ -109,7 +107,7 @@ def mic(
                 output.show(report.turn(documents[-1]))
             output.document({"turns": documents})
             await spoken.until_quiet(output.progress)
-        return documents[-1]["kind"] in _DONE
+        return report.done(documents[-1])
 
     if not _traced(target, turns()):
         raise typer.Exit(1)
@@ -163,7 +161,7 @@ def _turn(
             output.show(report.turn(document))
             output.document(document)
             await spoken.until_quiet(output.progress)
-        return document["kind"] in _DONE
+        return report.done(document)
 
     if not _traced(target, turn()):
         raise typer.Exit(1)
