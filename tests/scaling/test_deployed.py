@@ -44,10 +44,14 @@ def test_ten_times_as_many_within_a_minute_are_answered_within_two_seconds(deplo
     assert worst_p95(deployed, figures, seed) <= LIMIT_S
 
 
-def test_what_stands_ready_is_what_it_takes(deployed, figures):
-    """With one recogniser less that always stands ready the burst does not hold: new pods are too late for it."""
-    fewer = with_minimum(deployed, "asr", deployed[0].scaling.minimum - 1)
-    assert max(worst_p95(fewer, figures, seed) for seed in (1, 2, 3)) > LIMIT_S
+def test_what_stands_ready_is_what_it_takes_and_one(deployed, figures):
+    """One recogniser may be missing; with two less than always stand ready the burst does not hold: new pods are too late."""
+    standing = deployed[0].scaling.minimum
+    worst = {
+        fewer: max(worst_p95(with_minimum(deployed, "asr", standing - fewer), figures, seed) for seed in (1, 2, 3))
+        for fewer in (1, 2)
+    }
+    assert worst[1] <= LIMIT_S < worst[2]
 
 
 def test_no_pod_is_given_more_than_its_cores_decode(deployed, figures):

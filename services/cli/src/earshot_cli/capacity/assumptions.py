@@ -28,7 +28,7 @@ class Assumptions:
     skills: float = _assumed(4.0, "skills that the turns are spread over; each has pods of its own")
     timers: float = _assumed(0.1, "occurrences (timers, alarms) a turn")
     busy: float = _assumed(0.6, "share of a pod's cores that is in use at the busiest moment")
-    asr_target: float = _assumed(4.0, "utterances in hand a pod, of which KEDA asks for one more asr (deploy/base)")
+    asr_target: float = _assumed(6.0, "utterances in hand a pod, of which KEDA asks for one more asr (deploy/base)")
     tts_target: float = _assumed(128.0, "answers in hand a pod, of which KEDA asks for one more tts (deploy/base)")
     standing: float = _assumed(
         0.77, "share of the pods for the busiest moment's CPU that always stands ready (make simulate-scaling)"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 FiguresFile = Annotated[
     Path | None,
     typer.Option(
-        "--figures", help="What was measured before (see --keep); without it, it is measured now: two minutes."
+        "--figures", help="What was measured before (see --keep); without it, it is measured now: three minutes."
     ),
 ]
 Keep = Annotated[Path | None, typer.Option("--keep", help="Where to keep what is measured.")]
