@@ -56,7 +56,7 @@ def test_the_busiest_moment_is_the_days_mean_times_the_peak():
 
 def test_pods_are_the_cores_in_use_over_what_a_pod_may_use():
     """40 utterances of 2.5 s at 0.2 s of CPU a second are 20 cores; a pod of two cores used to half does one of them."""
-    result = capacity(SMALL, figures(), replace(BARE, asr_cores=2, busy=0.5), cells=1)
+    result = capacity(SMALL, figures(), replace(BARE, asr_cores=2, busy=0.5, standing=0.1), cells=1)
     asr = next(need for need in result.services if need.service == "asr")
     assert asr.cores == pytest.approx(20)
     assert asr.peak == 20 + 1
@@ -64,6 +64,14 @@ def test_pods_are_the_cores_in_use_over_what_a_pod_may_use():
     nlu = next(need for need in result.services if need.service == "nlu")
     assert nlu.cores == pytest.approx(0.4)
     assert nlu.peak == 1 + 1
+
+
+def test_there_are_never_fewer_pods_than_always_stand_ready():
+    """Whatever the load: of nlu, which has hardly any work, as many as stand ready; of asr at night, too."""
+    assumed = replace(BARE, asr_cores=2, busy=0.5, standing=1, standing_least=7)
+    services = {need.service: need for need in capacity(SMALL, figures(), assumed, cells=1).services}
+    assert (services["nlu"].mean, services["nlu"].peak, services["nlu"].standing) == (7, 7, 7)
+    assert (services["asr"].mean, services["asr"].peak, services["asr"].standing) == (21, 21, 21)
 
 
 def test_a_faster_machine_needs_fewer_and_repeated_turns_need_more():

@@ -207,6 +207,11 @@ async def test_the_doctor_finds_what_is_wrong(tmp_path):
     """An old KEDA, a stuck rollout, a refused skill, a credential that is over, a consumer that differs, a wrong clock."""
     async with furnished(tmp_path, keda_version="2.16.0") as running, monitored(tmp_path) as server:
         put(running, lease("node-2", 300), "kube-node-lease")
+        # One that has stopped says nothing of its clock.
+        put(running, lease("node-3", 3_600), "kube-node-lease")
+        away = {"type": "Ready", "status": "Unknown", "message": "Kubelet stopped posting node status."}
+        gone = {"metadata": {"name": "node-3"}, "status": {"conditions": [away]}}
+        put(running, {"apiVersion": "v1", "kind": "Node", **gone}, "")
         client = await server.connect()
         await client.jetstream().delete_consumer("TURNS", "nlu")
         await client.close()
@@ -227,6 +232,8 @@ async def test_the_doctor_finds_what_is_wrong(tmp_path):
     ):
         assert expected in told
     assert len(failed) == 6, told
+    (warned,) = (each["message"] for each in document["findings"] if each["check"] == "nodes")
+    assert warned == "node node-3 is not ready: Kubelet stopped posting node status."
     fine = {each["check"] for each in document["findings"] if each["result"] == "ok"}
     assert fine >= {"kubernetes", "definitions", "nats", "clocks", "credentials"}
 

@@ -24,6 +24,7 @@ from support.manifests import (
     render,
     selects,
     services_of,
+    validate,
 )
 
 # Made beside the overlays, as docs/deploy.md says: by `earshot bus secrets`, and by hand.
@@ -260,6 +261,13 @@ def test_ports_are_those_of_the_flows(overlay: str) -> None:
         assert deployment["spec"]["template"]["metadata"]["labels"][COMPONENT] in {"service", "skill"}
 
 
+def typed_turns() -> Object:
+    """Return the route of typed turns, which no overlay has."""
+    route: Object = yaml.safe_load((DEPLOY / "components" / "gateway-typed" / "route.yaml").read_text())
+    validate(route)
+    return route
+
+
 def test_gateway_routes_lead_to_services() -> None:
     """What comes from outside goes to a Service and port of the overlay, through its own gateway."""
     objects = render("overlays/prod")
@@ -269,12 +277,26 @@ def test_gateway_routes_lead_to_services() -> None:
         for port in each["spec"]["ports"]
     }
     gateways = {each["metadata"]["name"] for each in of_kind(objects, "Gateway")}
-    routes = of_kind(objects, "GRPCRoute", "HTTPRoute")
-    assert len(routes) == 2
-    for route in routes:
+    for route in (*of_kind(objects, "HTTPRoute"), typed_turns()):
         assert {parent["name"] for parent in route["spec"]["parentRefs"]} <= gateways
         for rule in route["spec"]["rules"]:
             assert {(to["name"], to["port"]) for to in rule["backendRefs"]} <= services
+
+
+def test_nothing_is_open_to_the_world_but_music() -> None:
+    """Dialogue authenticates nobody: no overlay has a route to it, and the one that may be added names its one service."""
+    for overlay in OVERLAYS:
+        opened = [
+            (route["kind"], rule["matches"], [to["name"] for to in rule["backendRefs"]])
+            for route in render(f"overlays/{overlay}")
+            if route["apiVersion"].startswith("gateway.networking.k8s.io/") and route["kind"] != "Gateway"
+            for rule in route["spec"]["rules"]
+        ]
+        music = ("HTTPRoute", [{"path": {"type": "PathPrefix", "value": "/media"}}], ["skill-music-gateway"])
+        assert opened == ([music] if overlay == "prod" else [])
+    assert [rule["matches"] for rule in typed_turns()["spec"]["rules"]] == [
+        [{"method": {"service": "earshot.dialogue.v1.Assistant"}}]
+    ]
 
 
 def test_no_listener_is_shared_by_routes_of_both_kinds() -> None:
@@ -282,7 +304,7 @@ def test_no_listener_is_shared_by_routes_of_both_kinds() -> None:
     objects = render("overlays/prod")
     (gateway,) = of_kind(objects, "Gateway")
     taken: dict[tuple[int, str], str] = {}
-    for route in of_kind(objects, "GRPCRoute", "HTTPRoute"):
+    for route in (*of_kind(objects, "HTTPRoute"), typed_turns()):
         for parent in route["spec"]["parentRefs"]:
             attached = [
                 each for each in gateway["spec"]["listeners"] if parent.get("sectionName", each["name"]) == each["name"]

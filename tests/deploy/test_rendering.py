@@ -67,7 +67,7 @@ def test_documents_have_manifests() -> None:
 def test_what_is_not_valid_is_refused() -> None:
     """The validator does find an unknown field, a wrong type and a kind that nobody has a schema of."""
     objects = render("overlays/prod")
-    for kind, name in (("Deployment", "asr"), ("ScaledObject", "asr"), ("GRPCRoute", "dialogue")):
+    for kind, name in (("Deployment", "asr"), ("ScaledObject", "asr"), ("HTTPRoute", "skill-music")):
         broken = copy.deepcopy(named(objects, kind, name))
         broken["spec"]["replicass"] = 1
         with pytest.raises(InvalidObjectError, match="replicass"):

@@ -13,7 +13,7 @@ from earshot_chassis.service import FAREWELL_S
 from earshot_cli.scaling.fleet import Conditions
 from earshot_cli.scaling.scaledobjects import scaled_object
 from earshot_local.plan import SERVICES
-from support.manifests import COMPONENT, ROOT, named, of_kind, pod_templates, render, services_of
+from support.manifests import BASES, COMPONENT, ROOT, named, of_kind, pod_templates, render, services_of
 
 PROD = "overlays/prod"
 
@@ -40,6 +40,28 @@ def test_what_prometheus_is_asked_for_is_in_the_overlay_s_namespace() -> None:
     for namespace, metadata in asked:
         assert re.findall(r'namespace="([^"]*)"', metadata["query"]) == [namespace]
         assert metadata["ignoreNullValues"] == "false"
+
+
+def test_nothing_is_scaled_down_in_a_hurry() -> None:
+    """Who has work in hand is not taken away for a moment's quiet: five minutes of it, and then a quarter a minute at most."""
+    calm = {"stabilizationWindowSeconds": 300, "policies": [{"type": "Percent", "value": 25, "periodSeconds": 60}]}
+    scaled = of_kind(render(PROD), "ScaledObject")
+    assert len(scaled) >= len(BASES)
+    for each in scaled:
+        behaviour = each["spec"]["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
+        assert behaviour["scaleDown"] == calm, each["metadata"]["name"]
+
+
+def test_no_budget_holds_up_a_drain() -> None:
+    """Of every service one pod may go at a time, whether others are healthy or not, and however few there are."""
+    for overlay in (PROD, "overlays/dev"):
+        budgets = of_kind(render(overlay), "PodDisruptionBudget")
+        assert len(budgets) >= len(BASES)
+        for each in budgets:
+            spec = each["spec"]
+            assert (spec.get("maxUnavailable"), spec.get("minAvailable")) == (1, None), each["metadata"]["name"]
+            if each["metadata"]["name"] in BASES:
+                assert spec["unhealthyPodEvictionPolicy"] == "AlwaysAllow", each["metadata"]["name"]
 
 
 def test_the_simulation_scrapes_as_often_as_prometheus() -> None:

@@ -22,7 +22,7 @@ COPIES = 10
 pytestmark = pytest.mark.timeout(180)
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", range(1, 9))
 def test_a_recorded_burst_is_answered_within_two_seconds(seed):
     """Ten fleets' recorded load: of every half minute 95 % of the answers begin within 2 s; one pod less and no autoscaling don't do."""
     figures = read(HERE / "figures.json")

@@ -174,20 +174,20 @@ def _services(fleet: Fleet, figures: Figures, assumed: Assumptions, cells: int) 
             # Every cell has pods of its own.
             return cells * (math.ceil(rate / cells * each) + math.ceil(assumed.spare_pods))
 
-        # An autoscaler starts as many as its triggers ask for, whether or not they have work.
+        # An autoscaler starts as many as its triggers ask for, whether or not they have work, and no fewer than always stand ready.
         either = max(by_cpu, by_keda)
+        standing = max(
+            int(assumed.standing_least) * cells, math.ceil(pods(fleet.peak_turns_per_s, by_cpu) * assumed.standing)
+        )
         yield ServiceNeed(
             service=name if spread == 1 else f"skills ({spread})",
             cores=fleet.peak_turns_per_s * per_turn * spread,
             pod_cores=pod_cores,
             pod_mib=figures.services[name].memory_mib,
-            mean=pods(fleet.mean_turns_per_s, either) * spread,
-            peak=pods(fleet.peak_turns_per_s, either) * spread,
+            mean=max(standing, pods(fleet.mean_turns_per_s, either)) * spread,
+            peak=max(standing, pods(fleet.peak_turns_per_s, either)) * spread,
             decided_by="KEDA" if by_keda > by_cpu else "CPU",
-            standing=max(
-                int(assumed.standing_least) * cells, math.ceil(pods(fleet.peak_turns_per_s, by_cpu) * assumed.standing)
-            )
-            * spread,
+            standing=standing * spread,
         )
 
 

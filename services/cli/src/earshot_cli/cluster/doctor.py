@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from typing import Any
 
 from earshot_cli.cluster import buses, owners, scaling, workloads
 from earshot_cli.cluster.access import Cluster, ClusterUnreachableError, ForbiddenError
@@ -98,12 +99,25 @@ def _server(server: buses.Server) -> Iterator[Finding]:
 
 def _nodes(cluster: Cluster) -> Iterator[Finding]:
     leases = cluster.listed("/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases")
+    unready = {node["metadata"]["name"]: why for node in cluster.listed("/api/v1/nodes") if (why := _unready(node))}
     now = time.time()
+    for name, why in sorted(unready.items()):
+        yield Finding(check="nodes", result=Result.WARNING, message=f"node {name} is not ready: {why}")
     for lease in leases:
-        if renewed := lease["spec"].get("renewTime"):
+        name, renewed = lease["metadata"]["name"], lease["spec"].get("renewTime")
+        # One that has stopped renews nothing: what its lease says is no word of its clock.
+        if renewed and name not in unready:
             ahead_s = datetime.fromisoformat(renewed).timestamp() - now
             # It was renewed some time ago, which is no fault of its clock.
-            yield clock(f"node {lease['metadata']['name']}'s clock", ahead_s + _LEASE_S / 2, _LEASE_S / 2)
+            yield clock(f"node {name}'s clock", ahead_s + _LEASE_S / 2, _LEASE_S / 2)
+
+
+def _unready(node: Mapping[str, Any]) -> str:
+    """Return why a node is not ready; empty: it is, or nobody says."""
+    for each in node.get("status", {}).get("conditions", []):
+        if each["type"] == "Ready" and each["status"] != "True":
+            return str(each.get("message") or each.get("reason") or "it does not say why")
+    return ""
 
 
 def _workloads(cluster: Cluster) -> Iterator[Finding]:
