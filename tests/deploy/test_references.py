@@ -11,6 +11,7 @@ import yaml
 from earshot_local.plan import SERVICES
 from earshot_topology import flows
 from earshot_topology.streams import CONSUMERS
+from earshot_topology.subjects import SKILLS_API
 from support.manifests import (
     COMPONENT,
     DEPLOY,
@@ -109,7 +110,11 @@ def test_credentials_are_the_service_s_own(overlay: str) -> None:
         spec = deployment["spec"]["template"]["spec"]
         secrets = {each["secret"]["secretName"] for each in spec["volumes"] if "secret" in each}
         assert secrets - {"bus-ca"} == {f"bus-{deployment['metadata']['name']}"}
-        file = environment(spec["containers"][0])["EARSHOT_NATS_CREDENTIALS"]
+        settings = environment(spec["containers"][0])
+        file = settings["EARSHOT_NATS_CREDENTIALS"]
+        # A skill is a user of the skills' account, which has JetStream elsewhere.
+        skill = deployment["metadata"]["labels"][COMPONENT] == "skill"
+        assert settings.get("EARSHOT_NATS_JETSTREAM_API") == (SKILLS_API if skill else None)
         (mount,) = [each for each in spec["containers"][0]["volumeMounts"] if each["name"] == "bus"]
         assert file == f"{mount['mountPath']}/user.creds"
 

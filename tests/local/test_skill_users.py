@@ -7,12 +7,13 @@ import time
 
 import nats
 import pytest
+from nats.js.errors import KeyNotFoundError
 
 from earshot_local import Stack
 from earshot_local.credentials import load_keys
 from earshot_topology import jwt
 from earshot_topology.permissions import Permissions
-from earshot_topology.subjects import InvalidTokenError
+from earshot_topology.subjects import SKILLS_API, InvalidTokenError
 
 
 async def connect(client, stack, file, credentials, errors):
@@ -40,7 +41,7 @@ async def test_a_skills_user_is_that_skill_and_no_other(tmp_path):
         errors: list[str] = []
         client = nats.NATS()
         await connect(client, stack, tmp_path / "toy.creds", jwt.skill_user(signing, "toy", expires=later), errors)
-        skills = await client.jetstream().key_value("SKILLS")
+        skills = await client.jetstream(prefix=SKILLS_API).key_value("SKILLS")
         await skills.put("toy.1.0.0", b"x")
         await client.publish("parked.skill-toy.home", b"x")
         await client.flush()
@@ -50,6 +51,28 @@ async def test_a_skills_user_is_that_skill_and_no_other(tmp_path):
         async with asyncio.timeout(5):
             while len(errors) < 4:
                 await asyncio.sleep(0.02)
+        assert len(errors) == 4
+
+        # Whoever asks names the subject of the answer, and the server asks nobody whether they may.
+        states = await client.jetstream(prefix=SKILLS_API).key_value("SKILL_STATES")
+        await states.put("toy.home", b"whatever a skill likes to say")
+        listening = await nats.connect(stack.nats_url, user_credentials=str(stack.creds("admin")))
+        heard = await listening.subscribe("device.home.kitchen.down.directive")
+        turns = listening.jetstream()
+        before = (await turns.stream_info("TURNS")).state.messages
+        get = f"{SKILLS_API}.DIRECT.GET.KV_SKILL_STATES.$KV.SKILL_STATES.toy.home"
+        for reply in ("device.home.kitchen.down.directive", "turn.interpreted", "$KV.SKILLS.clock.9.0.0"):
+            await client.publish(get, reply=reply)
+            await client.publish("$KV.SKILL_STATES.toy.home", b"x", reply=reply)
+        await client.flush()
+        # Asked behind them, and answered: so were they.
+        assert (await states.get("toy.home")).value == b"x"
+        await listening.flush()
+        assert heard.pending_msgs == 0
+        assert (await turns.stream_info("TURNS")).state.messages == before
+        with pytest.raises(KeyNotFoundError):
+            await skills.get("clock.9.0.0")
+        await listening.close()
         await client.close()
 
         # Signed by the same key, with claims of its own: refused, for a scoped key's users have none.

@@ -20,6 +20,7 @@ from earshot_local import Stack
 from earshot_local.plan import SERVICES
 from earshot_registry import HouseholdWords, RegistrySnapshot, SkillRegistry
 from earshot_skillkit import Span, wire
+from earshot_topology.subjects import SKILLS_API
 
 SKILLS = tuple(service for service in SERVICES if service.name in {"clock", "weather"})
 
@@ -129,7 +130,7 @@ async def test_a_skill_writes_its_own_and_nothing_else(tmp_path: Path, connect_a
     """The clock's credentials can register the clock and keep its state, and neither write nor read another skill's."""
     refusals: list[str] = []
     async with Stack(home=tmp_path, services=SKILLS, scale={"clock": 0, "weather": 0}, tracestore=False) as stack:
-        jetstream = (await connect_as(stack, "skill-clock", refusals)).jetstream(timeout=0.3)
+        jetstream = (await connect_as(stack, "skill-clock", refusals)).jetstream(timeout=0.3, prefix=SKILLS_API)
         for bucket in ("SKILLS", "SKILL_ENDPOINTS", "SKILL_STATES"):
             values = await jetstream.key_value(bucket)
             await values.put("clock.mine", b"x")

@@ -35,7 +35,9 @@ class Bus:
     def replica(self, instance: str, digest: str = "a") -> tuple[Registration, asyncio.Task[None]]:
         """Register a replica of the clock and keep it registered."""
         description = skill_pb2.SkillDescription(skill_id="clock", version="1.0.0", digest=digest)
-        connected = SimpleNamespace(client=self.client, jetstream=self.client.jetstream(timeout=0.5))
+        connected = SimpleNamespace(
+            client=self.client, jetstream=self.client.jetstream(timeout=0.5), jetstream_api="$JS.API"
+        )
         registration = Registration(connected, description, lease_s=LEASE_S)  # type: ignore[arg-type]
         endpoint = skill_pb2.SkillEndpoint(skill_id="clock", version="1.0.0", instance_id=instance)
         task = asyncio.create_task(registration.keep(endpoint))

@@ -66,12 +66,14 @@ class Bus(Publisher):
 
     Attributes:
         handed_back: Which deliveries were handed back, by anybody.
+        jetstream_api: Subject under which JetStream's API is asked.
     """
 
     def __init__(self, name: str, settings: ServiceSettings) -> None:
         self.name = name
         self._inbox = f"_INBOX_{name}"
         self._settings = settings
+        self.jetstream_api = settings.nats_jetstream_api
         self._handlers: list[tuple[Consuming, DurableConsumer, int]] = []
         self._workers: list[PullWorker] = []
         self._subscriptions: list[Subscription] = []
@@ -136,7 +138,7 @@ class Bus(Publisher):
             except (NatsError, OSError) as error:
                 _log.warning("bus_unreachable", error=type(error).__name__)
                 await asyncio.sleep(0.5)
-        self.jetstream = self.client.jetstream()
+        self.jetstream = self.client.jetstream(prefix=self.jetstream_api)
         Publisher.__init__(self, self.client, self.jetstream)
         self._parking = Parking(self.name, self.store)
 

@@ -32,6 +32,9 @@ class ServiceSettings(BaseSettings):
         None,
         description="Authorities that sign the servers' certificates (PEM), where they speak TLS; none: the system's.",
     )
+    nats_jetstream_api: str = Field(
+        "$JS.API", description="Subject under which this user's account has JetStream's API, where it imports it."
+    )
     instance_id: str = Field(default_factory=_instance, description="Name of this replica in logs, traces and leases.")
     grpc_host: str = Field("127.0.0.1", description="Address that the gRPC server listens on.")
     grpc_port: int = Field(0, ge=0, le=65535, description="Port of the gRPC server; 0: any free one.")

@@ -34,10 +34,9 @@ def documents(home: Home, skills: Iterable[str]) -> Iterator[dict[str, Any]]:
     skills = tuple(skills)
     credentials = Credentials(home, skills)
     credentials.issue_services()
-    signing = load_keys(home).skill_signing
-    yield _object(
-        "ConfigMap", "bus-trust", {"account": signing.account, "trust.conf": trust_section(credentials.trust)}
-    )
+    keys = load_keys(home)
+    signing = keys.skill_signing
+    yield _object("ConfigMap", "bus-trust", {"account": keys.services, "trust.conf": trust_section(credentials.trust)})
     for role in (*(name for name in ROLES if name not in _LOCAL), *(f"{SKILL_PREFIX}{skill}" for skill in skills)):
         yield _object("Secret", f"bus-{role}", {CREDENTIALS_KEY: credentials.service(role).read_text()})
     yield _object("Secret", "operator-signing", {"account": signing.account, "seed": signing.seed.decode()})

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from earshot_local.home import Home
 from earshot_topology import jwt
-from earshot_topology.permissions import ROLES, Permissions, skill_role
+from earshot_topology.permissions import ROLES
 from earshot_topology.subjects import token
 
 SKILL_PREFIX = "skill-"
@@ -27,7 +27,7 @@ class Credentials:
 
     def __init__(self, home: Home, skills: Iterable[str] = ()) -> None:
         self._home = home
-        self._roles: dict[str, Permissions] = ROLES | {f"{SKILL_PREFIX}{skill}": skill_role(skill) for skill in skills}
+        self._skills = {f"{SKILL_PREFIX}{skill}": skill for skill in skills}
         self._keys = load_keys(home)
 
     @property
@@ -37,8 +37,10 @@ class Credentials:
 
     def issue_services(self) -> None:
         """Write a new user's file for every role: permissions are always those of the running code."""
-        for role, permissions in self._roles.items():
+        for role, permissions in ROLES.items():
             _write_private(self.service(role), jwt.service_user(self._keys, role, permissions))
+        for role, skill in self._skills.items():
+            _write_private(self.service(role), jwt.skill_user(self._keys.skill_signing, skill))
         _write_private(self._home.credentials / "system.creds", jwt.system_user(self._keys))
 
     def service(self, role: str) -> Path:
@@ -47,7 +49,7 @@ class Credentials:
         Raises:
             KeyError: There is no such role.
         """
-        if role not in self._roles and role != "system":
+        if role not in ROLES and role not in self._skills and role != "system":
             raise KeyError(role)
         return self._home.credentials / f"{role}.creds"
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from earshot_local import lean, patience
 from earshot_local.errors import InvalidScaleError
 from earshot_local.ports import HOST, Ports
+from earshot_topology.subjects import SKILLS_API
 
 MAX_REPLICAS = 16
 SKILL_ENTRY_POINTS = "earshot.skills"
@@ -191,4 +192,8 @@ def replica_environment(replica: Replica, credentials: Path | None) -> dict[str,
         "EARSHOT_HTTP_HOST": HOST,
         "EARSHOT_HTTP_PORT": str(replica.http_port),
     }
-    return own | ({"EARSHOT_NATS_CREDENTIALS": str(credentials)} if credentials else {})
+    if credentials is None:
+        return own
+    # Skills are users of an account of their own.
+    api = {"EARSHOT_NATS_JETSTREAM_API": SKILLS_API} if replica.service.skill else {}
+    return own | api | {"EARSHOT_NATS_CREDENTIALS": str(credentials)}

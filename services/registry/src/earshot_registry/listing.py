@@ -43,7 +43,9 @@ class Listing:
     last_sequence: int
 
 
-async def list_bucket(client: Client, bucket: str, *, keys: str = ">", timeout_s: float = 2.0) -> Listing:
+async def list_bucket(
+    client: Client, bucket: str, *, keys: str = ">", timeout_s: float = 2.0, api: str = "$JS.API"
+) -> Listing:
     """List a bucket, or some keys of it, of at most 1,024 keys.
 
     Args:
@@ -51,6 +53,7 @@ async def list_bucket(client: Client, bucket: str, *, keys: str = ">", timeout_s
         bucket: Its name; it must have been made with `direct`.
         keys: Which; NATS wildcards allowed.
         timeout_s: Longest time for the whole listing, in seconds.
+        api: Subject under which the connection's account has JetStream's API.
 
     Raises:
         RegistryUnavailableError: No answer in time, or the server refuses (413: more keys than that).
@@ -62,7 +65,7 @@ async def list_bucket(client: Client, bucket: str, *, keys: str = ">", timeout_s
             subscription = await client.subscribe(inbox)
             try:
                 request = json.dumps({"multi_last": [f"{prefix}{keys}"]}).encode()
-                await client.publish(f"$JS.API.DIRECT.GET.KV_{bucket}", request, reply=inbox)
+                await client.publish(f"{api}.DIRECT.GET.KV_{bucket}", request, reply=inbox)
                 entries: list[Entry] = []
                 while (message := await subscription.next_msg(timeout=timeout_s)) is not None:
                     status = _status(message)

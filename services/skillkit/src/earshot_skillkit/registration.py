@@ -133,7 +133,7 @@ class Registration:
     async def _others(self) -> bool:
         """Whether another replica of this version holds a lease."""
         prefix = f"{self._description_key}."
-        leases = await list_bucket(self._bus.client, SKILL_ENDPOINTS.bucket)
+        leases = await list_bucket(self._bus.client, SKILL_ENDPOINTS.bucket, api=self._bus.jetstream_api)
         return any(
             lease.value is not None and lease.key.startswith(prefix) and lease.key != self._endpoint_key
             for lease in leases.entries

@@ -2,14 +2,15 @@
 
     operator ──signs──► account SYSTEM   the server's own events
              ──signs──► account EARSHOT  ──signs──► users of services
-                                         ──lists──► skill signing key ──signs──► users of skills, in Kubernetes
+             ──signs──► account SKILLS   ──lists──► skill signing key ──signs──► users of skills
              ──signs──► account DEVICES  ──lists──► device signing key ──signs──► users of devices
 
-Devices have an account of their own. Of EARSHOT it imports what devices say (as services) and what they are told (as a
-stream), and nothing else exists in it. That matters because whoever asks names the subject of the answer, and neither the
-server's acknowledgements nor a service's answers ask whether the asker may publish there: within one account, a device
-could have an acknowledgement stored as another household's outcome. Across accounts an answer goes to a subject that
-the server makes up, and then to the device's own account.
+Devices and skills have accounts of their own. Of EARSHOT, that of devices imports what they say (as services) and what they
+are told (as a stream); that of skills what they ask of their buckets and write there (as services); and nothing else exists
+in them. That matters because whoever asks names the subject of the answer, and neither the server's acknowledgements nor a
+service's answers ask whether the asker may publish there: within one account, a device could have an acknowledgement stored
+as another household's outcome, and a skill could have what it keeps sent to any device. Across accounts an answer goes to a
+subject that the server makes up, and then to the asker's own account.
 
 The two signing keys are scoped: whatever a user claims that it signed, the server applies the template stored in
 the account, with the household's tag and the user's name filled in. A leaked device key can't make a service's user, and
@@ -30,7 +31,16 @@ from typing import Any
 
 import nkeys
 
-from earshot_topology.permissions import DEVICE_TEMPLATE, DEVICES_HEAR, DEVICES_SAY, SKILL_TEMPLATE, Permissions
+from earshot_topology.permissions import (
+    DEVICE_TEMPLATE,
+    DEVICES_HEAR,
+    DEVICES_SAY,
+    SKILL_TEMPLATE,
+    SKILLS_LIST,
+    SKILLS_SAY,
+    Permissions,
+    in_skills_account,
+)
 from earshot_topology.subjects import token
 
 UNLIMITED = -1
@@ -56,6 +66,7 @@ class Keys:
     account: bytes
     device_account: bytes
     devices: bytes
+    skill_account: bytes
     skills: bytes
 
     @classmethod
@@ -67,13 +78,19 @@ class Keys:
             account=_seed(nkeys.PREFIX_BYTE_ACCOUNT),
             device_account=_seed(nkeys.PREFIX_BYTE_ACCOUNT),
             devices=_seed(nkeys.PREFIX_BYTE_ACCOUNT),
+            skill_account=_seed(nkeys.PREFIX_BYTE_ACCOUNT),
             skills=_seed(nkeys.PREFIX_BYTE_ACCOUNT),
         )
 
     @property
     def skill_signing(self) -> SkillSigning:
         """What the operator needs of them, and no more."""
-        return SkillSigning(seed=self.skills, account=_public(self.account))
+        return SkillSigning(seed=self.skills, account=_public(self.skill_account))
+
+    @property
+    def services(self) -> str:
+        """Public key of the services' account, which holds every stream."""
+        return _public(self.account)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,20 +121,40 @@ class Trust:
 
 
 def trust(keys: Keys) -> Trust:
-    """Sign the operator and the three accounts."""
+    """Sign the operator and the four accounts."""
     system, account, device_account = _public(keys.system), _public(keys.account), _public(keys.device_account)
+    skill_account = _public(keys.skill_account)
     device_key = _scope("device", keys.devices, DEVICE_TEMPLATE, _DEVICE_LIMITS)
     skill_key = _scope("skill", keys.skills, SKILL_TEMPLATE, _USER_LIMITS)
     operator_claims = {"system_account": system}
     system_claims = {"limits": _LIMITS | dict.fromkeys(_JETSTREAM, 0)}
-    exports = [
+    for_devices = [
         *({"name": subject, "subject": subject, "type": "service"} for subject in DEVICES_SAY),
         *({"name": subject, "subject": subject, "type": "stream"} for subject in DEVICES_HEAR),
     ]
-    account_claims = {"limits": _LIMITS | _JETSTREAM, "exports": exports, "signing_keys": [skill_key]}
+    for_skills = [
+        {"name": subject, "subject": subject, "type": "service"}
+        | ({"response_type": "Stream"} if subject in SKILLS_LIST else {})
+        for subject in SKILLS_SAY
+    ]
+    account_claims = {"limits": _LIMITS | _JETSTREAM, "exports": [*for_devices, *for_skills]}
+    skill_claims = {
+        "limits": _LIMITS | dict.fromkeys(_JETSTREAM, 0),
+        "imports": [
+            {
+                "name": subject,
+                "subject": subject,
+                "local_subject": in_skills_account(subject),
+                "type": "service",
+                "account": account,
+            }
+            for subject in SKILLS_SAY
+        ],
+        "signing_keys": [skill_key],
+    }
     device_claims = {
         "limits": _LIMITS | dict.fromkeys(_JETSTREAM, 0),
-        "imports": [{**export, "account": account} for export in exports],
+        "imports": [{**each, "account": account} for each in for_devices],
         "signing_keys": [device_key],
     }
     return Trust(
@@ -127,6 +164,7 @@ def trust(keys: Keys) -> Trust:
             system: _sign("account", "SYSTEM", system, system_claims, keys.operator),
             account: _sign("account", "EARSHOT", account, account_claims, keys.operator),
             device_account: _sign("account", "DEVICES", device_account, device_claims, keys.operator),
+            skill_account: _sign("account", "SKILLS", skill_account, skill_claims, keys.operator),
         },
     )
 
@@ -148,13 +186,13 @@ def system_user(keys: Keys) -> str:
     return _user("system", _USER_LIMITS, account=_public(keys.system), signer=keys.system)
 
 
-def skill_user(signing: SkillSigning, skill_id: str, *, expires: int) -> str:
+def skill_user(signing: SkillSigning, skill_id: str, *, expires: int = 0) -> str:
     """Return the credentials file of a skill's new user; what it may do is the account's template.
 
     Args:
         signing: The key.
         skill_id: Whose it is.
-        expires: Unix time after which the server lets it in no more, and hangs up if it is there.
+        expires: Unix time after which the server lets it in no more, and hangs up if it is there; 0: never.
 
     Raises:
         InvalidTokenError: The id can't stand in a subject.

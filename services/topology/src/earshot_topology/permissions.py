@@ -1,8 +1,9 @@
 """Who may say and hear what on the bus. Every role is a NATS user with exactly these subjects; nobody is anonymous.
 
-Devices have an account of their own, which imports what they say and what they are told, and nothing else. A device's
-permissions there are a template on a scoped signing key: whoever holds that key can make devices and nothing else, and a
-device can't be made with more than this. Household and device in a subject are therefore the server's word.
+Devices have an account of their own, which imports what they say and what they are told, and nothing else; skills have one
+that imports what they say. Permissions there are a template on a scoped signing key: whoever holds the devices' key can make
+devices and nothing else, and a device can't be made with more than this; the same goes for skills. Household and device, or
+skill, in a subject are therefore the server's word.
 """
 
 from __future__ import annotations
@@ -69,6 +70,12 @@ def _read_bucket(bucket: KeyValueConfig) -> tuple[str, ...]:
         f"$JS.API.CONSUMER.INFO.{name}.>",
         "$JS.FC.>",
     )
+
+
+def _listed(bucket: KeyValueConfig) -> tuple[str, ...]:
+    """Read a bucket, key by key or all of them at once; no consumer."""
+    name = f"KV_{bucket.bucket}"
+    return (f"$JS.API.STREAM.INFO.{name}", f"$JS.API.DIRECT.GET.{name}", f"$JS.API.DIRECT.GET.{name}.>")
 
 
 def _write_bucket(bucket: KeyValueConfig, keys: str = ">") -> tuple[str, ...]:
@@ -246,30 +253,37 @@ ROLES: dict[str, Permissions] = {
 }
 
 
-def skill_role(skill_id: str) -> Permissions:
-    """Return the permissions of a skill: its own registration, lease, state and words, nothing of a turn."""
-    return _skill(subjects.token(skill_id))
+_API = "$JS.API"
 
 
-def _skill(name: str) -> Permissions:
-    return Permissions(
-        publish=(
-            *_read_bucket(streams.SKILLS),
-            *_write_bucket(streams.SKILLS, f"{name}.>"),
-            *_read_bucket(streams.SKILL_ENDPOINTS),
-            *_write_bucket(streams.SKILL_ENDPOINTS, f"{name}.>"),
-            *_own_keys(streams.SKILL_STATES, f"{name}.>"),
-            *_own_keys(streams.SKILL_EFFECTS, f"{name}.>"),
-            *_own_keys(streams.HOUSEHOLD_WORDS, f"*.{name}"),
-            f"parked.skill-{name}.*",
-        ),
-        subscribe=(f"{inbox(f'skill-{name}')}.>",),
+def _skill(name: str) -> tuple[str, ...]:
+    """Return what a skill says: its own registration, lease, state and words, nothing of a turn."""
+    return (
+        *_listed(streams.SKILLS),
+        *_write_bucket(streams.SKILLS, f"{name}.>"),
+        *_listed(streams.SKILL_ENDPOINTS),
+        *_write_bucket(streams.SKILL_ENDPOINTS, f"{name}.>"),
+        *_own_keys(streams.SKILL_STATES, f"{name}.>"),
+        *_own_keys(streams.SKILL_EFFECTS, f"{name}.>"),
+        *_own_keys(streams.HOUSEHOLD_WORDS, f"*.{name}"),
     )
 
 
-# The same as a scoped signing key's template, for the operator, which makes the users of skills: {{name()}}, the skill's id, is
-# filled in by the server. Whoever holds that key can make users of skills, and none that may do more.
-SKILL_TEMPLATE = _skill("{{name()}}")
+def in_skills_account(subject: str) -> str:
+    """Return what skills call a subject that is imported: JetStream's own, under `subjects.SKILLS_API`."""
+    return subject.replace(f"{_API}.", f"{subjects.SKILLS_API}.", 1) if subject.startswith(f"{_API}.") else subject
+
+
+# What crosses from the account of skills to that of services, for all of them; each one's share is its user's permissions.
+SKILLS_SAY = (*_skill("*"), "parked.*.*")
+# Of these, what is answered by one message for each key.
+SKILLS_LIST = tuple(f"{_API}.DIRECT.GET.KV_{bucket.bucket}" for bucket in (streams.SKILLS, streams.SKILL_ENDPOINTS))
+
+# As the scoped signing key's template: {{name()}}, the skill's id, is filled in by the server.
+SKILL_TEMPLATE = Permissions(
+    publish=tuple(map(in_skills_account, (*_skill("{{name()}}"), "parked.skill-{{name()}}.*"))),
+    subscribe=(f"{inbox('skill-{{name()}}')}.>",),
+)
 
 
 # What crosses between the account of devices and that of services: nothing else does.

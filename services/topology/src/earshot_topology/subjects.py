@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+# Where skills ask JetStream. In an account that has none, the server takes what is said to $JS.API to be its own and refuses it.
+SKILLS_API = "$JS.SKILLS.API"
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from earshot_operator.core.platform import Platform
 from earshot_operator.core.skill import Skill
+from earshot_topology.subjects import SKILLS_API
 
 Object = dict[str, Any]
 GRPC_PORT = 50_051
@@ -103,6 +104,7 @@ def _environment(skill: Skill, platform: Platform) -> list[Object]:
     ]
     values = {
         "EARSHOT_NATS_CREDENTIALS": f"{CREDENTIAL_FOLDER}/{CREDENTIAL_KEY}",
+        "EARSHOT_NATS_JETSTREAM_API": SKILLS_API,
         "EARSHOT_GRPC_HOST": "0.0.0.0",
         "EARSHOT_GRPC_PORT": str(GRPC_PORT),
         "EARSHOT_HTTP_HOST": "0.0.0.0",
