@@ -3,7 +3,8 @@
 A call whose locale is a path makes that folder, and goes on when there is a file "go" in it; others are answered at once, with
 revision 1 if nothing that they need was stopped meanwhile.
 
-SMALL_SERVICE_HANGS names a hook that never ends: start, leave or stop.
+SMALL_SERVICE_HANGS names a hook that never ends: start, leave or stop. With SMALL_SERVICE_WAITS empty it does not wait for the bus,
+and consumes nothing.
 """
 
 from __future__ import annotations
@@ -14,10 +15,13 @@ from pathlib import Path
 
 from earshot.asr.v1 import events_pb2
 from earshot.nlu.v1 import interpreter_pb2, interpreter_pb2_grpc
+from earshot_chassis import telemetry
 from earshot_chassis.consuming import Delivery
 from earshot_chassis.service import Service, run
 from earshot_chassis.settings import ServiceSettings
 from earshot_topology.streams import NLU_TRANSCRIBED
+
+_WAITS = bool(os.environ.get("SMALL_SERVICE_WAITS", "1"))
 
 
 class Interpreter(interpreter_pb2_grpc.InterpreterServicer):
@@ -50,14 +54,20 @@ async def compose(service: Service) -> None:
         await asyncio.sleep(float(event.turn.lane or 0))
         await service.bus.publish("turn.interpreted", interpreter_pb2.TurnInterpreted(turn=event.turn))
 
+    async def joined() -> None:
+        telemetry.logger("small").info("joined")
+
+    service.bus.on_reconnect(joined)
+
     async def hang() -> None:
         await asyncio.Event().wait()
 
     hooks = {"start": service.on_start, "leave": service.on_leave, "stop": service.on_stop}
     if hanging := os.environ.get("SMALL_SERVICE_HANGS"):
         hooks[hanging](hang)
-    service.bus.handler(NLU_TRANSCRIBED, events_pb2.TurnTranscribed, handle, concurrency=2)
+    if _WAITS:
+        service.bus.handler(NLU_TRANSCRIBED, events_pb2.TurnTranscribed, handle, concurrency=2)
 
 
 if __name__ == "__main__":
-    run(Service("nlu", "0", ServiceSettings()), compose)
+    run(Service("nlu", "0", ServiceSettings(), waits_for_bus=_WAITS), compose)

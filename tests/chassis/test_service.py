@@ -176,6 +176,27 @@ async def test_service_waits_for_the_bus(server: NatsServer) -> None:
         assert await asyncio.to_thread(service.process.wait, 5) == 0
 
 
+async def test_a_service_that_can_do_without_the_bus_does_not_wait_for_it(server: NatsServer) -> None:
+    """It composes and answers calls, not ready; when the bus comes, it is ready, and its hooks are told."""
+    server.kill()
+    with running(server, SMALL_SERVICE_WAITS="", EARSHOT_GRPC_PORT=str(port := free_port())) as service:
+        await service.until("/readyz", 503, reason="not connected")
+        async with connect(f"127.0.0.1:{port}", default_timeout_s=10) as channel:
+            stub = interpreter_pb2_grpc.InterpreterStub(channel)
+            await stub.Interpret(interpreter_pb2.InterpretRequest(), wait_for_ready=True)
+        server.start()
+        await service.until("/readyz", 200)
+        service.process.send_signal(signal.SIGTERM)
+        output, _ = await asyncio.to_thread(service.process.communicate, timeout=15)
+    events = [json.loads(line)["event"] for line in output.splitlines() if line.startswith("{")]
+    assert events.index("started") < events.index("joined")
+    server.kill()
+    with running(server, SMALL_SERVICE_WAITS="") as service:
+        await service.until("/readyz", 503, reason="not connected")
+        service.process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(service.process.wait, 10) == 0
+
+
 async def test_readiness_follows_the_bus(server: NatsServer) -> None:
     """A service without its bus is not ready, and is again when the bus is back."""
     with running(server) as service:

@@ -7,6 +7,7 @@ from aiohttp import web
 
 from earshot.skill.v1 import skill_pb2
 from earshot_registry.wire import description_key, endpoint_key
+from earshot_topology.apply import apply
 from earshot_topology.streams import SKILL_ENDPOINTS, SKILLS
 from support.kube.passing import passing
 from support.nats import nats_server
@@ -143,18 +144,45 @@ async def test_a_bus_that_is_away_is_told(tmp_path, bus):
         await one.once()
         bus.kill()
         server.rewrite(one.skill | {"spec": one.skill["spec"] | {"scheduler": True}})
-        assert await one.once() == "registry_unavailable"
-        assert one.conditions()["Degraded"] == ("True", "RegistryUnavailable")
-        assert one.conditions()["Available"] == one.conditions()["Registered"] == ("Unknown", "RegistryUnavailable")
+        assert await one.once() == "bus_unavailable"
+        assert one.conditions()["Degraded"] == ("True", "BusUnavailable")
+        assert one.conditions()["Available"] == one.conditions()["Registered"] == ("Unknown", "BusUnavailable")
         assert one.skill["status"]["version"] == "1.0.0", "what was known last"
         assert server.find("networking.k8s.io/v1", "NetworkPolicy", "skill-toy-scheduler", "earshot")
-        assert one.events().count("RegistryUnavailable") == 1
+        assert one.events().count("BusUnavailable") == 1
         bus.start()
         await bus.ready()
         while await one.once():
-            assert one.conditions()["Degraded"] == ("True", "RegistryUnavailable")
+            assert one.conditions()["Degraded"][0] == "True"
         assert one.conditions()["Degraded"] == ("False", "AsExpected")
         assert one.conditions()["Available"] == ("True", "Serving")
+
+
+async def test_a_registry_that_is_away_is_no_bus_that_is(tmp_path, bus):
+    """What is rolled out and said to be right waits for the registry alone, and says so; then for the registration."""
+    async with passing(tmp_path, bus) as one:
+        await one.once()
+        one.run_pod("one")
+        one.roll_out()
+        assert await one.once() == ""
+        assert one.conditions()["Progressing"] == ("True", "WaitingForRegistration")
+        client = await bus.connect()
+        await client.jetstream().delete_stream("KV_SKILLS")
+        assert await one.once() == "registry_unavailable"
+        assert one.conditions()["Progressing"] == ("True", "WaitingForRegistry")
+        assert one.conditions()["Degraded"] == ("True", "RegistryUnavailable")
+        assert one.conditions()["Available"] == one.conditions()["Registered"] == ("Unknown", "RegistryUnavailable")
+        bus.kill()
+        assert await one.once() == "bus_unavailable"
+        assert one.conditions()["Progressing"] == ("True", "WaitingForBus")
+        bus.start()
+        await bus.ready()
+        await apply(client.jetstream())
+        await client.close()
+        await register(bus, "one")
+        while await one.once():
+            assert one.conditions()["Progressing"][0] == "True"
+        assert one.conditions()["Progressing"] == ("False", "UpToDate")
 
 
 async def test_what_nobody_has_foreseen_is_told(tmp_path, bus, capsys):
@@ -176,8 +204,9 @@ async def test_what_somebody_has_to_change_is_told_first(tmp_path, bus):
         spec = one.skill["spec"] | {"secrets": [{"env": "KEY", "name": "none", "key": "key"}]}
         one.cluster.server.rewrite(one.skill | {"spec": spec})
         bus.kill()
-        assert await one.once() == "registry_unavailable"
+        assert await one.once() == "bus_unavailable"
         assert one.conditions()["Degraded"] == ("True", "SecretMissing")
+        assert one.conditions()["Registered"] == ("Unknown", "BusUnavailable")
 
 
 @pytest.mark.parametrize(("verb", "resource"), [("list", "pods"), ("patch", "services")])

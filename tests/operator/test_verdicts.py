@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import time
 
 import pytest
+import yaml
 
 from earshot_operator.core import objects, status, verdicts
 from earshot_operator.core.observed import Pod, Rollout
@@ -17,9 +19,13 @@ from earshot_operator.errors import SigningKeyError
 from earshot_operator.handlers import Pace
 from earshot_operator.settings import OperatorSettings
 from earshot_topology import jwt
+from support.kube import reasons
+from support.kube.operating import ROOT
 
 PLATFORM = OperatorSettings().platform()
 DONE = Rollout(wanted=1, updated=1, total=1, available=1, seen=True, late=False)
+READYING = Rollout(wanted=2, updated=2, total=2, available=1, seen=True, late=False)
+ROLLING = Rollout(wanted=2, updated=1, total=3, available=2, seen=True, late=False)
 LATE = Rollout(wanted=1, updated=1, total=2, available=1, seen=True, late=True)
 NOW = "2026-01-01T00:00:00Z"
 
@@ -98,6 +104,7 @@ def observe(choice, rollout, pods, registered, problem=None):
 
 def conditions(made):
     """Return status and reason by type."""
+    reasons.check(made["conditions"])
     return {each["type"]: (each["status"], each["reason"]) for each in made["conditions"]}
 
 
@@ -130,6 +137,66 @@ def test_conditions_say_what_serves_and_what_does_not():
     )
     assert conditions(blocked)["Degraded"] == ("True", "InvalidSpec")
     assert conditions(blocked)["Available"] == ("True", "Serving")
+
+
+@pytest.mark.parametrize(
+    ("rollout", "verified", "registered", "away", "reason", "says"),
+    [
+        (ROLLING, True, {}, "", "RollingOut", "1 of 2 replicas updated, 2 available"),
+        (ROLLING, True, None, "BusUnavailable", "RollingOut", "1 of 2 replicas updated, 2 available; it is away"),
+        (READYING, True, {}, "", "WaitingForReadiness", "1 of 2 replicas available"),
+        (READYING, True, None, "RegistryUnavailable", "WaitingForReadiness", "1 of 2 replicas available; it is away"),
+        (DONE, False, {}, "", "WaitingForDescribe", "no replica has answered Describe yet"),
+        (DONE, False, None, "BusUnavailable", "WaitingForDescribe", "no replica has answered Describe yet"),
+        (DONE, True, None, "BusUnavailable", "WaitingForBus", "it is away"),
+        (DONE, True, None, "RegistryUnavailable", "WaitingForRegistry", "it is away"),
+        (DONE, True, {}, "", "WaitingForRegistration", "1 replica not in the registry yet"),
+    ],
+)
+def test_what_is_waited_for_is_told(rollout, verified, registered, away, reason, says):
+    """The Deployment, a description, the bus, the registry or a registration, each by its own name; nothing is blocked."""
+    choice = verdicts.choose(template(), template() if verified else None, None, None)
+    told = status.Observed(
+        pods=(pod(),),
+        rollout=rollout,
+        choice=choice,
+        registered=registered,
+        away=(away, "it is away") if away else None,
+        # Is said beside what somebody can do something about.
+        unmet=("PrometheusMissing", "no address"),
+    )
+    made = status.status_of(told, 1, {}, NOW)
+    (progressing,) = [each for each in made["conditions"] if each["type"] == "Progressing"]
+    assert (progressing["status"], progressing["reason"], progressing["message"]) == ("True", reason, says)
+    assert conditions(made)["Degraded"] == ("True", away or "PrometheusMissing")
+    assert conditions(made)["Registered"] == (("Unknown", away) if away else ("False", "NoLease"))
+    assert not status.settled(made)
+
+
+def test_what_has_to_be_mended_is_told_before_what_passes():
+    """A refusal stands while the bus is away; a rollout that is late may be so for the bus's sake, and is told as that."""
+    refusal = Refusal(revision=verdicts.revision_of(template()), image="toy:1", reason="LocaleMissing", message="no")
+    for choice, reason in (
+        (verdicts.choose(template(), None, refusal, None), "LocaleMissing"),
+        (verdicts.choose(template(), None, None, None), "BusUnavailable"),
+    ):
+        away = ("BusUnavailable", "it is away")
+        told = status.Observed(pods=(), rollout=LATE, choice=choice, registered=None, away=away)
+        assert conditions(status.status_of(told, 1, {}, NOW))["Degraded"] == ("True", reason)
+
+
+def test_reasons_are_those_that_are_promised():
+    """The operator's README, the definition and the code name the same ones."""
+    definition = yaml.safe_load((ROOT / "deploy" / "crds" / "skills.yaml").read_text())
+    schema = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]["properties"]
+    listed = set()
+    for sentence in schema["conditions"]["description"].split(". "):
+        type_, _, reasons_of = sentence.rstrip(".").partition(": ")
+        listed |= {(type_, reason) for reason in re.findall(r"[A-Z]\w+", reasons_of)}
+    assert listed == {(type_, reason) for type_, _, reason in reasons.promised()}
+    code = "".join(path.read_text() for path in (ROOT / "services" / "operator" / "src").rglob("*.py"))
+    assert [reason for _, _, reason in reasons.promised() if f'"{reason}"' not in code] == []
+    assert len(reasons.promised()) > 40
 
 
 def test_an_event_for_each_change_and_none_for_none():

@@ -78,6 +78,38 @@ async def test_what_is_missing_is_told_until_it_is_there(stack, tmp_path):
         assert passes(at_work) == count
 
 
+async def test_an_operator_that_starts_before_the_bus_tells_every_skill(stack, tmp_path):
+    """What needs no bus is made, what runs is let alone; when the bus comes, it goes on by itself, and tells no more."""
+    images = TOYS | {"late:1": Toy(version="1.0.0", id="late")}
+    bus, both = stack.processes["nats-server"], ("toy", "late")
+    # So long that nothing is given up in the time that the bus is away.
+    async with operating(stack, tmp_path, images, EARSHOT_OPERATOR_PROGRESS_DEADLINE_S="600") as at_work:
+        at_work.start()
+        at_work.write(image="toy:1")
+        await at_work.serving("1.0.0")
+        at_work.kill()
+        pods = [pod["metadata"]["uid"] for pod in at_work.pods()]
+        made = at_work.find("apps/v1", "Deployment", "skill-toy")
+        await bus.stop()
+        at_work.start()
+        at_work.write("late", image="late:1")
+        for name in both:
+            await at_work.until(lambda name=name: at_work.condition("Degraded", name) == ("True", "BusUnavailable"))
+            assert at_work.condition("Registered", name) == ("Unknown", "BusUnavailable")
+        # It waits for nothing that it has not been told: the new one's Deployment rolls.
+        await at_work.until(lambda: at_work.condition("Progressing", "late") == ("True", "WaitingForReadiness"))
+        (late,) = at_work.pods("late")
+        assert late["spec"]["containers"][0]["image"] == "late:1"
+        now = at_work.find("apps/v1", "Deployment", "skill-toy")
+        assert (now["spec"], [pod["metadata"]["uid"] for pod in at_work.pods()]) == (made["spec"], pods)
+        bus.start()
+        for name in both:
+            await at_work.serving("1.0.0", name)
+            assert at_work.condition("Degraded", name) == ("False", "AsExpected")
+            assert at_work.told(name).count(("Warning", "BusUnavailable")) == 1
+        assert [pod["metadata"]["uid"] for pod in at_work.pods()] == pods
+
+
 async def test_a_deletion_that_fails_is_told(stack, tmp_path):
     """Why it does not get on, in one event; when the API server is well again, the Skill goes."""
     async with operating(stack, tmp_path, TOYS, **QUICKLY) as at_work:

@@ -37,12 +37,12 @@ class Running:
         except OSError:
             return 0, ""
 
-    async def until(self, path: str, status: int, timeout_s: float = 30) -> str:
-        """Wait for a page's status; return its body."""
+    async def until(self, path: str, status: int, timeout_s: float = 30, reason: str = "") -> str:
+        """Wait for a page's status, with a reason in its body; return that."""
         async with asyncio.timeout(timeout_s):
             while True:
                 found, body = await asyncio.to_thread(self.get, path)
-                if found == status:
+                if found == status and reason in body:
                     return body
                 await asyncio.sleep(0.05)
 

@@ -19,7 +19,7 @@ import yaml
 from earshot_local import Stack
 from earshot_local.credentials import load_keys
 from earshot_registry.listing import list_bucket
-from support.kube import real
+from support.kube import real, reasons
 from support.kube.cluster import NAMESPACE, Cluster, cluster
 from support.kube.operator_process import run_operator
 from support.kube.processes import Forked, Start
@@ -167,7 +167,9 @@ class Operating:
 
     def condition(self, type_: str, name: str = "") -> tuple[str, str]:
         """Return status and reason of a condition."""
-        for each in self.status(name).get("conditions", []):
+        told = self.status(name).get("conditions", [])
+        reasons.check(told)
+        for each in told:
             if each["type"] == type_:
                 return each["status"], each["reason"]
         return "", ""
@@ -210,9 +212,9 @@ class Operating:
         """Return the skill's pods of an image."""
         return [pod for pod in self.pods() if pod["spec"]["containers"][0]["image"] == image]
 
-    def told(self) -> list[tuple[str, str]]:
-        """Return type and reason of every event about the skill as it is now."""
-        uid = (self.skill() or {"metadata": {"uid": ""}})["metadata"]["uid"]
+    def told(self, name: str = "") -> list[tuple[str, str]]:
+        """Return type and reason of every event about a skill as it is now."""
+        uid = (self.skill(name) or {"metadata": {"uid": ""}})["metadata"]["uid"]
         events = [each for each in self.listed("v1", "Event") if each["involvedObject"].get("uid") == uid]
         return [(each["type"], each["reason"]) for each in events]
 

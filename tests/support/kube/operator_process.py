@@ -16,4 +16,5 @@ def run_operator(environment: Mapping[str, str], log: str) -> None:
     from earshot_operator.composition import composition  # noqa: PLC0415 - likewise
     from earshot_operator.settings import OperatorSettings  # noqa: PLC0415 - likewise
 
-    run(Service("operator", version("earshot-operator"), ServiceSettings()), composition(OperatorSettings()))
+    service = Service("operator", version("earshot-operator"), ServiceSettings(), waits_for_bus=False)
+    run(service, composition(OperatorSettings()))

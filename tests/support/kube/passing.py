@@ -22,6 +22,7 @@ from earshot_operator.reconciling import Reconciler, Tools
 from earshot_operator.registration import Registrations
 from earshot_operator.settings import OperatorSettings
 from earshot_topology import jwt
+from support.kube import reasons
 from support.kube.cluster import NAMESPACE, Cluster, cluster
 from support.kube.store import Object
 from support.nats import NatsServer
@@ -74,6 +75,7 @@ class Passing:
     def conditions(self) -> dict[str, tuple[str, str]]:
         """Return status and reason by type."""
         told = self.skill.get("status", {}).get("conditions", [])
+        reasons.check(told)
         return {each["type"]: (each["status"], each["reason"]) for each in told}
 
     def events(self) -> list[str]:
@@ -88,6 +90,16 @@ class Passing:
         made = self.cluster.server.create(pod | {"metadata": template["metadata"] | {"name": name}}, NAMESPACE)
         ready = {"phase": "Running", "podIP": "127.0.0.1", "conditions": [{"type": "Ready", "status": "True"}]}
         self.cluster.server.set_status(made | {"status": ready})
+
+    def roll_out(self) -> None:
+        """Say of the Deployment what its controller says when all of it runs."""
+        deployment = self.cluster.server.find("apps/v1", "Deployment", "skill-toy", NAMESPACE) or {}
+        deployment["spec"]["replicas"] = 1
+        self.cluster.server.rewrite(deployment)
+        deployment = self.cluster.server.find("apps/v1", "Deployment", "skill-toy", NAMESPACE) or {}
+        counts = dict.fromkeys(("replicas", "updatedReplicas", "availableReplicas"), 1)
+        seen = {"observedGeneration": deployment["metadata"]["generation"]}
+        self.cluster.server.set_status(deployment | {"status": counts | seen})
 
 
 @contextlib.asynccontextmanager

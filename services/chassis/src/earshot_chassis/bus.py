@@ -81,6 +81,7 @@ class Bus(Publisher):
         self._reconnect_hooks: list[Callable[[], Awaitable[object]]] = []
         self._broker: Any = None
         self._closing = False
+        self._connected = asyncio.Event()
         self._lost = asyncio.Event()
         # A subscription that is not read fast enough loses thousands of messages: one line a second tells it. The same goes
         # for messages that can't be read.
@@ -141,6 +142,18 @@ class Bus(Publisher):
         self.jetstream = self.client.jetstream(prefix=self.jetstream_api)
         Publisher.__init__(self, self.client, self.jetstream)
         self._parking = Parking(self.name, self.store)
+        self._connected.set()
+
+    async def join(self) -> None:
+        """Connect while the service works already: hooks are called as after a lost connection."""
+        await self.connect()
+        for hook in self._reconnect_hooks:
+            await hook()
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a connection at the moment."""
+        return self._connected.is_set() and self.client.is_connected
 
     def park_for(self, tenant: Tenant) -> None:
         """Tell whose a message is that is given up, and a request; without it, all are nobody's, who has no bounds."""
@@ -265,7 +278,7 @@ class Bus(Publisher):
         return subscription
 
     def on_reconnect(self, hook: Callable[[], Awaitable[object]]) -> None:
-        """Call a hook, which must not raise, after each new connection in the place of a lost one."""
+        """Call a hook, which must not raise, after each new connection in the place of a lost one, and after the first one of `join`."""
         self._reconnect_hooks.append(hook)
 
     async def start(self) -> None:
@@ -290,11 +303,12 @@ class Bus(Publisher):
         if file is None or self._handlers:
             await asyncio.Event().wait()
         else:
+            await self._connected.wait()
             await follow(file, self.client, self._settings.nats_credentials_look_s)
 
     async def ready(self) -> str:
         """Return why this service can't work at the moment; an empty string when it can."""
-        if not self.client.is_connected:
+        if not self.is_connected:
             return "not connected to NATS"
         if self.storage_full:
             return "the bus has no room to store anything"

@@ -4,7 +4,8 @@
     SIGTERM ► not ready ► leave hooks ► no more work is taken, what is in progress ends ► tasks end ► stop hooks, last first
             ► bus, telemetry flush
 
-`compose` is the service's own: what it registers is all that differs between two services.
+`compose` is the service's own: what it registers is all that differs between two services. One that consumes nothing, and
+has something to do without the bus, need not wait for it: it composes and serves, not ready, and joins the bus when that is there.
 
 SIGTERM is obeyed at any moment of the start, too. From it on there is one clock: work in progress may take
 `drain_timeout_s`, then it is handed over; whatever comes after it shares `FAREWELL_S` more. A grace time of both together,
@@ -45,12 +46,20 @@ class Service:
 
     Attributes:
         name: "asr", "skill-clock".
-        bus: Connected when compose is called.
+        bus: Connected when compose is called, unless it does not wait for it.
         grpc: Add servicers to it in compose.
         health: Readiness; the service looks at its bus and at the checks that compose adds.
+
+    Args:
+        name: The service's.
+        version: Its own.
+        settings: What every service is told.
+        waits_for_bus: Whether it does nothing before it is connected. Only then compose finds the bus connected, and may register
+            what consumes.
     """
 
-    def __init__(self, name: str, version: str, settings: ServiceSettings) -> None:
+    def __init__(self, name: str, version: str, settings: ServiceSettings, *, waits_for_bus: bool = True) -> None:
+        self._waits_for_bus = waits_for_bus
         self.name = name
         self.version = version
         self.settings = settings
@@ -118,7 +127,7 @@ class Service:
             starting = loop.create_task(self._start(compose, http_port), name="start")
             if not await self._unless_stopped(starting):
                 return
-            self._tasks["bus"] = loop.create_task(self.bus.lost(), name="bus")
+            self._tasks["bus"] = loop.create_task(self._hold_bus(), name="bus")
             self._tasks["credentials"] = loop.create_task(self.bus.follow_credentials(), name="credentials")
             self._tasks["readiness"] = loop.create_task(self._look(), name="readiness")
             await self._wait()
@@ -126,14 +135,21 @@ class Service:
             await self._drain()
 
     async def _start(self, compose: Callable[[Service], Awaitable[None]], http_port: int) -> None:
-        await self.bus.connect()
+        if self._waits_for_bus:
+            await self.bus.connect()
         self.grpc = GrpcServer(self.settings.grpc_calls)
         await compose(self)
         for hook in self._start_hooks:
             await hook()
         grpc_port = await self.grpc.start(self.settings.grpc_host, self.settings.grpc_port)
-        await self.bus.start()
+        if self._waits_for_bus:
+            await self.bus.start()
         _log.info("started", version=self.version, grpc_port=grpc_port, http_port=http_port)
+
+    async def _hold_bus(self) -> None:
+        if not self._waits_for_bus:
+            await self.bus.join()
+        await self.bus.lost()
 
     async def _unless_stopped(self, starting: asyncio.Task[None]) -> bool:
         stopping = asyncio.ensure_future(self._stopping.wait())

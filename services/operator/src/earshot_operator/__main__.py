@@ -8,4 +8,5 @@ from earshot_operator.composition import composition
 from earshot_operator.settings import OperatorSettings
 
 if __name__ == "__main__":
-    run(Service("operator", version("earshot-operator"), ServiceSettings()), composition(OperatorSettings()))
+    service = Service("operator", version("earshot-operator"), ServiceSettings(), waits_for_bus=False)
+    run(service, composition(OperatorSettings()))

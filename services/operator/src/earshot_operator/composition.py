@@ -47,6 +47,8 @@ def composition(settings: OperatorSettings) -> Callable[[Service], Awaitable[Non
         pace = Pace(poll_s=settings.poll_s, resync_s=settings.resync_s, retry_s=settings.retry_s)
         handlers = Handlers(reconciler, remover, pace)
 
+        service.bus.on_reconnect(handlers.look_again)
+
         async def operate() -> None:
             await kopf.operator(
                 registry=handlers.registry(),

@@ -4,7 +4,8 @@ RetryableError
 ├── ClusterUnavailableError   cluster_unavailable: the API server does not answer, or can't do it now; asked again
 │   └── ChangedError          changed_meanwhile: somebody else changed the object; looked at again
 ├── KindMissingError          kind_missing: the cluster has no definition of what is to be made; asked again
-├── RegistryAwayError         registry_unavailable: the bus or the registry's buckets can't be asked; asked again
+├── BusAwayError              bus_unavailable: there is no connection to the bus; asked again
+├── RegistryAwayError         registry_unavailable: the bus is there, and the registry's buckets can't be asked; asked again
 ├── PodsRemainError           pods_remain: pods of a Skill that is deleted have not gone; looked at again
 ├── UnforeseenError           internal: what nobody has foreseen; tried again
 └── NotDescribedError         not_described: a skill does not answer Describe yet
@@ -44,8 +45,15 @@ class KindMissingError(RetryableError):
     stage = "operator"
 
 
+class BusAwayError(RetryableError):
+    """There is no connection to the bus."""
+
+    code = "bus_unavailable"
+    stage = "operator"
+
+
 class RegistryAwayError(RetryableError):
-    """The bus, or the registry's buckets, can't be asked."""
+    """The bus is there, and the registry's buckets can't be asked."""
 
     code = "registry_unavailable"
     stage = "operator"

@@ -27,6 +27,7 @@ _UNTOLD = telemetry.counter(
     "earshot.operator.untold", "Statuses of a Skill that could not be read or written, by code."
 )
 _REASONS = {
+    "bus_unavailable": "BusUnavailable",
     "changed_meanwhile": "ChangedMeanwhile",
     "cluster_unavailable": "ClusterUnavailable",
     "forbidden": "Forbidden",

@@ -85,6 +85,11 @@ class Handlers:
         kopf.on.login(registry=registry)(_login)
         return registry
 
+    async def look_again(self) -> None:
+        """Wake whoever looks after a Skill: what they may wait for is there."""
+        for wake in self._wakes.values():
+            wake.set()
+
     async def _skill_changed(self, name: str, meta: Mapping[str, Any], **_: Any) -> None:
         """Wake who looks after it, unless the status alone has changed: that is mostly what he has written himself."""
         seen = meta["uid"], meta["generation"]

@@ -115,13 +115,13 @@ class Reconciler:
 
     async def _pass(self, body: Object, before: Mapping[str, Any]) -> tuple[status.Observed, RetryableError | None]:
         id_, uid = body["metadata"]["name"], body["metadata"]["uid"]
-        failures = Failures()
+        failures, registry = Failures(), Failures()
         # Each by itself: what one can't tell, another may.
         present: list[Object] | None = None
         with failures:
             present = await self._kube.pods({objects.SKILL: id_})
         registered: Mapping[str, str] | None = None
-        with failures:
+        with registry:
             registered = await self._tools.registrations.leases(id_)
         found: Found | None = None
         with failures:
@@ -137,20 +137,22 @@ class Reconciler:
                 await self._bring_about(skill, found, choice)
                 if choice.is_stopped and registered and not present:
                     # Of pods that ended without a farewell.
-                    await self._tools.registrations.withdraw(id_)
+                    with registry:
+                        await self._tools.registrations.withdraw(id_)
                 deployment = await self._kube.get(*objects.deployment_place(id_))
         observed = status.Observed(
             pods=pods,
             rollout=read_rollout(deployment),
             choice=choice,
             registered=_of(pods, registered),
-            problem=_told(failures.first, before),
+            problem=_told(failures.first, before, "Degraded"),
+            away=_told(registry.first, before, "Registered"),
             unmet=lacks,
             expires=expires,
         )
-        if failures.first is not None:
-            _log.warning("skill_blocked", skill=id_, code=failures.first.code, reason=str(failures.first))
-        return observed, failures.again
+        if (first := failures.first or registry.first) is not None:
+            _log.warning("skill_blocked", skill=id_, code=first.code, reason=str(first))
+        return observed, failures.again or registry.again
 
     async def _decide(
         self, skill: Skill, found: Found, pods: tuple[Pod, ...], before: Mapping[str, Any]
@@ -239,8 +241,8 @@ def _of(pods: tuple[Pod, ...] | None, registered: Mapping[str, str] | None) -> M
     return {pod.name: registered[pod.name] for pod in pods if pod.name in registered}
 
 
-def _told(error: EarshotError | None, before: Mapping[str, Any]) -> tuple[str, str] | None:
+def _told(error: EarshotError | None, before: Mapping[str, Any], type_: str) -> tuple[str, str] | None:
     if error is None:
         return None
     problem = reason_of(error), str(error)
-    return status.same_words(before, "Degraded", *problem) if isinstance(error, RetryableError) else problem
+    return status.same_words(before, type_, *problem) if isinstance(error, RetryableError) else problem

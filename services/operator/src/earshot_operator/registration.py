@@ -12,7 +12,7 @@ from nats.errors import Error as NatsError
 from nats.js.errors import APIError
 
 from earshot_chassis.bus import Bus
-from earshot_operator.errors import RegistryAwayError
+from earshot_operator.errors import BusAwayError, RegistryAwayError
 from earshot_registry import RegistryUnavailableError
 from earshot_registry.listing import list_bucket
 from earshot_registry.wire import description_entries, endpoint_entries
@@ -36,12 +36,15 @@ class Registrations:
         """Return the version by instance of every replica whose lease holds, and whose description is there.
 
         Raises:
+            BusAwayError: There is no connection to the bus.
             RegistryAwayError: The buckets can't be listed.
         """
+        self._look()
         try:
             skills = await list_bucket(self._bus.client, SKILLS.bucket)
             endpoints = await list_bucket(self._bus.client, SKILL_ENDPOINTS.bucket)
         except RegistryUnavailableError as error:
+            self._look()
             raise RegistryAwayError(str(error)) from error
         described = {each.skill for each in description_entries(skills.entries) if each.value is not None}
         return {
@@ -54,8 +57,10 @@ class Registrations:
         """Delete everything that is registered of a skill. Replicas that still live register again.
 
         Raises:
+            BusAwayError: There is no connection to the bus.
             RegistryAwayError: It could not be deleted.
         """
+        self._look()
         try:
             for bucket in (SKILLS.bucket, SKILL_ENDPOINTS.bucket):
                 listed = await list_bucket(self._bus.client, bucket)
@@ -67,4 +72,14 @@ class Registrations:
                             msg_ttl=_MARKER_TTL_S,
                         )
         except (NatsError, APIError, RegistryUnavailableError, OSError) as error:
+            self._look()
             raise RegistryAwayError(f"{skill_id} is still registered: {type(error).__name__}") from error
+
+    def _look(self) -> None:
+        """Look whether the bus is there: without it, nobody can tell anything of its buckets.
+
+        Raises:
+            BusAwayError: It is not.
+        """
+        if not self._bus.is_connected:
+            raise BusAwayError("the bus can't be reached")

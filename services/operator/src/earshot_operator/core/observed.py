@@ -51,9 +51,14 @@ class Rollout:
     late: bool
 
     @property
+    def replaced(self) -> bool:
+        """Whether every replica is of the newest template."""
+        return self.seen and self.updated == self.total == self.wanted
+
+    @property
     def done(self) -> bool:
         """Whether every replica is of the newest template and serves."""
-        return self.seen and self.updated == self.total == self.available == self.wanted
+        return self.replaced and self.available == self.wanted
 
 
 def read_pods(pods: Iterable[Mapping[str, Any]]) -> tuple[Pod, ...]:

@@ -1,8 +1,8 @@
 """How a skill is doing: conditions, what serves, and what is worth an event.
 
 Available     True: at least one replica serves and is registered
-Progressing   True: something is under way
-Degraded      True: it is not as the spec says and will not become so by itself; what serves goes on
+Progressing   True: something is under way, or waited for, and the reason says what
+Degraded      True: it is not as the spec says, or nobody can tell; what serves goes on
 Registered    True: the registry offers a version of it
 Deleting      True: it is to go, and waits for something; there while it does
 """
@@ -28,7 +28,8 @@ class Observed:
         rollout: The Deployment's.
         choice: Which template runs; None if it could not be chosen.
         registered: Version by instance, of leases that hold; None if the registry can't be asked.
-        problem: Reason and message of what keeps the operator from doing its work.
+        problem: Reason and message of what keeps the operator from making what the Skill asks for.
+        away: Reason and message of what keeps it from asking the registry; None where `registered` is known.
         unmet: Reason and message of what the Skill asks for and runs without.
         expires: When the bus credential does, as Kubernetes writes times; empty: there is none.
     """
@@ -38,6 +39,7 @@ class Observed:
     choice: Choice | None = None
     registered: Mapping[str, str] | None
     problem: tuple[str, str] | None = None
+    away: tuple[str, str] | None = None
     unmet: tuple[str, str] | None = None
     expires: str = ""
 
@@ -180,7 +182,7 @@ def _available(observed: Observed, serving: Sequence[Pod]) -> Told:
     if pods is None:
         return None, "PodsUnknown", "the pods can't be looked at"
     if registered is None and any(pod.ready for pod in pods):
-        return None, "RegistryUnavailable", "replicas are ready, and the registry can't be asked whether it knows them"
+        return None, _away(observed)[0], "replicas are ready, and the registry can't be asked whether it knows them"
     if serving and registered is not None:
         images = ", ".join(sorted({f"{registered[pod.name]} ({pod.image})" for pod in serving}))
         return True, "Serving", f"{_replicas(len(serving))} of {images}"
@@ -197,11 +199,15 @@ def _progressing(observed: Observed) -> Told:
         return False, "Blocked", observed.problem[1] if observed.problem else ""
     if choice.refusal is not None and choice.is_stopped:
         return False, "Refused", choice.refusal.message
+    lacks = f"; {observed.away[1]}" if observed.away is not None else ""
     if rollout.late:
-        return False, "DeadlineExceeded", _trouble(observed.pods or ()) or "the rollout has stood still for too long"
+        why = _trouble(observed.pods or ()) or "the rollout has stood still for too long"
+        return False, "DeadlineExceeded", why + lacks
     if not rollout.done:
-        updated = min(rollout.updated, rollout.wanted)
-        return True, "RollingOut", f"{updated} of {_replicas(rollout.wanted)} updated, {rollout.available} available"
+        wanted, updated = _replicas(rollout.wanted), min(rollout.updated, rollout.wanted)
+        if not rollout.replaced:
+            return True, "RollingOut", f"{updated} of {wanted} updated, {rollout.available} available{lacks}"
+        return True, "WaitingForReadiness", f"{rollout.available} of {wanted} available{lacks}"
     return _rolled_out(observed, choice)
 
 
@@ -210,7 +216,10 @@ def _rolled_out(observed: Observed, choice: Choice) -> Told:
         return False, "Refused", choice.refusal.message
     if not choice.is_verified:
         return True, "WaitingForDescribe", "no replica has answered Describe yet"
-    registered = observed.registered or {}
+    if observed.registered is None:
+        reason, message = _away(observed)
+        return True, "WaitingForBus" if reason == "BusUnavailable" else "WaitingForRegistry", message
+    registered = observed.registered
     missing = [pod.name for pod in observed.pods or () if pod.name not in registered]
     if missing:
         return True, "WaitingForRegistration", f"{_replicas(len(missing))} not in the registry yet"
@@ -225,6 +234,9 @@ def _degraded(observed: Observed, serving: Sequence[Pod]) -> Told:
     if observed.choice is not None and observed.choice.refusal is not None:
         refusal = observed.choice.refusal
         return True, refusal.reason, refusal.message + (keeps if serving and serving[0].image != refusal.image else "")
+    if observed.away is not None:
+        # Before a rollout that is late: new replicas may be waiting for the same.
+        return True, *observed.away
     if observed.rollout.late:
         why = _trouble(observed.pods or ()) or "the new replicas did not become ready in time"
         return True, "UpdateFailed" if serving else "NotStarted", why + keeps
@@ -235,9 +247,13 @@ def _degraded(observed: Observed, serving: Sequence[Pod]) -> Told:
 
 def _registered(observed: Observed) -> Told:
     if observed.registered is None:
-        return None, "RegistryUnavailable", "the registry can't be asked"
+        return None, *_away(observed)
     versions = sorted(set(observed.registered.values()))
     return (True, "Leased", ", ".join(versions)) if versions else (False, "NoLease", "no replica holds a lease")
+
+
+def _away(observed: Observed) -> tuple[str, str]:
+    return observed.away or ("RegistryUnavailable", "the registry can't be asked")
 
 
 def _trouble(pods: Sequence[Pod]) -> str:
