@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from earshot_cli.capacity import deployed
 from earshot_cli.capacity.assumptions import Assumptions, assumed
 from earshot_cli.capacity.bounds import UNBOUND, Bound, bounds
 from earshot_cli.capacity.figures import read
@@ -13,6 +14,7 @@ from earshot_cli.capacity.model import Fleet, breaks_first, capacity
 from earshot_topology import streams
 
 FIGURES = read(Path(__file__).with_name("figures.json"))
+DEPLOYED = deployed.read(Path(__file__).resolve().parents[2] / "deploy" / "base")
 FLEET = Fleet(devices=17_300_000, turns_per_day=12, peak=4)
 LIMITS = {
     **{config.name: config.max_bytes for config in streams.STREAMS if config.max_bytes},
@@ -51,20 +53,26 @@ def test_what_is_kept_for_a_day_is_counted_by_the_days_turns():
 
 
 def test_the_first_bound_is_the_one_that_the_docs_name():
-    """SKILL_EFFECTS decides how many cells there are, and breaks first when the fleet grows."""
-    result = capacity(FLEET, FIGURES, Assumptions())
-    broken = breaks_first(result, FIGURES, Assumptions(), times=10)
+    """SKILL_EFFECTS decides how many cells there are, and breaks first when the fleet grows; the next three follow in the docs, too."""
+    result = capacity(FLEET, FIGURES, Assumptions(), DEPLOYED)
+    broken = breaks_first(result, FIGURES, Assumptions(), DEPLOYED, times=10)
     assert broken[0][0].of == "SKILL_EFFECTS"
     scale = (Path(__file__).resolve().parents[2] / "docs" / "scale.md").read_text()
-    assert scale.index("| SKILL_EFFECTS") == min(scale.index(f"| {bound.of}") for bound, _ in broken[:4])
+    rows = [
+        scale.index(f"| {bound.of}, " if bound.remedy == "cells" else f"| `maxReplicaCount` of {bound.of}, ")
+        for bound, _ in broken[:4]
+    ]
+    assert rows == sorted(rows)
 
 
 def test_a_full_cache_asks_for_no_cells():
     """TTS_CACHE is the fullest by far, and decides nothing."""
-    result = capacity(FLEET, FIGURES, Assumptions())
+    result = capacity(FLEET, FIGURES, Assumptions(), DEPLOYED)
     assert result.bus.bounds[0].of == "TTS_CACHE"
-    assert capacity(FLEET, FIGURES, assumed(["new_sentences=0.5"])).bus.cells == result.bus.cells
-    assert "TTS_CACHE" not in {bound.of for bound, _ in breaks_first(result, FIGURES, Assumptions(), times=10)}
+    assert capacity(FLEET, FIGURES, assumed(["new_sentences=0.5"]), DEPLOYED).bus.cells == result.bus.cells
+    assert "TTS_CACHE" not in {
+        bound.of for bound, _ in breaks_first(result, FIGURES, Assumptions(), DEPLOYED, times=10)
+    }
 
 
 @pytest.mark.parametrize(
@@ -76,7 +84,6 @@ def test_a_full_cache_asks_for_no_cells():
         ("device_events_writes", "DEVICE_EVENTS: writes a second"),
         ("utterance_tail_s", "UTTERANCES, consumer asr: unacknowledged"),
         ("turn_pending_s", "TURNS, consumer dialogue: unacknowledged"),
-        ("answer_tail_s", "OUTCOMES, consumer tts: unacknowledged"),
         ("nlu_pending_s", "TURNS, consumer nlu: unacknowledged"),
         ("handled_s", "DEADLINES, consumer dialogue_deadline: unacknowledged"),
         ("schedules", "SCHEDULES: bytes"),
@@ -91,9 +98,9 @@ def test_what_decides_a_bound_can_be_assumed_otherwise(name, bound):
 
 def test_what_decides_the_bus_can_be_assumed_otherwise():
     """More connections a pod are more connections a node; less memory for them is more nodes."""
-    plain = capacity(FLEET, FIGURES, Assumptions(), cells=1).bus
-    pods = capacity(FLEET, FIGURES, assumed(["pod_connections=500"]), cells=1).bus
+    plain = capacity(FLEET, FIGURES, Assumptions(), DEPLOYED, cells=1).bus
+    pods = capacity(FLEET, FIGURES, assumed(["pod_connections=500"]), DEPLOYED, cells=1).bus
     assert pods.nodes > plain.nodes
-    tight = capacity(FLEET, FIGURES, assumed(["node_memory_busy=0.04"]), cells=1).bus
+    tight = capacity(FLEET, FIGURES, assumed(["node_memory_busy=0.04"]), DEPLOYED, cells=1).bus
     assert tight.decided_by == "memory"
     assert tight.nodes > plain.nodes

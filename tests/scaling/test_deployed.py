@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from earshot_cli.capacity.assumptions import Assumptions
 from earshot_cli.capacity.figures import Figures, read
 from earshot_cli.scaling import scaledobjects
 from earshot_cli.scaling.fleet import ServiceSpec
@@ -59,14 +58,6 @@ def test_no_pod_is_given_more_than_its_cores_decode(deployed, figures):
     asr = deployed[0]
     assert asr.slots * figures.asr_cpu_s_per_audio_s <= asr.cores
     assert all(trigger.target <= asr.slots for trigger in asr.scaling.triggers)
-
-
-def test_capacity_assumes_the_targets_that_are_deployed(deployed):
-    """What `earshot capacity` takes KEDA to ask for is what the triggers of asr and tts say."""
-    assumed = Assumptions()
-    triggers = {spec.name: spec.scaling.triggers for spec in deployed}
-    assert {trigger.target for trigger in triggers["asr"]} == {assumed.asr_target}
-    assert {trigger.target for trigger in triggers["tts"]} == {assumed.tts_target}
 
 
 def test_other_services_stand_ready_for_the_whole_burst(deployed, figures):

@@ -19,21 +19,16 @@ class Assumptions:
 
     online: float = _assumed(1.0, "share of the devices that are connected at the busiest moment")
     machine: float = _assumed(1.0, "speed of a production core over one of the machine that was measured")
-    asr_cores: float = _assumed(2.0, "cores of an asr pod")
-    nlu_cores: float = _assumed(1.0, "cores of an nlu pod; one process uses no more than one")
-    dialogue_cores: float = _assumed(1.0, "cores of a dialogue pod, likewise")
-    skill_cores: float = _assumed(1.0, "cores of a skill's pod, likewise")
-    scheduler_cores: float = _assumed(1.0, "cores of a scheduler pod, likewise")
-    tts_cores: float = _assumed(1.0, "cores of a tts pod, likewise")
-    skills: float = _assumed(4.0, "skills that the turns are spread over; each has pods of its own")
+    process_cores: float = _assumed(
+        1.0,
+        "cores that a pod may use if it requests less: there are no CPU limits, and one process uses no more than one",
+    )
+    skill_skew: float = _assumed(1.0, "turns that each skill is sized for, over an even share of all of them")
     timers: float = _assumed(0.1, "occurrences (timers, alarms) a turn")
     busy: float = _assumed(0.6, "share of a pod's cores that is in use at the busiest moment")
-    asr_target: float = _assumed(6.0, "utterances in hand a pod, of which KEDA asks for one more asr (deploy/base)")
-    tts_target: float = _assumed(128.0, "answers in hand a pod, of which KEDA asks for one more tts (deploy/base)")
     standing: float = _assumed(
         0.77, "share of the pods for the busiest moment's CPU that always stands ready (make simulate-scaling)"
     )
-    standing_least: float = _assumed(2.0, "pods of each service that always stand ready in a cell, whatever its load")
     spare_pods: float = _assumed(1.0, "pods of each service beyond what is needed: one may die")
     retries: float = _assumed(1.05, "turns that are worked on, of one that is spoken")
     node_cores: float = _assumed(8.0, "cores of a NATS node")
@@ -55,8 +50,10 @@ class Assumptions:
     frames_per_s: float = _assumed(25.0, "messages that a second of an utterance's sound comes in")
     backfill_s: float = _assumed(10.0, "time that a device may ask for frames of an answer behind its end")
     claimed_s: float = _assumed(42.0, "time that OUTCOMES must know a turn: the longest utterance and its answer")
-    utterance_tail_s: float = _assumed(1.0, "time that an utterance is unacknowledged behind its end")
-    answer_tail_s: float = _assumed(1.0, "time that an outcome is unacknowledged beside the time it is spoken")
+    utterance_tail_s: float = _assumed(0.1, "time that an utterance is unacknowledged behind its end")
+    answer_ahead_s: float = _assumed(
+        2.0, "time that an answer is sent ahead of what is heard of it, and so acknowledged"
+    )
     nlu_pending_s: float = _assumed(0.1, "time that a transcript is unacknowledged: its meaning is found")
     turn_pending_s: float = _assumed(0.5, "time that a meaning is unacknowledged: a skill is called")
     handled_s: float = _assumed(0.05, "time that a message is unacknowledged which is noted and no more")

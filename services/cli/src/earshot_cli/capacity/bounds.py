@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from earshot_cli.capacity.assumptions import Assumptions
 from earshot_cli.capacity.figures import Figures
+from earshot_cli.capacity.in_hand import in_hand
 from earshot_topology import streams
 from earshot_topology.streams import Consumer
 
@@ -47,7 +48,7 @@ class Bound:
         kind: What happens when it is reached.
         used: What one cell with the whole fleet would use of it at the busiest moment.
         limit: What there is.
-        decides: Whether there have to be more cells for it: nothing is lost when a cache is full.
+        remedy: What is done about it: there are more cells, or a manifest says more; nothing, where nothing is lost when it is full.
     """
 
     of: str
@@ -55,7 +56,7 @@ class Bound:
     kind: str
     used: float
     limit: float
-    decides: bool = True
+    remedy: Literal["cells", "manifest", "nothing"] = "cells"
 
     @property
     def share(self) -> float:
@@ -76,38 +77,26 @@ def bounds(fleet: Load, figures: Figures, assumed: Assumptions) -> list[Bound]:
 
 
 def _unacknowledged(fleet: Load, figures: Figures, assumed: Assumptions) -> Iterator[Bound]:
-    """Yield the consumers: messages a second times the time that each is in somebody's hands."""
-    rate = fleet.peak_turns_per_s * assumed.retries
-    rung = fleet.peak_turns_per_s * assumed.timers
-    at_once = fleet.devices * assumed.alarms_at_once
+    """Yield the consumers."""
+    messages = in_hand(fleet.peak_turns_per_s, fleet.devices * assumed.alarms_at_once, figures, assumed)
     waits = "turns wait, though replicas are free"
-    in_hand: tuple[tuple[Consumer, float, str], ...] = (
-        (
-            streams.ASR_STARTED,
-            rate * (figures.utterance_s + assumed.utterance_tail_s),
-            "utterances wait, though recognisers are free",
-        ),
-        (streams.DIALOGUE_STARTED, rate * assumed.handled_s, "deadlines are armed late"),
-        (streams.NLU_TRANSCRIBED, rate * assumed.nlu_pending_s, waits),
-        (streams.DIALOGUE_INTERPRETED, rate * assumed.turn_pending_s, waits),
-        (
-            streams.TTS_OUTCOMES,
-            rate * (figures.answer_s + assumed.answer_tail_s),
-            "answers wait, though replicas are free",
-        ),
-        (streams.DIALOGUE_EVENTS, rate * assumed.device_events_writes * assumed.handled_s, "sessions know of it late"),
-        # Those of turns that have their outcome become due as well.
-        (streams.DIALOGUE_DEADLINE, rate * assumed.handled_s, "apologies are late"),
-        # Alarms are set to the half hour, timers are not.
-        (streams.SCHEDULER_DUE, (at_once + rung) * assumed.handled_s, "alarms of one moment ring one after the other"),
-        (streams.SCHEDULER_RINGS, (at_once + rung) * assumed.handled_s, "what rang is noted late"),
+    kinds: tuple[tuple[Consumer, str], ...] = (
+        (streams.ASR_STARTED, "utterances wait, though recognisers are free"),
+        (streams.DIALOGUE_STARTED, "deadlines are armed late"),
+        (streams.NLU_TRANSCRIBED, waits),
+        (streams.DIALOGUE_INTERPRETED, waits),
+        (streams.TTS_OUTCOMES, "answers wait, though replicas are free"),
+        (streams.DIALOGUE_EVENTS, "sessions know of it late"),
+        (streams.DIALOGUE_DEADLINE, "apologies are late"),
+        (streams.SCHEDULER_DUE, "alarms of one moment ring one after the other"),
+        (streams.SCHEDULER_RINGS, "what rang is noted late"),
     )
-    for consumer, used, kind in in_hand:
+    for consumer, kind in kinds:
         yield Bound(
             of=consumer.durable,
             name=f"{consumer.stream}, consumer {consumer.durable}: unacknowledged",
             kind=kind,
-            used=used,
+            used=messages[consumer.durable],
             limit=float(consumer.max_ack_pending),
         )
 
@@ -200,7 +189,7 @@ def _kept(fleet: Load, figures: Figures, assumed: Assumptions) -> Iterator[Bound
         kind="no loss: further sentences are synthesised by each pod",
         used=cached * figures.answer_s * assumed.audio_bytes_per_s,
         limit=float(streams.TTS_CACHE.max_bytes or 0),
-        decides=False,
+        remedy="nothing",
     )
 
 

@@ -8,14 +8,16 @@ cells, each with a bus of its own and services of its own. How many there have t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
+from earshot_cli.capacity import pods
 from earshot_cli.capacity.assumptions import Assumptions
 from earshot_cli.capacity.bounds import Bound
 from earshot_cli.capacity.bounds import bounds as bounds_of
-from earshot_cli.capacity.figures import ASR, Figures
+from earshot_cli.capacity.deployed import Deployed
+from earshot_cli.capacity.figures import Figures
+from earshot_cli.capacity.pods import ServiceNeed, needs
 from earshot_cli.errors import BadArgumentError
 from earshot_topology import streams
 
@@ -57,31 +59,6 @@ class Fleet:
     def peak_turns_per_s(self) -> float:
         """Turns a second, at the busiest moment."""
         return self.mean_turns_per_s * self.peak
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceNeed:
-    """Pods of one service, in the whole fleet.
-
-    Attributes:
-        service: Its name.
-        cores: CPU that the busiest moment uses.
-        pod_cores: CPU of a pod.
-        pod_mib: Memory of a pod.
-        mean: Pods that the day's mean needs.
-        peak: Pods that there are at the busiest moment.
-        decided_by: What their number follows from: the CPU that they use, or what KEDA asks for.
-        standing: Pods that stand ready at any time (minReplicaCount).
-    """
-
-    service: str
-    cores: float
-    pod_cores: float
-    pod_mib: float
-    mean: int
-    peak: int
-    decided_by: Literal["CPU", "KEDA"]
-    standing: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,17 +104,25 @@ class Capacity:
 
     @property
     def cores(self) -> float:
-        """Cores of all pods at the busiest moment."""
+        """Cores that the busiest moment uses."""
+        return sum(need.cores for need in self.services)
+
+    @property
+    def requested_cores(self) -> float:
+        """Cores that all pods request at the busiest moment."""
         return sum(need.peak * need.pod_cores for need in self.services)
 
 
-def capacity(fleet: Fleet, figures: Figures, assumed: Assumptions, *, cells: int | None = None) -> Capacity:
+def capacity(
+    fleet: Fleet, figures: Figures, assumed: Assumptions, deployed: Sequence[Deployed], *, cells: int | None = None
+) -> Capacity:
     """Work out what a fleet needs.
 
     Args:
         fleet: Who is to be served.
         figures: What was measured.
         assumed: What was not.
+        deployed: Services, with what scales them.
         cells: Buses to split it over; none: as many as it needs.
 
     Raises:
@@ -145,50 +130,11 @@ def capacity(fleet: Fleet, figures: Figures, assumed: Assumptions, *, cells: int
     """
     if cells is not None and cells < 1:
         raise BadArgumentError(f"{cells} cells: give at least one")
-    bounds = tuple(bounds_of(fleet, figures, assumed))
-    fullest = max(bound.share for bound in bounds if bound.decides)
+    bounds = _bounds(fleet, figures, assumed, deployed)
+    fullest = max(bound.share for bound in bounds if bound.remedy == "cells")
     wanted = cells or max(1, math.ceil(fullest / assumed.full))
-    services = tuple(_services(fleet, figures, assumed, wanted))
+    services = tuple(needs(fleet, figures, assumed, deployed, wanted))
     return Capacity(fleet=fleet, services=services, bus=_bus(fleet, figures, assumed, wanted, bounds, services))
-
-
-def _services(fleet: Fleet, figures: Figures, assumed: Assumptions, cells: int) -> Iterator[ServiceNeed]:
-    cost = {name: measured.cpu_s_per_turn for name, measured in figures.services.items()}
-    cost[ASR] = figures.asr_cpu_s_per_audio_s * figures.utterance_s
-    # A quarter of the turns each, if there are four skills; the scheduler has work where a timer is set or rings.
-    many = {"skill": int(assumed.skills)}
-    # What KEDA counts: those of a turn that a pod has in hand for as long as somebody speaks or is spoken to. Others have
-    # theirs for milliseconds.
-    asked = {
-        ASR: figures.utterance_s * assumed.retries / assumed.asr_target,
-        "tts": figures.answer_s * assumed.retries / assumed.tts_target,
-    }
-    for name, each in cost.items():
-        share = assumed.timers if name == "scheduler" else 1.0
-        spread = many.get(name, 1)
-        pod_cores = float(getattr(assumed, f"{name}_cores"))
-        per_turn = each * share * assumed.retries / assumed.machine / spread
-        by_cpu, by_keda = per_turn / (pod_cores * assumed.busy), asked.get(name, 0.0)
-
-        def pods(rate: float, each: float) -> int:
-            # Every cell has pods of its own.
-            return cells * (math.ceil(rate / cells * each) + math.ceil(assumed.spare_pods))
-
-        # An autoscaler starts as many as its triggers ask for, whether or not they have work, and no fewer than always stand ready.
-        either = max(by_cpu, by_keda)
-        standing = max(
-            int(assumed.standing_least) * cells, math.ceil(pods(fleet.peak_turns_per_s, by_cpu) * assumed.standing)
-        )
-        yield ServiceNeed(
-            service=name if spread == 1 else f"skills ({spread})",
-            cores=fleet.peak_turns_per_s * per_turn * spread,
-            pod_cores=pod_cores,
-            pod_mib=figures.services[name].memory_mib,
-            mean=max(standing, pods(fleet.mean_turns_per_s, either)) * spread,
-            peak=max(standing, pods(fleet.peak_turns_per_s, either)) * spread,
-            decided_by="KEDA" if by_keda > by_cpu else "CPU",
-            standing=standing * spread,
-        )
 
 
 def _bus(
@@ -200,8 +146,8 @@ def _bus(
     services: tuple[ServiceNeed, ...],
 ) -> BusNeed:
     bus, copies = figures.bus, int(assumed.copies)
-    pods = sum(need.peak for need in services) * assumed.pod_connections
-    connections = (fleet.devices * assumed.online + pods) / cells
+    of_pods = sum(need.peak for need in services) * assumed.pod_connections
+    connections = (fleet.devices * assumed.online + of_pods) / cells
     rate = fleet.peak_turns_per_s * assumed.retries / cells
     cores = rate * bus.cpu_s_per_turn * (assumed.copy_cost if copies > 1 else 1.0)
     cores += rate * assumed.deliveries_per_turn * bus.cpu_s_per_delivery
@@ -230,12 +176,19 @@ def _bus(
     )
 
 
-def breaks_first(result: Capacity, figures: Figures, assumed: Assumptions, times: float) -> list[tuple[Bound, float]]:
+def _bounds(fleet: Fleet, figures: Figures, assumed: Assumptions, deployed: Sequence[Deployed]) -> tuple[Bound, ...]:
+    found = [*bounds_of(fleet, figures, assumed), *pods.bounds(fleet, figures, assumed, deployed)]
+    return tuple(sorted(found, key=lambda bound: -bound.share))
+
+
+def breaks_first(
+    result: Capacity, figures: Figures, assumed: Assumptions, deployed: Sequence[Deployed], times: float
+) -> list[tuple[Bound, float]]:
     """Return the bounds that break when the fleet grows and its cells do not, and at how many devices each does."""
     fleet, cells = result.fleet, result.bus.cells
     grown = Fleet(devices=round(fleet.devices * times), turns_per_day=fleet.turns_per_day, peak=fleet.peak)
     return [
         (bound, grown.devices * cells / bound.share)
-        for bound in bounds_of(grown, figures, assumed)
-        if bound.decides and bound.share / cells > 1
+        for bound in _bounds(grown, figures, assumed, deployed)
+        if bound.remedy != "nothing" and bound.share / cells > 1
     ]

@@ -20,6 +20,7 @@ FiguresFile = Annotated[
         "--figures", help="What was measured before (see --keep); without it, it is measured now: three minutes."
     ),
 ]
+BASE = Path("deploy/base")
 Keep = Annotated[Path | None, typer.Option("--keep", help="Where to keep what is measured.")]
 
 
@@ -33,29 +34,39 @@ def capacity(
     ] = None,
     times: Annotated[float, typer.Option("--times", help="Growth at which to tell what breaks first.")] = 10.0,
     assume: Annotated[
-        list[str] | None, typer.Option("--assume", help="NAME=VALUE instead of an assumption; the output lists them.")
+        list[str] | None,
+        typer.Option(
+            "--assume",
+            help="NAME=VALUE instead of an assumption, SERVICE.target=VALUE of a manifest; the output lists them.",
+        ),
     ] = None,
+    base: Annotated[
+        Path, typer.Option("--base", help="Folder with <service>/*.yaml, or a file with what an overlay renders to.")
+    ] = BASE,
     figures: FiguresFile = None,
     keep: Keep = None,
     as_json: Json = False,
 ) -> None:
     """Tell how many pods of each service and how many NATS nodes a fleet needs, and what breaks first when it grows.
 
-    Costs are measured on this machine, through a stack of its own; what is assumed is listed, and can be assumed otherwise.
+    Costs are measured on this machine, through a stack of its own; requests, triggers and numbers of replicas are those of the
+    manifests; what is assumed is listed, and can be assumed otherwise.
     """
-    from earshot_cli.capacity import report  # noqa: PLC0415 - what other commands don't need
+    from earshot_cli.capacity import deployed, report  # noqa: PLC0415 - what other commands don't need
     from earshot_cli.capacity.assumptions import assumed  # noqa: PLC0415
     from earshot_cli.capacity.model import Fleet, breaks_first  # noqa: PLC0415
     from earshot_cli.capacity.model import capacity as work_out  # noqa: PLC0415
 
     output = Output(as_json=as_json)
     fleet = Fleet(devices=devices, turns_per_day=turns_per_day, peak=peak)
-    assumptions = assumed(assume or ())
+    of_manifests = [text for text in assume or () if "." in text.partition("=")[0]]
+    assumptions = assumed(text for text in assume or () if text not in of_manifests)
+    services = deployed.changed(deployed.read(base), of_manifests)
     found = obtain(figures, keep, output)
-    result = work_out(fleet, found, assumptions, cells=cells)
-    broken = breaks_first(result, found, assumptions, times)
-    output.show(*report.renderables(result, found, assumptions, broken, times))
-    output.document(report.document(result, found, assumptions, broken))
+    result = work_out(fleet, found, assumptions, services, cells=cells)
+    broken = breaks_first(result, found, assumptions, services, times)
+    output.show(*report.renderables(result, found, assumptions, services, broken, times))
+    output.document(report.document(result, found, assumptions, services, broken))
 
 
 def obtain(path: Path | None, keep: Path | None, output: Output) -> Figures:

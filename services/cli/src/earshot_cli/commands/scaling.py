@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from earshot_cli.commands.capacity import FiguresFile, obtain
+from earshot_cli.commands.capacity import BASE, FiguresFile, obtain
 from earshot_cli.errors import BadArgumentError
 from earshot_cli.options import Json
 from earshot_cli.output import Output
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from earshot_cli.scaling.report import Simulated
     from earshot_cli.scaling.simulate import Scenario
 
-_BASE = Path("deploy/base")
 _DAY_SHARE = 0.5
 _MORE = 2
 # Much less than a burst takes to come: a copy of it comes as fast.
@@ -29,7 +28,7 @@ _APART_S = 5.0
 
 def scaling(
     *,
-    base: Annotated[Path, typer.Option("--base", help="Folder with <service>/scaledobject.yaml.")] = _BASE,
+    base: Annotated[Path, typer.Option("--base", help="Folder with <service>/scaledobject.yaml.")] = BASE,
     figures: FiguresFile = None,
     rate: Annotated[float, typer.Option("--rate", help="Turns a second before the burst.")] = 2.0,
     factor: Annotated[float, typer.Option("--factor", help="How many times as many come.")] = 10.0,

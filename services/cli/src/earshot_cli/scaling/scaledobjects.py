@@ -1,9 +1,9 @@
-"""ScaledObjects and the pods that they scale, read from the folders of deploy/base."""
+"""ScaledObjects, HorizontalPodAutoscalers and the pods that they scale, read from the folders of deploy/base."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from earshot_cli.scaling.hpa import Behaviour, Policy, Rules
 # What KEDA takes where nothing is said.
 _POLLING_S, _COOLDOWN_S, _MINIMUM, _MAXIMUM = 30.0, 300.0, 0, 100
 _MILLI = 1_000
+_KEYS = {"nats-jetstream": "lagThreshold", "prometheus": "threshold", "cpu": "value"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,18 +43,33 @@ class Trigger:
         Raises:
             BadArgumentError: It says none (code `bad_scaled_object`).
         """
-        keys = {"nats-jetstream": "lagThreshold", "prometheus": "threshold", "cpu": "value"}
-        key = keys.get(self.type, "")
+        key = _KEYS.get(self.type, "")
         try:
             value = float(self.metadata[key])
         except (KeyError, ValueError) as error:
             raise BadArgumentError(f"trigger {self.name or self.type}: no {key or 'target'}", code=_BAD) from error
         return value / 100 if self.type == "cpu" else value
 
+    def aiming(self, target: float) -> Trigger:
+        """Return this trigger with another target, as its metadata would say it."""
+        return replace(self, metadata={**self.metadata, _KEYS.get(self.type, ""): f"{target:g}"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScaledObject:
-    """What KEDA is told of one service."""
+    """What KEDA is told of one service; without KEDA, what the HorizontalPodAutoscaler is told.
+
+    Attributes:
+        name: The object's.
+        target: The Deployment that it scales.
+        minimum: Replicas that there always are.
+        maximum: Replicas beyond which it starts none.
+        polling_s: How often KEDA looks.
+        cooldown_s: How long it waits before it takes the last replica away.
+        behaviour: How fast the HorizontalPodAutoscaler follows.
+        triggers: What asks for replicas.
+        horizontal: Whether it is a HorizontalPodAutoscaler of its own, without KEDA.
+    """
 
     name: str
     target: str
@@ -63,6 +79,22 @@ class ScaledObject:
     cooldown_s: float
     behaviour: Behaviour
     triggers: tuple[Trigger, ...]
+    horizontal: bool = False
+
+    @property
+    def kind(self) -> str:
+        """What it is in Kubernetes."""
+        return "HorizontalPodAutoscaler" if self.horizontal else "ScaledObject"
+
+    @property
+    def minimum_field(self) -> str:
+        """The field that says its minimum."""
+        return "minReplicas" if self.horizontal else "minReplicaCount"
+
+    @property
+    def maximum_field(self) -> str:
+        """The field that says its maximum."""
+        return "maxReplicas" if self.horizontal else "maxReplicaCount"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +147,31 @@ def scaled_object(document: Mapping[str, Any]) -> ScaledObject:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BadArgumentError(f"a ScaledObject without {error}", code=_BAD) from error
+
+
+def horizontal(document: Mapping[str, Any]) -> ScaledObject:
+    """Read a HorizontalPodAutoscaler that scales on CPU.
+
+    Raises:
+        BadArgumentError: It is none, lacks something, or scales on something else (code `bad_scaled_object`).
+    """
+    try:
+        spec = document["spec"]
+        resources = [metric["resource"] for metric in spec["metrics"]]
+        values = [{"cpu": each["target"]["averageUtilization"]}[each["name"]] for each in resources]
+        return ScaledObject(
+            name=document["metadata"]["name"],
+            target=spec["scaleTargetRef"]["name"],
+            minimum=int(spec.get("minReplicas", 1)),
+            maximum=int(spec["maxReplicas"]),
+            polling_s=_POLLING_S,
+            cooldown_s=_COOLDOWN_S,
+            behaviour=behaviour(spec.get("behavior", {})),
+            triggers=tuple(Trigger(type="cpu", name="", metadata={"value": str(value)}) for value in values),
+            horizontal=True,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadArgumentError(f"a HorizontalPodAutoscaler without {error}", code=_BAD) from error
 
 
 def behaviour(given: Mapping[str, Any]) -> Behaviour:
