@@ -49,7 +49,7 @@ test-deploy: $(ENVIRONMENT) ## Run the long tests of deployment, and say where t
 	@$(PY) -m pytest tests/deploy_slow --durations=10 --durations-min=1 $(ARGS)
 
 .PHONY: check
-check: lint types layers protos-check asyncapi-check licences-check networkpolicies-check dockerfiles-check ## Run every check: lint, types, layers, contracts, AsyncAPI, network policies
+check: lint types layers protos-check asyncapi-check licences-check bases-check networkpolicies-check dockerfiles-check ## Run every check: lint, types, layers, contracts, AsyncAPI, network policies
 
 .PHONY: lint
 lint: $(ENVIRONMENT) ## Check style and format
@@ -67,7 +67,7 @@ types: $(ENVIRONMENT) ## Check types, strictly
 .PHONY: layers
 layers: $(ENVIRONMENT) ## Check which package imports which
 	@echo "==> import-linter" >&2
-	@.venv/bin/lint-imports --cache-dir build/import_linter $(if $(VERBOSE),--verbose) >build/layers.txt || { cat build/layers.txt; exit 1; }
+	@$(PY) deploy/local/layers.py $(if $(VERBOSE),--verbose)
 
 .PHONY: format
 format: $(ENVIRONMENT) ## Format the code and mend what ruff can mend
@@ -120,6 +120,15 @@ licences-check: $(ENVIRONMENT) ## Check that every dependency's licence is liste
 .PHONY: manifests
 manifests: $(ENVIRONMENT) ## Print what a folder of deploy/ renders to (OVERLAY=dev; or FOLDER=deploy/base/asr)
 	@$(PY) deploy/local/render.py $(or $(FOLDER),deploy/overlays/$(or $(OVERLAY),dev))
+
+.PHONY: bases
+bases: $(ENVIRONMENT) ## Write deploy/base/kustomization.yaml, the list of its folders
+	@$(PY) deploy/local/bases.py
+
+.PHONY: bases-check
+bases-check: $(ENVIRONMENT) ## Check that deploy/base/kustomization.yaml lists its folders
+	@echo "==> deploy/base: drift" >&2
+	@$(PY) deploy/local/bases.py --check
 
 .PHONY: networkpolicies
 networkpolicies: $(ENVIRONMENT) ## Write the network policies below deploy/ from the declared flows

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import yaml
@@ -239,11 +241,29 @@ def test_the_voice_path_is_never_gone() -> None:
 
 
 def test_plain_autoscaling_covers_what_keda_does() -> None:
-    """Whoever has no KEDA has an autoscaler for every service, with the same bounds."""
-    text = (DEPLOY / "components" / "hpa" / "horizontalpodautoscalers.yaml").read_text()
+    """Whoever has no KEDA has an autoscaler for every service: development has one of each, with KEDA's behaviour."""
+    plain = {
+        each["metadata"]["name"]: each["spec"] for each in of_kind(render("overlays/dev"), "HorizontalPodAutoscaler")
+    }
+    keda = {each["metadata"]["name"]: each["spec"] for each in of_kind(render("overlays/prod"), "ScaledObject")}
+    assert plain.keys() == keda.keys()
+    for name, spec in plain.items():
+        assert spec["behavior"] == keda[name]["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
+        assert spec["scaleTargetRef"] == {"apiVersion": "apps/v1", "kind": "Deployment", "name": name}
+
+
+def test_plain_autoscaling_has_the_bounds_of_keda(tmp_path: Path) -> None:
+    """The component takes both numbers of replicas from the ScaledObject; to be one of each is the development overlay's own wish."""
+    base, component = (os.path.relpath(DEPLOY / folder, tmp_path) for folder in ("base", "components/hpa"))
+    kinds = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}
+    (tmp_path / "kustomization.yaml").write_text(
+        yaml.safe_dump({**kinds, "resources": [base], "components": [component]})
+    )
+    objects = render(str(tmp_path))
+    assert not of_kind(objects, "ScaledObject")
     plain = {
         each["metadata"]["name"]: (each["spec"]["minReplicas"], each["spec"]["maxReplicas"])
-        for each in yaml.safe_load_all(text)
+        for each in of_kind(objects, "HorizontalPodAutoscaler")
     }
     keda = {
         each["metadata"]["name"]: (each["spec"]["minReplicaCount"], each["spec"]["maxReplicaCount"])

@@ -10,16 +10,20 @@ from earshot_local import patience
 from earshot_local.backoff import Backoff
 from earshot_local.errors import InvalidScaleError
 from earshot_local.plan import (
+    SERVICE_ENTRY_POINTS,
     SERVICES,
     SKILL_ENTRY_POINTS,
+    discovered,
     parse_scale,
     replica_environment,
     replicas,
     shared_environment,
-    skill_services,
     target,
 )
 from earshot_local.ports import Ports
+from earshot_topology.permissions import ROLES
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_a_scale_is_read_as_people_write_it():
@@ -114,13 +118,26 @@ def test_every_skill_of_the_repository_is_found_by_its_entry_point():
     assert set(ids) < set(asr.after)
 
 
-def test_a_skill_needs_no_more_than_an_entry_point():
-    """Skills come in the order of their ids; one whose folder was deleted is left out."""
+def test_every_service_that_is_shipped_is_found_by_its_entry_point():
+    """A folder of deploy/base is a service or skill of the stack, with the role of its name, and a role that is declared."""
+    folders = [path.parent.name for path in (ROOT / "deploy" / "base").glob("*/deployment.yaml")]
+    assert sorted(service.role for service in SERVICES) == sorted(folders)
+    assert {service.role for service in SERVICES if service.core} <= ROLES.keys()
+
+
+def test_a_service_needs_no_more_than_an_entry_point():
+    """Services come first, then skills, each in the order of names; one whose folder was deleted is left out."""
     dice = EntryPoint(name="dice", value="json", group=SKILL_ENTRY_POINTS)
     bell = EntryPoint(name="bell", value="email", group=SKILL_ENTRY_POINTS)
     gone = EntryPoint(name="gone", value="earshot_skill_gone", group=SKILL_ENTRY_POINTS)
-    found = skill_services((dice, gone, bell))
+    echo = EntryPoint(name="echo", value="http", group=SERVICE_ENTRY_POINTS)
+    asr = EntryPoint(name="asr", value="wave", group=SERVICE_ENTRY_POINTS)
+    found = discovered((dice, echo, gone, bell, asr))
     assert [(service.name, service.module, service.role) for service in found] == [
+        ("asr", "wave", "asr"),
+        ("echo", "http", "echo"),
         ("bell", "email", "skill-bell"),
         ("dice", "json", "skill-dice"),
     ]
+    assert [service.core for service in found] == [True, True, False, False]
+    assert [service.after for service in found] == [("tts", "bell", "dice"), (), (), ()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -15,6 +15,7 @@ from earshot_local.ports import HOST, Ports
 from earshot_topology.subjects import SKILLS_API
 
 MAX_REPLICAS = 16
+SERVICE_ENTRY_POINTS = "earshot.services"
 SKILL_ENTRY_POINTS = "earshot.skills"
 
 
@@ -49,29 +50,38 @@ class Service:
         return bool(self.role) and not self.skill
 
 
-def skill_services(found: Iterable[EntryPoint]) -> tuple[Service, ...]:
-    """Return the services of skills, by id; left out are those whose package is gone, as after a folder was deleted.
+def discovered(found: Iterable[EntryPoint]) -> tuple[Service, ...]:
+    """Return services by name, then skills; left out are those whose package is gone, as after a folder was deleted.
 
     Args:
-        found: Entry points: the name is the skill's id, the value its package.
+        found: Entry points of both groups: the name is the service's, or the skill's id; the value is its package.
     """
-    return tuple(
-        Service(name=point.name, module=point.module, role=f"skill-{point.name}")
-        for point in sorted(found, key=lambda point: point.name)
-        if importlib.util.find_spec(point.module) is not None
+    there = sorted(
+        (point for point in found if importlib.util.find_spec(point.module) is not None), key=lambda point: point.name
     )
-
-
-SKILLS = skill_services(entry_points(group=SKILL_ENTRY_POINTS))
-SERVICES: tuple[Service, ...] = (
+    skills = [
+        Service(name=point.name, module=point.module, role=f"skill-{point.name}")
+        for point in there
+        if point.group == SKILL_ENTRY_POINTS
+    ]
     # A vocabulary takes seconds to build: with all skills there, it is built once, and is the one of the last start.
-    Service(name="asr", module="earshot_asr", role="asr", after=("tts", *(skill.name for skill in SKILLS))),
-    Service(name="nlu", module="earshot_nlu", role="nlu"),
-    Service(name="dialogue", module="earshot_dialogue", role="dialogue"),
-    Service(name="scheduler", module="earshot_scheduler", role="scheduler"),
-    Service(name="tts", module="earshot_tts", role="tts"),
-    *SKILLS,
-)
+    after = {"asr": ("tts", *(skill.name for skill in skills))}
+    services = [
+        Service(name=point.name, module=point.module, role=point.name, after=after.get(point.name, ()))
+        for point in there
+        if point.group == SERVICE_ENTRY_POINTS
+    ]
+    return (*services, *skills)
+
+
+def _installed() -> Iterator[EntryPoint]:
+    everything = entry_points()
+    for group in (SERVICE_ENTRY_POINTS, SKILL_ENTRY_POINTS):
+        yield from everything.select(group=group)
+
+
+SERVICES = discovered(_installed())
+SKILLS = tuple(service for service in SERVICES if service.skill)
 TRACESTORE = Service(name="tracestore", module="earshot_tracestore", role="tracestore", scalable=False)
 WEATHER_SAMPLE = Service(name="weather-sample", module="earshot_local.weather_sample", role="", scalable=False)
 
