@@ -71,7 +71,7 @@ def main() -> None:
     config = BUILD / "importlinter.toml"
     config.write_text(configuration(said, packages()))
     program = Path(sysconfig.get_path("scripts")) / "lint-imports"
-    command = [program, "--config", config, "--cache-dir", BUILD / "import_linter", *sys.argv[1:]]
+    command = [str(program), "--config", str(config), "--cache-dir", str(BUILD / "import_linter"), *sys.argv[1:]]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - our own words
     (BUILD / "layers.txt").write_text(ran.stdout)
     if ran.returncode:
