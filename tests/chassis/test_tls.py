@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -19,25 +18,16 @@ from earshot_chassis.consuming import Delivery
 from earshot_chassis.errors import PermanentError
 from earshot_chassis.settings import ServiceSettings
 from earshot_topology.streams import NLU_TRANSCRIBED
+from support.certificates import OPENSSL, make, server_options
 from support.nats import NatsServer, nats_server
 
-OPENSSL = shutil.which("openssl")
 pytestmark = pytest.mark.skipif(OPENSSL is None, reason="certificates are made by openssl")
-
-
-def _openssl(*arguments: str, folder: Path) -> None:
-    assert OPENSSL is not None
-    subprocess.run([OPENSSL, *arguments], cwd=folder, check=True, capture_output=True)
 
 
 @pytest.fixture
 def certificates(tmp_path: Path) -> Path:
     """A folder with an authority, ca.crt, and the certificate and key of a server on this machine that it signed."""
-    name = ("-subj", "/CN=earshot test", "-days", "2", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
-    _openssl("req", "-x509", *name, "-keyout", "ca.key", "-out", "ca.crt", folder=tmp_path)
-    more = ("-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE")
-    signer = ("-CA", "ca.crt", "-CAkey", "ca.key")
-    _openssl("req", "-x509", *name, *more, *signer, "-keyout", "tls.key", "-out", "tls.crt", folder=tmp_path)
+    make(tmp_path, "IP:127.0.0.1")
     return tmp_path
 
 
@@ -45,7 +35,7 @@ def certificates(tmp_path: Path) -> Path:
 async def server(certificates: Path) -> AsyncIterator[NatsServer]:
     """A nats-server that refuses whoever speaks no TLS."""
     config = certificates / "nats.conf"
-    config.write_text(f'tls {{ cert_file: "{certificates}/tls.crt", key_file: "{certificates}/tls.key" }}\n')
+    config.write_text(server_options(certificates))
     async with nats_server(certificates / "store", streams=False, config=config) as running:
         yield running
 

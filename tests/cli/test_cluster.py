@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from nats.errors import Error
+from nats.js.errors import APIError
 from typer.testing import CliRunner
 
 from earshot_cli.app import app
@@ -27,8 +29,6 @@ from support.manifests import of_kind, render
 from support.nats import NatsServer, free_port
 
 EARSHOT = Path(sys.executable).parent / "earshot"
-# Where the bus's pod is: an address of its own, because the port is the usual one.
-ADDRESS = "127.77.4.22"
 PART_OF = {"app.kubernetes.io/part-of": "earshot"}
 
 
@@ -53,21 +53,48 @@ async def answered(monkeypatch, kubeconfig, *arguments):
 
 
 @contextlib.asynccontextmanager
-async def monitored(folder):
-    """Run a nats-server that tells how it is at the pod's address."""
-    config = folder / "nats.conf"
-    config.write_text(f'http: "{ADDRESS}:8222"\nmax_control_line: 32768\n')
-    server = NatsServer(port=free_port(), storage=folder / "jetstream", config=config)
-    server.start()
+async def monitored(folder, nodes=1):
+    """Run a nats-server that tells how it is at the pod's address, or a cluster of them, at the pods' addresses."""
+    routes = [free_port() for _ in range(nodes)]
+    servers = []
+    for number in range(nodes):
+        config = folder / f"nats-{number}.conf"
+        config.write_text(f'http: "{address_of(number)}:8222"\nmax_control_line: 32768\n')
+        if nodes > 1:
+            others = ", ".join(f'"nats://127.0.0.1:{route}"' for route in routes)
+            config.write_text(
+                f"{config.read_text()}server_name: nats-{number}\n"
+                f'cluster {{ name: c, listen: "127.0.0.1:{routes[number]}", routes: [{others}] }}\n'
+            )
+        servers.append(NatsServer(port=free_port(), storage=folder / f"jetstream-{number}", config=config))
     try:
-        await server.ready()
-        client = await server.connect()
-        await apply(client.jetstream())
-        await client.jetstream().publish("turn.transcribed", b"x")
+        for server in servers:
+            server.start()
+        for server in servers:
+            await server.ready()
+        client = await servers[0].connect()
+        async with asyncio.timeout(60):
+            await applied(client.jetstream())
+        await client.jetstream().publish("turn.transcribed", b"x", timeout=10)
         await client.close()
-        yield server
+        yield servers[0]
     finally:
-        server.kill()
+        for server in servers:
+            server.kill()
+
+
+async def applied(jetstream):
+    """Apply the topology as soon as a cluster is able to."""
+    while True:
+        try:
+            return await apply(jetstream)
+        except (Error, APIError):
+            await asyncio.sleep(0.1)
+
+
+def address_of(number):
+    """Return where a pod of the bus is."""
+    return f"127.77.4.{22 + number}"
 
 
 def put(running, content, namespace="earshot"):
@@ -154,7 +181,7 @@ async def furnished(folder, *, keda_version="2.20.1"):
         put(running, pod("nlu-old", "nlu", "registry.example/nlu:0.1.0"))
         waiting = {"reason": "ImagePullBackOff", "message": "not found"}
         put(running, pod("nlu-new", "nlu", "registry.example/nlu:0.2.0", ready=False, waiting=waiting))
-        put(running, pod("nats-0", "nats", "nats:2.15", address=ADDRESS))
+        put(running, pod("nats-0", "nats", "nats:2.15", address=address_of(0)))
         put(running, keda(keda_version), "keda")
         scaled = {"scaleTargetRef": {"name": "asr"}, "triggers": [{"type": "cpu", "metadata": {"value": "60"}}]}
         put(
@@ -215,11 +242,15 @@ async def test_the_doctor_finds_what_is_wrong(tmp_path):
         client = await server.connect()
         await client.jetstream().delete_consumer("TURNS", "nlu")
         await client.close()
-        named = ("--url", server.url, "--replicas", "1", "--json")
-        found = await earshot(running.kubeconfig(tmp_path), "doctor", *named)
+        kubeconfig = running.kubeconfig(tmp_path)
+        found, asked = await asyncio.gather(
+            earshot(kubeconfig, "doctor", "--json"), earshot(kubeconfig, "doctor", "--json", "--url", server.url)
+        )
     assert found.returncode == 1
     document = json.loads(found.stdout)
     assert document["result"] == "failed"
+    # Asked itself, with a credential where it wants one, the bus says the same.
+    assert of_bus(document) == of_bus(json.loads(asked.stdout))
     failed = {(each["check"], each["message"]) for each in document["findings"] if each["result"] == "failed"}
     told = "\n".join(sorted(f"{check}: {message}" for check, message in failed))
     for expected in (
@@ -236,6 +267,11 @@ async def test_the_doctor_finds_what_is_wrong(tmp_path):
     assert warned == "node node-3 is not ready: Kubelet stopped posting node status."
     fine = {each["check"] for each in document["findings"] if each["result"] == "ok"}
     assert fine >= {"kubernetes", "definitions", "nats", "clocks", "credentials"}
+
+
+def of_bus(document):
+    """Return what the doctor says of streams and consumers."""
+    return [each for each in document["findings"] if each["check"] == "bus"]
 
 
 def reader(running, *resources):
@@ -261,6 +297,9 @@ async def test_a_bus_that_can_t_be_asked_is_told(tmp_path, monkeypatch):
             said = [each for each in found["findings"] if each["check"] == "nats"]
             assert [each["result"] for each in said] == ["warning", "failed"], "there is no ConfigMap bus either"
             assert expected in said[1]["message"]
+            # Nobody may take that for a bus which is as it is declared.
+            (compared,) = of_bus(found)
+            assert (compared["result"], "NOT compared" in compared["message"]) == ("skipped", True)
 
 
 async def test_who_may_not_forward_asks_through_the_proxy(tmp_path, monkeypatch):
@@ -294,7 +333,7 @@ async def test_the_doctor_has_nothing_against_our_overlays(tmp_path, monkeypatch
     labels = {"app.kubernetes.io/name": "nats"}
     async with (
         cluster(tmp_path, definitions=crds * (overlay == "prod"), controllers=False) as running,
-        monitored(tmp_path),
+        monitored(tmp_path, nodes=3 if overlay == "prod" else 1),
     ):
         for name in ("keda", "kube-node-lease"):
             running.server.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
@@ -307,12 +346,13 @@ async def test_the_doctor_has_nothing_against_our_overlays(tmp_path, monkeypatch
             chart = done(deployment("nats", "nats:2.15.1", {"wanted": 3}))
             put(running, chart | {"kind": "StatefulSet", "metadata": {"name": "nats", "labels": labels}})
         for number in range(3 if overlay == "prod" else 1):
-            made = pod(f"nats-{number}", "nats", "nats:2.15.1", address=ADDRESS)
+            made = pod(f"nats-{number}", "nats", "nats:2.15.1", address=address_of(number))
             put(running, made | {"metadata": {"name": f"nats-{number}", "labels": labels}})
         kubeconfig = running.kubeconfig(tmp_path)
         code, found = await answered(monkeypatch, kubeconfig, "doctor")
-        told = [each for each in found["findings"] if each["result"] in {"failed", "warning"}]
+        told = [each for each in found["findings"] if each["result"] != "ok"]
         assert (told, code) == ([], 0)
+        assert [each["message"] for each in of_bus(found)] == ["the bus holds what is declared"]
         _, shown = await answered(monkeypatch, kubeconfig, "status")
         assert "nats" in {each["name"] for each in shown["services"]}
         running.server.remove(running.server.find("v1", "Pod", "nats-0", "earshot"))
@@ -345,8 +385,10 @@ async def test_who_may_not_look_is_told(tmp_path, monkeypatch):
         assert json.loads(as_a_shell.stdout)["error"]["code"] == "cluster_forbidden"
         assert (as_a_shell.returncode, as_a_shell.stderr.count("\n")) == (1, 1)
         skipped = await asyncio.to_thread(CliRunner().invoke, app, ["cluster", "doctor", "--json"])
+        assert skipped.exit_code == 3, "what was not looked at is not fine"
         results = {each["check"]: each["result"] for each in json.loads(skipped.stdout)["findings"]}
         assert (results["credentials"], results["kubernetes"]) == ("skipped", "ok")
+        assert (results["nats"], results["bus"]) == ("skipped", "skipped")
 
 
 async def test_other_commands_do_not_pay_for_it(tmp_path):

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import nats
 import pytest
@@ -36,6 +40,7 @@ SPOKEN = [service for service in SERVICES if service.name in {"asr", "nlu", "dia
 # `make chaos`' matter.
 DEADLINES = {"EARSHOT_ASR_DEADLINE_S": "25", "EARSHOT_DIALOGUE_ANSWER_WITHIN_S": "25"}
 WORDS = words()
+EARSHOT = Path(sys.executable).parent / "earshot"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -220,15 +225,31 @@ async def test_copies_are_made_of_what_has_one(stack: Stack) -> None:
     config = (await jetstream.stream_info("TURNS")).config
     await jetstream.update_stream(replace(config, num_replicas=1))
     # The consumers of a stream that gives up copies give theirs up too.
-    told = {line for drift in await diff(jetstream, replicas=3) for line in drift.lines()}
+    told = {line for drift in await diff(jetstream) for line in drift.lines()}
     assert "stream TURNS: num_replicas: 1 on the server, 3 declared" in told
     assert all(line.endswith("num_replicas: 1 on the server, 3 declared") for line in told)
-    await apply(jetstream, replicas=3)
+    await apply(jetstream)
     await until_whole(stack)
-    assert await diff(jetstream, replicas=3) == ()
+    assert await diff(jetstream) == ()
     with pytest.raises(DestructiveChangeError, match="2 copies are given up"):
         await apply(jetstream, replicas=1)
     await client.close()
+
+
+async def test_a_cluster_is_compared_as_one(stack: Stack) -> None:
+    """Whoever names a bus need not say that it is a cluster: diff and apply go by what its servers say of themselves."""
+    await until_whole(stack)
+    named = ("--url", stack.nats_url, "--credentials", str(stack.creds("admin")))
+    for command, expected in (("diff", "the bus holds what is declared\n"), ("apply", "nothing to do\n")):
+        done = await asyncio.to_thread(
+            subprocess.run,
+            [str(EARSHOT), "bus", command, *named],
+            env={**os.environ, "EARSHOT_HOME": str(stack.home.root / "elsewhere")},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert (done.stdout, done.returncode) == (expected, 0), done.stderr
 
 
 async def test_a_cluster_that_was_down_as_a_whole_comes_back(tmp_path) -> None:
@@ -237,7 +258,7 @@ async def test_a_cluster_that_was_down_as_a_whole_comes_back(tmp_path) -> None:
         async with Stack(home=tmp_path, services=(), tracestore=False, nodes=3) as stack:
             client = await nats.connect(stack.nats_url.split(","), user_credentials=str(stack.creds("admin")))
             jetstream = client.jetstream()
-            assert await diff(jetstream, replicas=3) == ()
+            assert await diff(jetstream) == ()
             await jetstream.publish("turn.outcome.h.d.t", b"x", timeout=10)
             assert (await jetstream.stream_info("OUTCOMES")).state.messages == start + 1
             await client.close()

@@ -51,7 +51,7 @@ app.add_typer(cluster.app, name="cluster")
 
 
 def main() -> None:
-    """Run the command. What it raises becomes one sentence on stderr and exit code 1; usage errors exit with 2."""
+    """Run the command. What it raises becomes one sentence on stderr, and exit code 1, or 2 of a usage error."""
     try:
         app()
     except Interrupted:
@@ -63,4 +63,4 @@ def main() -> None:
         if "--json" in sys.argv[1:]:
             write_json({"error": {"code": code, "message": message}})
         Console(stderr=True, highlight=False, soft_wrap=True).print(f"earshot: {message}", markup=False)
-        raise SystemExit(1) from None
+        raise SystemExit(getattr(error, "exit_code", 1)) from None

@@ -4,7 +4,8 @@ CliError
 ├── UnreachableError    a part of the running stack does not answer
 ├── NotFoundError       no such turn, file or model
 ├── DeviceInUseError    another process is the same device
-└── BadArgumentError    an argument that can't be read
+├── BadArgumentError    an argument that can't be read
+└── UsageError          likewise, of which the exit code tells, too
 """
 
 from __future__ import annotations
@@ -43,6 +44,12 @@ class BadArgumentError(InvalidInputError):
 
     code = "bad_argument"
     stage = "cli"
+
+
+class UsageError(BadArgumentError):
+    """The command is used wrongly: it exits with 2, as for an unknown option."""
+
+    exit_code = 2
 
 
 def sentence(error: BaseException) -> tuple[str, str]:

@@ -129,6 +129,7 @@ def device_settings(
     """
     return DeviceSettings(
         nats_url=target.running.nats_url,
+        nats_ca=Path(target.running.nats_ca) if target.running.nats_ca else None,
         household_id=speaker.household,
         device_id=speaker.device,
         credentials=target.device_credentials(speaker.household, speaker.device),

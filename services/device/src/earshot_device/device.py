@@ -95,6 +95,7 @@ class Device:
         self._link = Link(
             settings.identity,
             settings.servers,
+            authorities=settings.nats_ca,
             timeout_s=settings.connect_timeout_s,
             receive=self._router.receive,
             reconnected=self._reconnected,

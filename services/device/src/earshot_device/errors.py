@@ -27,7 +27,10 @@ class LinkLostError(RetryableError):
 
 
 class CredentialRefusedError(PermanentError):
-    """The bus does not accept the device's credential, or its file is missing (`credential_missing`)."""
+    """The bus does not accept the device's credential, or its file is missing (`credential_missing`).
+
+    Or it is not known who vouches for the bus: a file of authorities that can't be read (`authorities_unreadable`).
+    """
 
     code = "credential_refused"
     stage = "device"

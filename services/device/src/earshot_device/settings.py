@@ -21,6 +21,8 @@ class DeviceSettings(BaseSettings):
 
     nats_url: str = "nats://127.0.0.1:4222"
     """Servers, comma separated."""
+    nats_ca: Path | None = None
+    """Authorities that sign the servers' certificates (PEM), where they speak TLS; None: the system's."""
     household_id: str
     device_id: str
     credentials: Path | None = None

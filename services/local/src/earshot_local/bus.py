@@ -122,7 +122,7 @@ class LocalBus:
             while True:
                 began = time.monotonic()
                 try:
-                    await apply(client.jetstream(), replicas=len(self.nodes))
+                    await apply(client.jetstream())
                 except (NatsError, APIError) as error:
                     code = error.err_code if isinstance(error, APIError) else None
                     if len(self.nodes) == 1 or not (code is None or code in _NOT_YET):

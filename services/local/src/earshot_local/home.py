@@ -42,6 +42,7 @@ class Running:
     grpc: dict[str, str]
     http: dict[str, list[str]]
     nodes: int = 1
+    nats_ca: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,8 @@ from nats.js.api import ConsumerConfig, StreamConfig
 from nats.js.errors import NotFoundError
 
 from earshot_topology.declared import Declaration, Kind, declarations
-from earshot_topology.drift import Drift, compare
+from earshot_topology.drift import Drift
+from earshot_topology.held import Held, Stored, differences, keeps_less_time
 from earshot_topology.streams import CONSUMERS
 
 if TYPE_CHECKING:
@@ -37,8 +38,8 @@ if TYPE_CHECKING:
 _CONNECT_TIMEOUT_S = 5
 # So many streams nats-server lists at once.
 _PAGE = 256
-# Consumers that clients make for themselves, for instance to watch a bucket, belong to nobody's declaration.
-_PREFIXES = {"KV_": Kind.BUCKET, "OBJ_": Kind.OBJECT_STORE}
+# docs/adr/0011.
+_CLUSTER_COPIES = 3
 
 
 class Change(StrEnum):
@@ -79,48 +80,43 @@ class DestructiveChangeError(Exception):
         super().__init__(f"refused, because something would be lost: {told}")
 
 
-async def diff(jetstream: JetStreamContext, *, replicas: int = 1) -> tuple[Drift, ...]:
+def copies(jetstream: JetStreamContext) -> int:
+    """Return how many copies of everything a bus is to have: three in a cluster, one on a server by itself.
+
+    The server itself says whether it is in a cluster, streams or not, whoever is asked.
+    """
+    # nats-py keeps to itself what a server says of itself when it is connected to.
+    return _CLUSTER_COPIES if jetstream._nc._server_info.get("cluster") else 1  # noqa: SLF001
+
+
+async def diff(jetstream: JetStreamContext, *, replicas: int | None = None) -> tuple[Drift, ...]:
     """Return how the server differs from the declarations, in the order in which it can be mended.
 
     Args:
         jetstream: A context whose user may read streams and consumers.
-        replicas: Copies of each stream that there ought to be; 1 or 3.
+        replicas: Copies of each stream that there ought to be, 1 or 3; None: as many as such a bus has.
     """
     streams = await _streams(jetstream)
-    consumers = await _consumers(jetstream, streams)
-    found, known = [], set()
-    for declaration in declarations(replicas):
-        known.add((declaration.kind is Kind.CONSUMER, _key(declaration)))
-        info = streams.get(declaration.stream)
-        of_stream = info.config if info is not None else None
-        present = consumers.get(declaration.name) if declaration.kind is Kind.CONSUMER else of_stream
-        if present is None or info is None:
-            found.append(_missing(declaration))
-            continue
-        oldest_s = await _oldest_s(jetstream, info) if _keeps_less_time(declaration, present) else 0.0
-        if (drift := compare(declaration, present, info.state, oldest_s)) is not None:
-            found.append(drift)
-    found += [
-        _undeclared(Kind.CONSUMER, name, name.split("/", 1)[0], "its place on the stream is forgotten")
-        for name in sorted(consumers)
-        if (True, name) not in known
-    ]
-    for name, info in sorted(streams.items()):
-        if (False, name) not in known:
-            kind = next((kind for prefix, kind in _PREFIXES.items() if name.startswith(prefix)), Kind.STREAM)
-            shown = name if kind is Kind.STREAM else name.split("_", 1)[1]
-            found.append(_undeclared(kind, shown, name, f"its {info.state.messages} messages are deleted"))
-    return tuple(found)
+    stored = {
+        name: Stored(
+            config=info.config,
+            state=info.state,
+            oldest_s=await _oldest_s(jetstream, info) if keeps_less_time(info.config) else 0.0,
+        )
+        for name, info in streams.items()
+    }
+    held = Held(streams=stored, consumers=await _consumers(jetstream, streams))
+    return differences(held, replicas or copies(jetstream))
 
 
 async def apply(
-    jetstream: JetStreamContext, *, replicas: int = 1, allow_destructive: bool = False, prune: bool = False
+    jetstream: JetStreamContext, *, replicas: int | None = None, allow_destructive: bool = False, prune: bool = False
 ) -> tuple[Applied, ...]:
     """Create or update every stream, consumer, bucket and object store: all that is safe, or nothing.
 
     Args:
         jetstream: A context whose user may manage streams.
-        replicas: Copies of each stream; 1 or 3.
+        replicas: Copies of each stream, 1 or 3; None: as many as such a bus has.
         allow_destructive: Also make changes by which something is lost.
         prune: Also delete what nothing declares, which is destructive.
 
@@ -131,6 +127,7 @@ async def apply(
         DestructiveChangeError: Something would be lost, and that is not allowed; nothing was changed.
         nats.js.errors.APIError: The server refuses a change.
     """
+    replicas = replicas or copies(jetstream)
     drifts = await diff(jetstream, replicas=replicas)
     meant = [drift for drift in drifts if prune or not drift.undeclared]
     destructive = tuple(drift for drift in meant if drift.losses)
@@ -176,39 +173,12 @@ async def _consumers(jetstream: JetStreamContext, streams: Iterable[str]) -> dic
     return found
 
 
-def _keeps_less_time(declaration: Declaration, present: StreamConfig | ConsumerConfig) -> bool:
-    return (
-        isinstance(declaration.config, StreamConfig)
-        and isinstance(present, StreamConfig)
-        and bool(declaration.config.max_age)
-        and (not present.max_age or (declaration.config.max_age or 0) < present.max_age)
-    )
-
-
 async def _oldest_s(jetstream: JetStreamContext, info: StreamInfo) -> float:
     """Return the age of a stream's oldest message, in seconds; 0 of an empty one."""
     if not info.state.messages:
         return 0.0
     oldest = await jetstream.get_msg(str(info.config.name), seq=info.state.first_seq)
     return (datetime.now(UTC) - oldest.time).total_seconds() if oldest.time is not None else 0.0
-
-
-def _key(declaration: Declaration) -> str:
-    return declaration.name if declaration.kind is Kind.CONSUMER else declaration.stream
-
-
-def _missing(declaration: Declaration) -> Drift:
-    return Drift(
-        kind=declaration.kind,
-        name=declaration.name,
-        stream=declaration.stream,
-        missing=True,
-        declaration=declaration,
-    )
-
-
-def _undeclared(kind: Kind, name: str, stream: str, loss: str) -> Drift:
-    return Drift(kind=kind, name=name, stream=stream, undeclared=True, losses=(loss,))
 
 
 async def _mend(jetstream: JetStreamContext, declaration: Declaration, drift: Drift) -> Change:
@@ -275,7 +245,7 @@ async def connected(
 
 
 async def _apply_to(
-    url: str, credentials: str | None, authorities: str | None, replicas: int, *, allow_destructive: bool
+    url: str, credentials: str | None, authorities: str | None, replicas: int | None, *, allow_destructive: bool
 ) -> tuple[Applied, ...]:
     async with connected(url, credentials, authorities) as jetstream:
         return await apply(jetstream, replicas=replicas, allow_destructive=allow_destructive)
@@ -293,7 +263,9 @@ def main() -> None:
     parser.add_argument("--credentials", default=credentials, help="credentials file; EARSHOT_NATS_CREDENTIALS")
     authorities = os.environ.get("EARSHOT_NATS_CA")
     parser.add_argument("--ca", default=authorities, help="authorities of certificates, for TLS; EARSHOT_NATS_CA")
-    parser.add_argument("--replicas", type=int, choices=(1, 3), default=1, help="copies of each stream (%(default)s)")
+    parser.add_argument(
+        "--replicas", type=int, choices=(1, 3), help="copies of each stream; default: 3 in a cluster, else 1"
+    )
     parser.add_argument("--allow-destructive", action="store_true", help="also make changes by which something is lost")
     given = parser.parse_args()
     try:

@@ -6,14 +6,17 @@ Who may not forward ports reads through the API server's proxy, where network po
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from earshot_cli.cluster.access import Cluster, ForbiddenError, Object
 from earshot_cli.cluster.forwarding import Ask, forwarded
 from earshot_cli.cluster.workloads import BUS_SELECTOR
+
+if TYPE_CHECKING:
+    from earshot_topology.drift import Drift
 
 _MONITORING = 8222
 
@@ -30,6 +33,8 @@ class Server:
         ahead_s: How far its clock is ahead of ours.
         unsure_s: By how much that may be wrong.
         account_consumers: Consumers that it leads, from its own account of them.
+        clustered: Whether JetStream is shared with other servers.
+        accounts: What it keeps of each account: its streams and their consumers, as they are configured.
     """
 
     pod: str
@@ -39,6 +44,8 @@ class Server:
     ahead_s: float
     unsure_s: float
     account_consumers: tuple[Lag, ...]
+    clustered: bool
+    accounts: tuple[Object, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +90,23 @@ def lags(found: list[Server]) -> list[Lag]:
     return [known[key] for key in sorted(known)]
 
 
+def differences(found: Iterable[Server], account: str, copies: int) -> tuple[Drift, ...]:
+    """Return how what servers say that they hold differs from what is declared.
+
+    Args:
+        found: The servers.
+        account: Whose streams they are; empty: it is not known, and everybody's count.
+        copies: Of everything that there are to be; 1 or 3.
+    """
+    # Most of a second of imports, which status does not need.
+    from earshot_topology import held  # noqa: PLC0415
+
+    accounts = [
+        each for server in found for each in server.accounts if account in {"", each.get("id"), each.get("name")}
+    ]
+    return held.differences(held.reported(accounts), copies)
+
+
 def _reached(cluster: Cluster, pod: str) -> Server:
     try:
         with forwarded(cluster, pod, _MONITORING) as ask:
@@ -105,6 +129,8 @@ def _server(pod: str, ask: Ask) -> Server:
         ahead_s=_moment(str(general["now"])) - (began + took_s / 2),
         unsure_s=took_s / 2,
         account_consumers=tuple(_consumers(streams)),
+        clustered=bool(streams.get("meta_cluster")),
+        accounts=tuple(streams.get("account_details") or []),
     )
 
 

@@ -7,19 +7,16 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from earshot_cli.cluster import buses, owners, scaling, workloads
-from earshot_cli.cluster.access import Cluster, ClusterUnreachableError, ForbiddenError
+from earshot_cli.cluster import owners, scaling, workloads
+from earshot_cli.cluster.access import Cluster, ForbiddenError
 from earshot_cli.cluster.findings import (
-    CONTROL_LINE,
     KUBERNETES,
-    NATS,
     Finding,
     Result,
     at_least,
     clock,
     credential,
 )
-from earshot_cli.cluster.forwarding import PodUnreachableError
 from earshot_cli.errors import CliError, NotFoundError
 
 Check = Callable[[Cluster], Iterator[Finding]]
@@ -30,7 +27,7 @@ _LEASE_S = 40.0
 
 
 def examine(cluster: Cluster) -> list[Finding]:
-    """Run every check that needs the cluster alone.
+    """Run every check that needs the cluster alone, but for what its bus holds.
 
     Raises:
         CliError: The cluster can't be asked at all.
@@ -52,49 +49,6 @@ def _kubernetes(cluster: Cluster) -> Iterator[Finding]:
     if cluster.answered is not None:
         said, heard = cluster.answered
         yield clock("the API server's clock", said.timestamp() + 0.5 - heard, _DATE_UNSURE_S)
-
-
-def _nats(cluster: Cluster) -> Iterator[Finding]:
-    wanted = workloads.bus_replicas(cluster.find(cluster.within("v1", "configmaps/bus")))
-    if wanted is None:
-        message = "no ConfigMap bus says how many copies there are of everything: kubectl apply -k deploy/overlays/…"
-        yield Finding(check="nats", result=Result.WARNING, message=message)
-    try:
-        found = buses.servers(cluster)
-    except PodUnreachableError as error:
-        message = f"{error}: its monitoring is off, or it is no nats-server of ours"
-        yield Finding(check="nats", result=Result.FAILED, message=message)
-        return
-    except ClusterUnreachableError as error:
-        message = (
-            f"{error}: if the pod is ready, a network policy keeps the API server's proxy from port 8222; "
-            "with the right to get pods/portforward the doctor takes another way (docs/deploy.md)"
-        )
-        yield Finding(check="nats", result=Result.FAILED, message=message)
-        return
-    if not found:
-        message = "no nats-server runs in this namespace; earshot bus diff --url … looks at one elsewhere"
-        yield Finding(check="nats", result=Result.WARNING, message=message)
-    elif wanted is not None and len(found) < wanted:
-        message = (
-            f"{len(found)} nats-server{'s run' if len(found) > 1 else ' runs'}, and there are to be {wanted} copies"
-        )
-        yield Finding(check="nats", result=Result.FAILED, message=f"{message} (ConfigMap bus, replicas)")
-    for server in found:
-        yield from _server(server)
-    if len({server.version for server in found}) > 1:
-        versions = ", ".join(sorted({server.version for server in found}))
-        yield Finding(check="nats", result=Result.WARNING, message=f"the servers are of different versions: {versions}")
-
-
-def _server(server: buses.Server) -> Iterator[Finding]:
-    yield at_least("nats", f"{server.pod}: nats-server", server.version, NATS)
-    if not server.jetstream:
-        yield Finding(check="nats", result=Result.FAILED, message=f"{server.pod}: JetStream is off")
-    if server.control_line < CONTROL_LINE:
-        message = f"{server.pod}: max_control_line is {server.control_line}; users with many rights can't connect: 32KB"
-        yield Finding(check="nats", result=Result.FAILED, message=message)
-    yield clock(f"{server.pod}'s clock", server.ahead_s, server.unsure_s)
 
 
 def _nodes(cluster: Cluster) -> Iterator[Finding]:
@@ -161,7 +115,6 @@ def _credentials(cluster: Cluster) -> Iterator[Finding]:
 _CHECKS: dict[str, Check] = {
     "definitions": scaling.definitions,
     "keda": scaling.keda,
-    "nats": _nats,
     "nodes": _nodes,
     "workloads": _workloads,
     "skills": _skills,

@@ -86,6 +86,11 @@ def bus_replicas(config: Object | None) -> int | None:
     return int(said) if said.isdigit() else None
 
 
+def bus_account(config: Object | None) -> str:
+    """Return whose account on the bus holds the streams, as the ConfigMap "bus-trust" says; empty if it does not."""
+    return str(((config or {}).get("data") or {}).get("account", ""))
+
+
 def workloads(owners: Iterable[Object], pods: Iterable[Object]) -> list[Workload]:
     """Return Deployments and StatefulSets with their pods, by name."""
     found = list(pods)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
 from earshot_cli import lifetime
-from earshot_cli.errors import BadArgumentError, UnreachableError
+from earshot_cli.administrating import Authorities, BusOptions
+from earshot_cli.errors import BadArgumentError
 from earshot_cli.options import Json
 from earshot_cli.output import Output
 from earshot_cli.stackfinder import home
@@ -23,6 +25,7 @@ def attach(
     grpc: Annotated[
         list[str] | None, typer.Option("--grpc", help="service=host:port, once for each; dialogue and tts are of use.")
     ] = None,
+    ca: Authorities = None,
     as_json: Json = False,
 ) -> None:
     """Let the other commands use services that run elsewhere, in a cluster for instance, until Ctrl-C.
@@ -32,7 +35,7 @@ def attach(
     output = Output(as_json=as_json)
     targets = dict(_target(each) for each in grpc or [])
     try:
-        lifetime.run(_attach(output, home(), url, targets))
+        lifetime.run(_attach(output, home(), BusOptions(url=url, ca=ca), targets))
     except lifetime.Interrupted:
         output.progress.print("detached")
 
@@ -45,30 +48,33 @@ def _target(text: str) -> tuple[str, str]:
     return service, f"dns:///{address}"
 
 
-async def _attach(output: Output, folder: Home, url: str, targets: dict[str, str]) -> None:
-    from nats.errors import Error  # noqa: PLC0415 - half a second that most commands don't need
-
-    from earshot_topology.apply import connected  # noqa: PLC0415
+async def _attach(output: Output, folder: Home, options: BusOptions, targets: dict[str, str]) -> None:
+    from earshot_topology.apply import copies  # noqa: PLC0415 - half a second that most commands don't need
 
     admin = folder.credentials / "admin.creds"
     if not admin.is_file():
         raise BadArgumentError(f"{folder.root} holds no keys; make them with: earshot bus secrets")
+    bus = replace(options, credentials=admin).find()
     lock = FolderLock(folder.lock)
     lock.acquire()
     try:
-        try:
-            async with connected(url, str(admin)) as jetstream:
-                await jetstream.account_info()
-        except (Error, OSError) as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise UnreachableError(
-                f"the bus at {url} can't be used with the keys in {folder.root}: {reason}"
-            ) from error
-        running = Running(pid=os.getpid(), nats_url=url, traces_url="", otlp_endpoint="", grpc=targets, http={})
+        async with bus.connected() as jetstream:
+            await jetstream.account_info()
+            nodes = copies(jetstream)
+        running = Running(
+            pid=os.getpid(),
+            nats_url=bus.url,
+            nats_ca=str(bus.authorities.absolute()) if bus.authorities else "",
+            traces_url="",
+            otlp_endpoint="",
+            grpc=targets,
+            http={},
+            nodes=nodes,
+        )
         folder.status.unlink(missing_ok=True)
         folder.write_state(running)
-        output.document({"nats": url, "grpc": targets})
-        output.show(f"attached to {url}: earshot ask, earshot device say and others use it now. Ctrl-C detaches.")
+        output.document({"nats": bus.url, "grpc": targets})
+        output.show(f"attached to {bus.url}: earshot ask, earshot device say and others use it now. Ctrl-C detaches.")
         await asyncio.Event().wait()
     finally:
         folder.state.unlink(missing_ok=True)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from earshot_cli import lifetime
-from earshot_cli.administrating import AdminCredentials, Bus, Url, find_bus
-from earshot_cli.errors import BadArgumentError, CliError, UnreachableError
+from earshot_cli.administrating import Bus, BusOptions, with_bus_options
+from earshot_cli.errors import BadArgumentError, CliError
 from earshot_cli.options import Json
 from earshot_cli.output import Output
 from earshot_cli.stackfinder import home
@@ -22,16 +22,16 @@ app = typer.Typer(help="Streams, consumers and buckets, as they are declared.", 
 
 Replicas = Annotated[
     int,
-    typer.Option("--replicas", help="Copies of everything, 1 or 3; default: 3 on the running stack's cluster, else 1."),
+    typer.Option("--replicas", help="Copies of everything, 1 or 3; default: 3 in a cluster, else 1."),
 ]
 
 
 @app.command("diff")
-def diff(*, url: Url = "", credentials: AdminCredentials = None, replicas: Replicas = 0, as_json: Json = False) -> None:
+@with_bus_options
+def diff(*, bus: BusOptions, replicas: Replicas = 0, as_json: Json = False) -> None:
     """Show how the bus differs from what is declared. Exits 1 when it does."""
     output = Output(as_json=as_json)
-    bus = find_bus(url, credentials)
-    drifts = lifetime.run(diff_of(bus, _copies(replicas, bus)))
+    drifts = lifetime.run(diff_of(bus.find(), _copies(replicas)))
     output.show(*([line for drift in drifts for line in drift.lines()] or ["the bus holds what is declared"]))
     output.document({"drift": [_document(drift) for drift in drifts]})
     if drifts:
@@ -39,10 +39,10 @@ def diff(*, url: Url = "", credentials: AdminCredentials = None, replicas: Repli
 
 
 @app.command("apply")
+@with_bus_options
 def apply(
     *,
-    url: Url = "",
-    credentials: AdminCredentials = None,
+    bus: BusOptions,
     replicas: Replicas = 0,
     allow_destructive: Annotated[
         bool, typer.Option("--allow-destructive", help="Also make changes by which something is lost.")
@@ -54,8 +54,7 @@ def apply(
 ) -> None:
     """Make the bus hold what is declared. Changes nothing at all where something would be lost that is not allowed to be."""
     output = Output(as_json=as_json)
-    bus = find_bus(url, credentials)
-    done = lifetime.run(_apply(bus, _copies(replicas, bus), allow_destructive=allow_destructive, prune=prune))
+    done = lifetime.run(_apply(bus.find(), _copies(replicas), allow_destructive=allow_destructive, prune=prune))
     changed = [one for one in done if one.change != "unchanged"]
     output.show(*([f"{one.kind} {one.name}: {one.change}" for one in changed] or ["nothing to do"]))
     output.document({"changed": [{"kind": one.kind, "name": one.name, "change": one.change} for one in changed]})
@@ -80,47 +79,36 @@ def secrets(*, as_json: Json = False) -> None:
     output.progress.print(f"keys: {home().keys}")
 
 
-def _copies(given: int, bus: Bus) -> int:
-    copies = given or bus.nodes or 1
-    if copies not in {1, 3}:
-        raise BadArgumentError(f"{copies} copies: give 1 or 3")
-    return copies
+def _copies(given: int) -> int | None:
+    if given not in {0, 1, 3}:
+        raise BadArgumentError(f"{given} copies: give 1 or 3")
+    return given or None
 
 
-async def diff_of(bus: Bus, replicas: int) -> tuple[Drift, ...]:
+async def diff_of(bus: Bus, replicas: int | None) -> tuple[Drift, ...]:
     """Return how a bus differs from what is declared.
+
+    Args:
+        bus: The bus.
+        replicas: Copies of everything, 1 or 3; None: as many as such a bus has.
 
     Raises:
         UnreachableError: It can't be asked.
     """
-    from nats.errors import Error  # noqa: PLC0415 - half a second that most commands don't need
+    from earshot_topology.apply import diff  # noqa: PLC0415 - half a second that most commands don't need
 
-    from earshot_topology.apply import connected, diff  # noqa: PLC0415
-
-    try:
-        async with connected(bus.url, str(bus.credentials) if bus.credentials else None) as jetstream:
-            return await diff(jetstream, replicas=replicas)
-    except (Error, OSError) as error:
-        raise _unreachable(bus, error) from error
+    async with bus.connected() as jetstream:
+        return await diff(jetstream, replicas=replicas)
 
 
-async def _apply(bus: Bus, replicas: int, *, allow_destructive: bool, prune: bool) -> tuple[Applied, ...]:
-    from nats.errors import Error  # noqa: PLC0415
-
-    from earshot_topology.apply import DestructiveChangeError, apply, connected  # noqa: PLC0415
+async def _apply(bus: Bus, replicas: int | None, *, allow_destructive: bool, prune: bool) -> tuple[Applied, ...]:
+    from earshot_topology.apply import DestructiveChangeError, apply  # noqa: PLC0415
 
     try:
-        async with connected(bus.url, str(bus.credentials) if bus.credentials else None) as jetstream:
+        async with bus.connected() as jetstream:
             return await apply(jetstream, replicas=replicas, allow_destructive=allow_destructive, prune=prune)
     except DestructiveChangeError as error:
         raise CliError(f"{error}; --allow-destructive does it all the same", code="destructive_change") from error
-    except (Error, OSError) as error:
-        raise _unreachable(bus, error) from error
-
-
-def _unreachable(bus: Bus, error: Exception) -> UnreachableError:
-    reason = " ".join(str(error).split()) or type(error).__name__
-    return UnreachableError(f"the bus at {bus.url} can't be used: {reason}")
 
 
 def _document(drift: Drift) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from earshot_cli import lifetime
-from earshot_cli.administrating import AdminCredentials, find_bus
+from earshot_cli.administrating import BusOptions, with_bus_options
 from earshot_cli.commands.bus import diff_of
 from earshot_cli.errors import CliError
 from earshot_cli.options import Json
@@ -17,17 +17,14 @@ if TYPE_CHECKING:
     from earshot_cli.cluster.access import Cluster
     from earshot_cli.cluster.findings import Finding
 
+# Of the doctor: by what everything comes to; else 0.
+_EXIT_CODES = {"failed": 1, "skipped": 3}
+
 app = typer.Typer(help="Earshot in a Kubernetes cluster (KUBECONFIG, or the pod's own account).", no_args_is_help=True)
 
 Context = Annotated[str, typer.Option("--context", help="Context of the kubeconfig; default: the current one.")]
 Namespace = Annotated[
     str, typer.Option("--namespace", "-n", help="Where Earshot is; default: the context's own, else earshot.")
-]
-BusUrl = Annotated[
-    str,
-    typer.Option(
-        "--url", envvar="EARSHOT_BUS_URL", help="The bus, as it is reached from here: compared with what is declared."
-    ),
 ]
 
 
@@ -73,12 +70,12 @@ def status(*, context: Context = "", namespace: Namespace = "", as_json: Json = 
 
 
 @app.command("doctor")
+@with_bus_options
 def doctor(
     *,
     context: Context = "",
     namespace: Namespace = "",
-    url: BusUrl = "",
-    credentials: AdminCredentials = None,
+    bus: BusOptions,
     replicas: Annotated[
         int,
         typer.Option(
@@ -87,36 +84,38 @@ def doctor(
     ] = 0,
     as_json: Json = False,
 ) -> None:
-    """Look for what keeps Earshot from working: versions, definitions, the bus, clocks, credentials. Exits 1 if something fails."""
+    """Look for what keeps Earshot from working: versions, definitions, the bus and what it holds, clocks, credentials.
+
+    Exits 1 if something fails, 3 if something could not be looked at. With --url the bus itself is asked what it holds, which
+    runs elsewhere or is not to be reached by its pods.
+    """
     output = Output(as_json=as_json)
     cluster = _connect(context, namespace)
-    from earshot_cli.cluster import doctor, rendering  # noqa: PLC0415 - a second that most commands don't need
+    from earshot_cli.cluster import doctor, examining_bus, rendering  # noqa: PLC0415 - a second that most commands don't need
     from earshot_cli.cluster.findings import Result, worst  # noqa: PLC0415 - likewise
 
-    findings = [*doctor.examine(cluster), *_declared(cluster, url, credentials, replicas)]
+    findings = [*doctor.examine(cluster), *examining_bus.examine(cluster, replicas=replicas, compared=not bus.url)]
+    if bus.url:
+        findings += _asked(cluster, bus, replicas)
     output.show(rendering.findings(findings))
     result = worst(findings)
     output.document({"result": result, "findings": [each.document() for each in findings]})
-    if result is Result.FAILED:
-        raise typer.Exit(1)
+    if result is Result.SKIPPED:
+        output.progress.print("nothing fails of what was looked at; what was skipped may: see above")
+    if result in _EXIT_CODES:
+        raise typer.Exit(_EXIT_CODES[result])
 
 
-def _declared(cluster: Cluster, url: str, credentials: AdminCredentials, replicas: int) -> list[Finding]:
-    from earshot_cli.cluster import workloads  # noqa: PLC0415 - as above
+def _asked(cluster: Cluster, options: BusOptions, replicas: int) -> list[Finding]:
+    from earshot_cli.cluster import examining_bus, workloads  # noqa: PLC0415 - as above
     from earshot_cli.cluster.findings import Finding, Result  # noqa: PLC0415 - as above
 
-    if not url:
-        message = "streams and consumers were not compared: give --url and --credentials of the bus"
-        return [Finding(check="bus", result=Result.SKIPPED, message=message)]
+    bus = options.find()
     try:
-        copies = replicas or workloads.bus_replicas(cluster.find(cluster.within("v1", "configmaps/bus"))) or 1
-        drifts = lifetime.run(diff_of(find_bus(url, credentials), copies))
+        copies = replicas or workloads.bus_replicas(cluster.find(cluster.within("v1", "configmaps/bus")))
+        return list(examining_bus.against_declared(lifetime.run(diff_of(bus, copies))))
     except CliError as error:
         return [Finding(check="bus", result=Result.FAILED, message=str(error))]
-    lines = [line for drift in drifts for line in drift.lines()]
-    if not lines:
-        return [Finding(check="bus", result=Result.OK, message="the bus holds what is declared")]
-    return [Finding(check="bus", result=Result.FAILED, message=f"{line} (earshot bus apply)") for line in lines]
 
 
 def _connect(context: str, namespace: str) -> Cluster:

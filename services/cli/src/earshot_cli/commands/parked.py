@@ -10,9 +10,9 @@ import typer
 from rich.table import Table
 
 from earshot_cli import lifetime
-from earshot_cli.administrating import AdminCredentials, Bus, Url, find_bus
+from earshot_cli.administrating import Bus, BusOptions, with_bus_options
 from earshot_cli.commands.turns import moment
-from earshot_cli.errors import CliError, UnreachableError
+from earshot_cli.errors import CliError
 from earshot_cli.options import Json, id_option
 from earshot_cli.output import Output
 
@@ -34,20 +34,20 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 
 @app.command("list")
+@with_bus_options
 def list_parked(
     *,
     service: Service = "",
     household: OfHousehold = "",
     code: Code = "",
     since: Since = "",
-    url: Url = "",
-    credentials: AdminCredentials = None,
+    bus: BusOptions,
     as_json: Json = False,
 ) -> None:
     """List parked messages, oldest first."""
     output = Output(as_json=as_json)
     wanted = _wanted(service, household, code, since)
-    found = _run(find_bus(url, credentials), lambda parked: _all(parked, wanted))
+    found = _run(bus.find(), lambda parked: _all(parked, wanted))
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("number", "parked", "service", "consumer", "code", "household", "deliveries", "replays", "trace"):
         table.add_column(name, justify="right" if name in {"number", "deliveries", "replays"} else "left")
@@ -68,24 +68,25 @@ def list_parked(
 
 
 @app.command("show")
+@with_bus_options
 def show(
     number: Number,
     *,
     private: Annotated[bool, typer.Option("--pii", help="Also what users said.")] = False,
-    url: Url = "",
-    credentials: AdminCredentials = None,
+    bus: BusOptions,
     as_json: Json = False,
 ) -> None:
     """Show one parked message: where it came from, why it was given up, its headers and what it says."""
     from earshot_cli.parked import pretty  # noqa: PLC0415 - a second of imports that other commands don't need
 
     output = Output(as_json=as_json)
-    record = _run(find_bus(url, credentials), lambda parked: parked.one(number))
+    record = _run(bus.find(), lambda parked: parked.one(number))
     output.show(pretty(record, private=private))
     output.document(_document(record, private=private))
 
 
 @app.command("replay")
+@with_bus_options
 def replay(
     numbers: Numbers = None,
     *,
@@ -94,16 +95,16 @@ def replay(
     code: Code = "",
     since: Since = "",
     yes: Yes = False,
-    url: Url = "",
-    credentials: AdminCredentials = None,
+    bus: BusOptions,
     as_json: Json = False,
 ) -> None:
     """Publish messages again where they came from. One that fails again is parked again."""
     wanted = _wanted(service, household, code, since)
-    _each("replayed", find_bus(url, credentials), numbers, wanted, yes=yes, as_json=as_json)
+    _each("replayed", bus.find(), numbers, wanted, yes=yes, as_json=as_json)
 
 
 @app.command("drop")
+@with_bus_options
 def drop(
     numbers: Numbers = None,
     *,
@@ -112,13 +113,12 @@ def drop(
     code: Code = "",
     since: Since = "",
     yes: Yes = False,
-    url: Url = "",
-    credentials: AdminCredentials = None,
+    bus: BusOptions,
     as_json: Json = False,
 ) -> None:
     """Forget messages for good."""
     wanted = _wanted(service, household, code, since)
-    _each("dropped", find_bus(url, credentials), numbers, wanted, yes=yes, as_json=as_json)
+    _each("dropped", bus.find(), numbers, wanted, yes=yes, as_json=as_json)
 
 
 def _each(done: str, bus: Bus, numbers: list[int] | None, wanted: Wanted, *, yes: bool, as_json: bool) -> None:
@@ -151,17 +151,10 @@ def _run(bus: Bus, work: Callable[[ParkedMessages], Awaitable[T]]) -> T:
 
 
 async def _on(bus: Bus, work: Callable[[ParkedMessages], Awaitable[T]]) -> T:
-    from nats.errors import Error  # noqa: PLC0415
-
     from earshot_cli.parked import ParkedMessages  # noqa: PLC0415
-    from earshot_topology.apply import connected  # noqa: PLC0415
 
-    try:
-        async with connected(bus.url, str(bus.credentials) if bus.credentials else None) as jetstream:
-            return await work(ParkedMessages(jetstream))
-    except (Error, OSError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise UnreachableError(f"the bus at {bus.url} can't be used: {reason}") from error
+    async with bus.connected() as jetstream:
+        return await work(ParkedMessages(jetstream))
 
 
 async def _all(parked: ParkedMessages, wanted: Wanted) -> list[Record]:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import random
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from google.protobuf.message import Message
@@ -47,6 +49,7 @@ class Link:
     Args:
         identity: Who connects.
         servers: Addresses, "nats://127.0.0.1:4222".
+        authorities: Who signs their certificates, a file; None: the system's authorities.
         receive: Called with subject and payload of everything sent to this device; must not block.
         timeout_s: How long the first connection may take.
         reconnected: Awaited after a connection that was lost is there again.
@@ -57,12 +60,14 @@ class Link:
         identity: Identity,
         servers: tuple[str, ...],
         *,
+        authorities: Path | None = None,
         timeout_s: float,
         receive: Receiver,
         reconnected: Reconnected,
     ) -> None:
         self._identity = identity
         self._servers = servers
+        self._authorities = authorities
         self._timeout_s = timeout_s
         self._receive = receive
         self._reconnected = reconnected
@@ -81,7 +86,8 @@ class Link:
 
         Raises:
             LinkLostError: No server answers.
-            CredentialRefusedError: The server refuses the credential, or its file is missing or broken.
+            CredentialRefusedError: The server refuses the credential, or its file is missing or broken, or that of the
+                authorities.
         """
         options: dict[str, Any] = {
             # In an order of its own that it keeps: who leaves a server does not come back to it first.
@@ -99,6 +105,8 @@ class Link:
         if self._identity.credentials is not None:
             options["user_credentials"] = str(self._identity.credentials)
         await self._check_credential()
+        if self._authorities is not None:
+            options["tls"] = await asyncio.to_thread(_tls, self._authorities)
         client = QuickClient()
         options["closed_cb"] = partial(self._on_closed, client)
         try:
@@ -241,6 +249,16 @@ def _is_refusal(error: Exception) -> bool:
         isinstance(error, AuthorizationError | InvalidUserCredentialsError)
         or "authorization violation" in str(error).lower()
     )
+
+
+def _tls(authorities: Path) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=authorities)
+    except OSError as error:
+        raise CredentialRefusedError(
+            f"{authorities} holds no authorities of certificates: {error.strerror or error}",
+            code="authorities_unreadable",
+        ) from error
 
 
 async def _close(client: Client) -> None:
