@@ -13,12 +13,12 @@ from typing import Any
 import yaml
 
 from earshot_topology import flows
-from earshot_topology.policies import deny_all, group_policy, network_policy
+from earshot_topology.policies import address_policies, deny_all, group_policy, network_policy
 
 _DEPLOY = Path(__file__).resolve().parent.parent
 _FILE = "networkpolicy.yaml"
 # Whose whole policy is in which component.
-_BROUGHT_BY = {flows.BUS: "bus", flows.BUS_APPLY: "bus", flows.COLLECTOR: "otel", flows.OPERATOR: "operator"}
+_BROUGHT_BY = {flows.BUS: "bus", flows.BUS_APPLY: "bus-apply", flows.COLLECTOR: "otel", flows.OPERATOR: "operator"}
 _HEAD = "# Made by `make networkpolicies` from earshot_topology.flows; not edited by hand.\n"
 
 
@@ -42,6 +42,7 @@ def _of_part(part: str, services: list[str]) -> Iterator[dict[str, Any]]:
             yield network_policy(party, part)
         elif party in services:
             yield network_policy(party, part, name=f"{part}-{party}")
+    yield from address_policies(part)
 
 
 def _text(policies: list[dict[str, Any]]) -> str:

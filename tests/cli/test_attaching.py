@@ -38,6 +38,8 @@ async def test_commands_use_a_bus_elsewhere_while_one_is_attached(tmp_path: Path
         shutil.copy(there / "keys.json", here)
         printed = await earshot(here, "bus", "secrets")
         trust = next(iter(yaml.safe_load_all(printed.stdout)))
+        elsewhere = yaml.safe_load_all((await earshot(here, "bus", "secrets", "-n", "other")).stdout)
+        assert {each["metadata"]["namespace"] for each in elsewhere} == {"other", "other-admin"}
         assert (trust["kind"], trust["metadata"]["name"]) == ("ConfigMap", "bus-trust")
         attached = await asyncio.create_subprocess_exec(
             *(str(EARSHOT), "attach", "--nats", stack.nats_url, "--grpc", "dialogue=127.0.0.1:5", "--json"),

@@ -24,6 +24,7 @@ from earshot_local.plan import SERVICES, SKILLS
 from earshot_topology import flows
 from earshot_topology.jwt import Trust
 from earshot_topology.permissions import inbox
+from earshot_topology.policies import ADMIN_NAMESPACE, NAMESPACE
 from earshot_topology.streams import BUCKETS, CONSUMERS, OBJECT_STORES, STREAMS
 from support.manifests import DEPLOY, Object, named, of_kind, render, validate
 from support.nats import free_port
@@ -117,7 +118,7 @@ def _container() -> Object:
 
 def _job(bus: Bus) -> subprocess.CompletedProcess[str]:
     """Run what the Job's container runs, with what it is told."""
-    objects = render("overlays/dev")
+    objects = render("overlays/dev/admin")
     container = named(objects, "Job", "bus-apply")["spec"]["template"]["spec"]["containers"][0]
     copies = named(objects, "ConfigMap", "bus")["data"]["replicas"]
     command = [sys.executable, *(part.replace("$(REPLICAS)", copies) for part in container["command"][1:])]
@@ -212,6 +213,8 @@ def test_secrets_are_valid_and_each_opens_one_door(made: list[Object]) -> None:
     """What is printed can be applied; every role has a Secret of its own; the seeds of the keys are in none."""
     for content in made:
         validate(content)
+        apart = content["metadata"]["name"] == "bus-admin"
+        assert content["metadata"]["namespace"] == (ADMIN_NAMESPACE if apart else NAMESPACE)
     names = {each["metadata"]["name"] for each in of_kind(made, "Secret")}
     assert names == {f"bus-{service.role}" for service in SERVICES} | {"bus-admin", "bus-operator", "operator-signing"}
     for secret in of_kind(made, "Secret"):
@@ -258,6 +261,9 @@ def test_production_s_bus_agrees_with_its_overlay(values: dict[str, Any]) -> Non
     hosts = [f"tls://nats-{number}.nats-headless:{flows.BUS_PORT}" for number in range(3)]
     assert (values["fullnameOverride"], bus["url"].split(",")) == ("nats", hosts)
     assert bus["monitoring-endpoint"] == f"nats-headless.earshot.svc.cluster.local:{config['monitor']['port']}"
+    applied = named(render("overlays/prod/admin"), "ConfigMap", "bus")["data"]
+    # By the name that all nodes have, from another namespace.
+    assert applied == {"replicas": bus["replicas"], "url": f"tls://nats-headless.earshot:{flows.BUS_PORT}"}
     assert config["nats"]["tls"]["enabled"]
     assert config["cluster"]["tls"]["enabled"]
     assert config["cluster"]["merge"]["tls"]["verify"]

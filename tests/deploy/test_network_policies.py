@@ -3,30 +3,42 @@
 from __future__ import annotations
 
 import itertools
+import re
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import yaml
 
 from earshot_topology import flows
 from earshot_topology.flows import FLOWS, Flow
-from support.manifests import BASES, NAME, PART_OF, Object, of_kind, pod_templates, render, selects
+from support.manifests import BASES, DEPLOY, NAME, PART_OF, ROOT, Object, of_kind, pod_templates, render, selects
 from support.network_policies import Party, allowed
 
 PORTS = sorted({flow.port for flow in FLOWS} | {22, 80, 6443, 9090})
 # Whose flows are there only with a component that the development overlay has not.
-COMPONENTS = {"dev": {"", "bus"}, "prod": {"", "bus", "otel", "gateway-api", "operator"}}
+COMPONENTS = {
+    "dev": {"", "bus", "bus-apply"},
+    "prod": {"", "bus", "bus-apply", "devices", "otel", "gateway-api", "operator"},
+}
 BY_IPV6 = " by IPv6"
 # Nobody that a flow means.
 STRANGERS = {
     "somebody": Party(labels={NAME: "asr", PART_OF: "earshot"}, namespace="elsewhere"),
+    "somebody's Job": Party(labels={NAME: "bus-apply", PART_OF: "earshot"}, namespace="elsewhere"),
+    "node": Party(address="10.0.0.9"),
     "metadata service": Party(address="169.254.169.254"),
     "neighbour": Party(address="fd00::7"),
 }
+# A pod of the services' namespace that calls itself what lets in another one's.
+IMPOSTOR = "impostor"
 OUTSIDE = {
     flows.DNS: Party(labels={"k8s-app": "kube-dns"}, namespace="kube-system"),
     flows.GATEWAY: Party(namespace="gateway-system"),
     flows.KEDA: Party(namespace="keda"),
     flows.PROMETHEUS: Party(namespace="monitoring"),
+    # Devices are somewhere there.
     flows.INTERNET: Party(address="93.184.216.34"),
     flows.INTERNET + BY_IPV6: Party(address="2606:2800:220:1::7"),
     # The API server is no pod, and has a private address.
@@ -35,17 +47,28 @@ OUTSIDE = {
 }
 
 
+def _objects(overlay: str) -> tuple[Object, ...]:
+    return render(f"overlays/{overlay}") + render(f"overlays/{overlay}/admin")
+
+
 def _parties(objects: tuple[Object, ...]) -> dict[str, Party]:
     inside = {
-        workload["metadata"]["name"]: Party(labels=template["metadata"]["labels"])
+        workload["metadata"]["name"]: Party(
+            labels=template["metadata"]["labels"], namespace=workload["metadata"]["namespace"]
+        )
         for workload, template in pod_templates(objects)
     }
     # The official chart's pods, where it is not our component that runs them.
-    return {flows.BUS: Party(labels={NAME: "nats", "app.kubernetes.io/component": "nats"}), **inside, **OUTSIDE}
+    return {flows.BUS: Party(labels={NAME: "nats", "app.kubernetes.io/component": "nats"}), **inside, **OUTSIDE} | {
+        IMPOSTOR: Party(labels={NAME: flows.BUS_APPLY, PART_OF: "earshot"})
+    }
 
 
 def _is(party: str, meant: str) -> bool:
-    return party == meant or (party not in STRANGERS and flows.belongs(party.removesuffix(BY_IPV6), meant))
+    if party in {IMPOSTOR, *STRANGERS}:
+        return False
+    party = party.removesuffix(BY_IPV6)
+    return flows.belongs(party, meant) or (party, meant) == (flows.INTERNET, flows.DEVICES)
 
 
 def _meant(flow: Flow, target: str) -> str:
@@ -62,13 +85,12 @@ def _declared(source: str, target: str, port: int, parts: set[str]) -> bool:
     there = [
         flow
         for flow in FLOWS
-        if flow.part in parts and _is(target, _meant(flow, target)) and port in _ports(flow.target, flow.port)
+        if flow.part in parts
+        and (_is(target, flow.target) or _meant(flow, target) == target)
+        and port in _ports(flow.target, flow.port)
     ]
     leaves = source in OUTSIDE or any(_is(source, flow.source) for flow in there)
-    # Whoever comes to the bus may be a device: what lets it in is its credentials.
-    enters = target in OUTSIDE or any(
-        _is(source, flow.source) or flow.source == flows.DEVICES for flow in there if flow.target != flows.KUBERNETES
-    )
+    enters = target in OUTSIDE or any(_is(source, flow.source) for flow in there if flow.target != flows.KUBERNETES)
     return leaves and enters
 
 
@@ -82,9 +104,9 @@ def _pairs(parties: dict[str, Party]) -> Iterator[tuple[str, str, int]]:
 @pytest.mark.parametrize("overlay", COMPONENTS)
 def test_what_gets_through_is_what_is_declared(overlay: str) -> None:
     """Every connection that a policy allows is a flow, and every flow is allowed, by both ends."""
-    objects = render(f"overlays/{overlay}")
+    objects = _objects(overlay)
     parties = _parties(objects)
-    assert set(BASES) <= parties.keys()
+    assert {*BASES, flows.BUS_APPLY} <= parties.keys()
     through = {
         (source, target, port)
         for source, target, port in _pairs(parties)
@@ -93,7 +115,38 @@ def test_what_gets_through_is_what_is_declared(overlay: str) -> None:
     declared = {pair for pair in _pairs(parties) if _declared(*pair, COMPONENTS[overlay])}
     assert sorted(through - declared) == []
     assert sorted(declared - through) == []
-    assert len(declared) > 40
+    assert len(declared) >= 40
+
+
+def test_addresses_are_what_the_component_has_until_an_overlay_says_more() -> None:
+    """The place in the overlay changes nothing as it is shipped."""
+    policies = {each["metadata"]["name"]: each["spec"] for each in of_kind(render("overlays/prod"), "NetworkPolicy")}
+    for part in ("operator", "devices"):
+        for policy in yaml.safe_load_all((DEPLOY / "components" / part / "networkpolicy.yaml").read_text()):
+            assert policies[policy["metadata"]["name"]] == policy["spec"]
+
+
+def test_an_overlay_narrows_addresses_as_the_document_says(tmp_path: Path) -> None:
+    """With the document's file the operator reaches the API server and no neighbour, and devices come by their balancer alone."""
+    shutil.copytree(DEPLOY, tmp_path / "deploy")
+    document = (ROOT / "docs" / "deploy.md").read_text()
+    (block,) = re.findall(r"^```\n(# overlays/prod/addresses\.yaml\n.*?)^```", document, re.DOTALL | re.MULTILINE)
+    (tmp_path / "deploy" / "overlays" / "prod" / "addresses.yaml").write_text(block)
+    objects = render(str(tmp_path / "deploy" / "overlays" / "prod"))
+    operator, bus = (_parties(objects)[name] for name in (flows.OPERATOR, flows.BUS))
+    reached = {
+        (address, port)
+        for address in ("10.0.0.1", "192.0.2.10", "10.0.0.9", "93.184.216.34")
+        for port in (443, 6443, 22)
+        if allowed(objects, operator, Party(address=address), port)
+    }
+    assert reached == {("10.0.0.1", 443), ("192.0.2.10", 6443)}
+    let_in = {
+        address
+        for address in ("198.51.100.7", "10.0.8.20", "10.0.0.9", "93.184.216.34", "2606:2800:220:1::7")
+        if allowed(objects, Party(address=address), bus, flows.BUS_PORT)
+    }
+    assert let_in == {"198.51.100.7", "10.0.8.20"}
 
 
 def test_prometheus_is_let_in_where_it_scrapes_and_nowhere_else() -> None:
@@ -108,9 +161,9 @@ def test_prometheus_is_let_in_where_it_scrapes_and_nowhere_else() -> None:
             scraped[workload["metadata"]["name"]] = wanted
     parties = _parties(objects)
     open_to_it = {
-        name: {port for port in PORTS if allowed(objects, OUTSIDE[flows.PROMETHEUS], party, port)} - {flows.BUS_PORT}
+        name: {port for port in PORTS if allowed(objects, OUTSIDE[flows.PROMETHEUS], party, port)}
         for name, party in parties.items()
-        if name not in OUTSIDE
+        if name not in {IMPOSTOR, *OUTSIDE}
     }
     assert scraped == {name: ports for name, ports in open_to_it.items() if ports}
     assert {*BASES, flows.OPERATOR} == scraped.keys()

@@ -15,6 +15,7 @@ from earshot_topology import flows
 from earshot_topology.streams import CONSUMERS
 from earshot_topology.subjects import SKILLS_API
 from support.manifests import (
+    ADMINS,
     COMPONENT,
     DEPLOY,
     NAME,
@@ -35,7 +36,6 @@ MADE = {
     ("configMap", "bus-trust"): {"account", "trust.conf"},
     # By the cluster itself, in every namespace.
     ("configMap", "kube-root-ca.crt"): {"ca.crt"},
-    ("secret", "bus-admin"): {"user.creds"},
     ("secret", "bus-ca"): {"ca.crt"},
     ("secret", "bus-operator"): {"user.creds"},
     ("secret", "operator-signing"): {"account", "seed"},
@@ -44,19 +44,21 @@ MADE = {
     ("secret", "skill-weather"): {"api-key"},
 }
 MADE |= {("secret", f"bus-{service.role}"): {"user.creds"} for service in SERVICES}
+# In the administrator's namespace.
+MADE_APART = {("secret", "bus-admin"): {"user.creds"}, ("secret", "bus-ca"): {"ca.crt"}}
 
 Reference = tuple[str, str, str, str]
 both = pytest.mark.parametrize("overlay", OVERLAYS)
 
 
-def _kept(objects: tuple[Object, ...]) -> dict[tuple[str, str], set[str]]:
+def _kept(objects: tuple[Object, ...], made: dict[tuple[str, str], set[str]]) -> dict[tuple[str, str], set[str]]:
     """Return every ConfigMap and Secret with its keys."""
     rendered = {
         (each["kind"][0].lower() + each["kind"][1:], each["metadata"]["name"]): set(each.get("data", {}))
         for each in of_kind(objects, "ConfigMap", "Secret")
     }
-    assert not rendered.keys() & MADE.keys()
-    return rendered | MADE
+    assert not rendered.keys() & made.keys()
+    return rendered | made
 
 
 def _referred(objects: tuple[Object, ...]) -> Iterator[Reference]:
@@ -93,16 +95,16 @@ def _volume(who: str, source: Object) -> Iterator[Reference]:
             yield from ((who, kind, source[kind][name], key) for key in keys or ["*"])
 
 
-@both
+@pytest.mark.parametrize("overlay", [*OVERLAYS, *ADMINS])
 def test_every_configmap_and_secret_exists_with_its_key(overlay: str) -> None:
     """A pod that refers to what nobody makes would never start; a key that is not there, neither."""
     objects = render(f"overlays/{overlay}")
-    kept, seen = _kept(objects), 0
+    kept, seen = _kept(objects, MADE_APART if overlay in ADMINS else MADE), 0
     for who, kind, name, key in _referred(objects):
         assert (kind, name) in kept, f"{who} needs {kind} {name}, which nobody makes"
         assert key == "*" or key in kept[kind, name], f"{who} needs {key} of {kind} {name}"
         seen += 1
-    assert seen > 20
+    assert seen > (3 if overlay in ADMINS else 20)
 
 
 @both
@@ -163,7 +165,7 @@ def test_every_selector_means_its_own_pods(overlay: str) -> None:
         ]
         assert chosen == [each["metadata"]["name"]]
     for each in of_kind(objects, "NetworkPolicy"):
-        if overlay == "prod" and each["metadata"]["name"] == "nats":
+        if overlay == "prod" and each["metadata"]["name"].startswith("nats"):
             continue  # The official chart's pods.
         selector = each["spec"]["podSelector"]
         assert any(selects(selector, template["metadata"]["labels"]) for template in templates.values())
@@ -199,10 +201,13 @@ def test_whoever_is_called_is_there(overlay: str) -> None:
     called += [
         ("bus", host.split(".")[-1], int(port)) for host, port in re.findall(r"//([a-z0-9.-]+):(\d+)", bus["url"])
     ]
+    apart = named(render(f"overlays/{overlay}/admin"), "ConfigMap", "bus")["data"]["url"]
+    called += [("bus-apply", host, int(port)) for host, port in re.findall(r"//([a-z-]+)\.earshot:(\d+)", apart)]
     host, port = re.fullmatch(r"([a-z-]+)\.earshot\.svc\.cluster\.local:(\d+)", bus["monitoring-endpoint"]).groups()
     called.append(("keda", host, int(port)))
     for who, name, port in called:
         assert port in services.get(name, set()), f"{who} calls {name}:{port}"
+    assert {"bus", "bus-apply", "keda"} <= {who for who, _, _ in called}
     assert {("asr", "tts"), ("skill-timers", "scheduler")} <= {(who, name) for who, name, _ in called}
 
 

@@ -14,7 +14,9 @@ import pytest
 import yaml
 
 from earshot_local.plan import SERVICES
+from earshot_topology.policies import ADMIN_NAMESPACE, NAMESPACE
 from support.manifests import (
+    ADMINS,
     BASES,
     DEPLOY,
     OVERLAYS,
@@ -27,7 +29,7 @@ from support.manifests import (
     validate,
 )
 
-FOLDERS = [*(f"base/{name}" for name in BASES), *(f"overlays/{name}" for name in OVERLAYS)]
+FOLDERS = [*(f"base/{name}" for name in BASES), *(f"overlays/{name}" for name in (*OVERLAYS, *ADMINS))]
 OWN = ["Deployment", "NetworkPolicy", "PodDisruptionBudget", "ScaledObject", "Service", "ServiceAccount"]
 
 
@@ -95,13 +97,14 @@ def test_the_overlays_hold_every_folder() -> None:
     assert sorted(listed) == sorted(BASES)
 
 
-@pytest.mark.parametrize("overlay", OVERLAYS)
+@pytest.mark.parametrize("overlay", [*OVERLAYS, *ADMINS])
 def test_the_overlay_names_the_namespace(overlay: str) -> None:
     """Objects of bases and components alike are in the overlay's namespace, which enforces restricted pod security."""
     objects = render(f"overlays/{overlay}")
-    namespace = named(objects, "Namespace", "earshot")
+    name = ADMIN_NAMESPACE if overlay in ADMINS else NAMESPACE
+    namespace = named(objects, "Namespace", name)
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
-    assert {content["metadata"].get("namespace") for content in objects if content is not namespace} == {"earshot"}
+    assert {content["metadata"].get("namespace") for content in objects if content is not namespace} == {name}
     for name in BASES:
         assert {content["metadata"].get("namespace") for content in render(f"base/{name}")} == {None}
 
@@ -120,14 +123,15 @@ def test_images_are_of_the_version_that_is_here() -> None:
 
 def test_nothing_of_a_cluster_is_in_two_places() -> None:
     """No two objects of an overlay are the same one."""
-    for overlay in OVERLAYS:
+    for overlay in (*OVERLAYS, *ADMINS):
         keys = [(each["kind"], each["metadata"]["name"]) for each in render(f"overlays/{overlay}")]
         assert len(keys) == len(set(keys))
 
 
 def test_development_needs_no_definitions() -> None:
     """The development overlay applies to a bare cluster: its kinds are Kubernetes's own."""
-    groups = {content["apiVersion"].split("/")[0] for content in render("overlays/dev")}
+    objects = render("overlays/dev") + render("overlays/dev/admin")
+    groups = {content["apiVersion"].split("/")[0] for content in objects}
     assert groups == {"v1", "apps", "batch", "autoscaling", "policy", "networking.k8s.io"}
     assert of_kind(render("overlays/dev"), "ScaledObject") == []
 

@@ -26,6 +26,7 @@ import pytest_asyncio
 from deploy_slow.document import SCRIPTS, Desk, commands, edit
 from earshot_local.nats_server import program
 from earshot_local.plan import SERVICES
+from earshot_topology.policies import ADMIN_NAMESPACE
 from support.kube.cluster import NAMESPACE, Cluster, cluster
 from support.kube.nodes import ready
 from support.kube.processes import Process, Start, Started
@@ -34,7 +35,7 @@ from support.nats import free_port
 
 CACHE: Final = "/var/cache/earshot"
 SCALED_OBJECTS: Final = Path(__file__).parents[1] / "support" / "crds" / "scaledobjects.yaml"
-APPLIED: Final = "kubectl apply -k deploy/overlays/dev"
+APPLIED: Final = "kubectl apply -k deploy/overlays/dev/admin"
 NEWER: Final = "registry.example.com/earshot/asr:0.2.0"
 # What a spoken turn for the clock goes through.
 TURN: Final = ("asr", "nlu", "dialogue", "tts", "skill-clock")
@@ -60,9 +61,9 @@ class Applied:
     desk: Desk
     bus: str = ""
 
-    def found(self, kind: str, name: str, api_version: str = "v1") -> Any:
-        """Return an object of the namespace, as it is stored."""
-        return self.cluster.server.find(api_version, kind, name, NAMESPACE)
+    def found(self, kind: str, name: str, api_version: str = "v1", namespace: str = NAMESPACE) -> Any:
+        """Return an object of a namespace, as it is stored."""
+        return self.cluster.server.find(api_version, kind, name, namespace)
 
     def pods(self, name: str) -> list[Any]:
         """Return a Deployment's pods that are ready and stay."""
@@ -212,15 +213,17 @@ async def _bus(made: Applied) -> AsyncIterator[None]:
 
 def _job(made: Applied) -> None:
     """Be the Job: run its command with its credentials."""
-    container = made.found("Job", "bus-apply", "batch/v1")["spec"]["template"]["spec"]["containers"][0]
-    copies = made.found("ConfigMap", "bus")["data"]["replicas"]
+    job = made.found("Job", "bus-apply", "batch/v1", ADMIN_NAMESPACE)
+    container = job["spec"]["template"]["spec"]["containers"][0]
+    copies = made.found("ConfigMap", "bus", namespace=ADMIN_NAMESPACE)["data"]["replicas"]
     credentials = made.folder / "admin.creds"
-    credentials.write_bytes(base64.b64decode(made.found("Secret", "bus-admin")["data"]["user.creds"]))
+    secret = made.found("Secret", "bus-admin", namespace=ADMIN_NAMESPACE)
+    credentials.write_bytes(base64.b64decode(secret["data"]["user.creds"]))
     command = [part.replace("$(REPLICAS)", copies) for part in container["command"]]
     told = {"EARSHOT_NATS_URL": made.bus, "EARSHOT_NATS_CREDENTIALS": str(credentials)}
     subprocess.run([sys.executable, *command[1:]], env=told, check=True, capture_output=True)
     complete = {"type": "Complete", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}
-    made.cluster.server.set_status(made.found("Job", "bus-apply", "batch/v1") | {"status": {"conditions": [complete]}})
+    made.cluster.server.set_status(job | {"status": {"conditions": [complete]}})
 
 
 async def test_from_an_empty_cluster_to_a_spoken_answer(applied: Applied) -> None:

@@ -20,6 +20,8 @@ CRDS = (Path(__file__).parent / "crds", DEPLOY / "crds")
 # The version that schemas are of: what the fleet's clusters run at least. preStop's sleep came with 1.30.
 KUBERNETES = "1.30"
 OVERLAYS = ("dev", "prod")
+# What the bus is made by, beside each overlay, in a namespace of its own.
+ADMINS = tuple(f"{overlay}/admin" for overlay in OVERLAYS)
 BASES = tuple(sorted(folder.name for folder in (DEPLOY / "base").iterdir() if folder.is_dir()))
 PART_OF = "app.kubernetes.io/part-of"
 NAME = "app.kubernetes.io/name"

@@ -1,7 +1,7 @@
 """Whether rendered NetworkPolicies let a connection through, as Kubernetes says that they do.
 
-A pod that any policy selects for a direction is cut off in it but for what one of its policies lets through; a connection needs
-leave at both ends. Selectors of pods and namespaces, ports by number, and CIDR blocks are understood; nothing else is used.
+A pod that any policy of its namespace selects for a direction is cut off in it but for what one of its policies lets through; a
+connection needs leave at both ends. Addresses that are private may be a pod's, a node's or the API server's. Selectors of pods and namespaces, ports by number, and CIDR blocks are understood; nothing else is used.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ import ipaddress
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from earshot_topology.policies import NAMESPACE
 from support.manifests import Object, of_kind, selects
 
-NAMESPACE = "earshot"
+# Of a pod that is not told where it is.
+_POD = "10.244.0.7"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,42 +37,44 @@ def allowed(objects: Iterable[Object], source: Party, target: Party, port: int, 
 def _side(
     policies: Iterable[Object], party: Party, other: Party, direction: tuple[str, str], where: tuple[int, str]
 ) -> bool:
-    if party.address or party.namespace != NAMESPACE:
+    if party.address:
         return True
     kind, peers = direction
     concerned = [
-        policy["spec"]
+        policy
         for policy in policies
-        if kind in policy["spec"]["policyTypes"] and selects(policy["spec"]["podSelector"], dict(party.labels))
+        if policy["metadata"]["namespace"] == party.namespace
+        and kind in policy["spec"]["policyTypes"]
+        and selects(policy["spec"]["podSelector"], dict(party.labels))
     ]
     if not concerned:
         return True
     return any(
-        _ports(rule, where) and _peers(rule.get(peers), other)
-        for spec in concerned
-        for rule in spec.get(kind.lower(), [])
+        _ports(rule, where) and _peers(rule.get(peers), other, policy["metadata"]["namespace"])
+        for policy in concerned
+        for rule in policy["spec"].get(kind.lower(), [])
     )
 
 
 def _ports(rule: Object, where: tuple[int, str]) -> bool:
     ports = rule.get("ports")
-    return ports is None or where in {(each["port"], each["protocol"]) for each in ports}
+    return ports is None or where in {(each["port"], each.get("protocol", "TCP")) for each in ports}
 
 
-def _peers(peers: list[Object] | None, other: Party) -> bool:
-    return peers is None or any(_peer(each, other) for each in peers)
+def _peers(peers: list[Object] | None, other: Party, namespace: str) -> bool:
+    return peers is None or any(_peer(each, other, namespace) for each in peers)
 
 
-def _peer(peer: Object, other: Party) -> bool:
+def _peer(peer: Object, other: Party, namespace: str) -> bool:
     if "ipBlock" in peer:
         block = peer["ipBlock"]
-        address = ipaddress.ip_address(other.address or "10.0.0.1")
+        address = ipaddress.ip_address(other.address or _POD)
         inside = address in ipaddress.ip_network(block["cidr"])
         return inside and not any(address in ipaddress.ip_network(hole) for hole in block.get("except", []))
     if other.address:
         return False
     namespaces = peer.get("namespaceSelector")
-    if namespaces is None and other.namespace != NAMESPACE:
+    if namespaces is None and other.namespace != namespace:
         return False
     if namespaces is not None and not selects(namespaces, {"kubernetes.io/metadata.name": other.namespace}):
         return False

@@ -70,9 +70,9 @@ FLOWS: Final = (
     Flow(source=EVERY, target=COLLECTOR, port=OTLP_PORT, why="spans", part="otel"),
     Flow(source=COLLECTOR, target=DNS, port=53, why="the name of its backend", part="otel", local=False),
     Flow(source=COLLECTOR, target=INTERNET, port=443, why="spans, to where they are kept", part="otel", local=False),
-    Flow(source=BUS_APPLY, target=BUS, port=BUS_PORT, why="streams, consumers and buckets", part="bus"),
-    Flow(source=BUS_APPLY, target=DNS, port=53, why="the bus's name", part="bus", local=False),
-    Flow(source=DEVICES, target=BUS, port=BUS_PORT, why="what devices say and are told", part="bus"),
+    Flow(source=BUS_APPLY, target=BUS, port=BUS_PORT, why="streams, consumers and buckets", part="bus-apply"),
+    Flow(source=BUS_APPLY, target=DNS, port=53, why="the bus's name", part="bus-apply", local=False),
+    Flow(source=DEVICES, target=BUS, port=BUS_PORT, why="what devices say and are told", part="devices"),
     Flow(source=BUS, target=BUS, port=ROUTES_PORT, why="routes of a cluster", part="bus", local=False),
     Flow(source=BUS, target=DNS, port=53, why="names of its nodes", part="bus", local=False),
     Flow(source=KEDA, target=BUS, port=MONITORING_PORT, why="lag of consumers", part="bus", local=False),
@@ -91,6 +91,10 @@ _OURS_ALONE: Final = frozenset(
 )
 
 
+# No pods: they are known by addresses, which an overlay knows better. Each has a policy of its own, for an overlay to replace.
+BY_ADDRESS: Final = frozenset({DEVICES, KUBERNETES})
+
+
 def is_service(party: str) -> bool:
     """Tell whether a party is a service or skill, and no group."""
     return party not in _OURS_ALONE and party not in {EVERY, SKILLS}
@@ -106,13 +110,17 @@ def belongs(party: str, group: str) -> bool:
 
 
 def of(party: str, part: str = "") -> tuple[tuple[Flow, ...], tuple[Flow, ...]]:
-    """Return the flows to and from a party.
+    """Return the flows to and from a party, but for those of `BY_ADDRESS`.
 
     Args:
         party: A service or another party, no group.
         part: For services: whose flows; empty: those of every deployment. Other parties have all of theirs.
     """
-    flows = [flow for flow in FLOWS if flow.part == part or not is_service(party)]
+    flows = [
+        flow
+        for flow in FLOWS
+        if (flow.part == part or not is_service(party)) and not BY_ADDRESS & {flow.source, flow.target}
+    ]
     return (
         tuple(flow for flow in flows if belongs(party, flow.target)),
         tuple(flow for flow in flows if belongs(party, flow.source)),

@@ -5,12 +5,15 @@ Namespaces outside are known by their names (`kubernetes.io/metadata.name`), pod
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from earshot_topology import flows
 from earshot_topology.flows import Flow
 
+# Where services are, and the one whose credential may do everything on the bus.
+NAMESPACE: Final = "earshot"
+ADMIN_NAMESPACE: Final = f"{NAMESPACE}-admin"
 PART_OF: Final = {"app.kubernetes.io/part-of": "earshot"}
 # Where the usual installations of what is outside run.
 NAMESPACES: Final[Mapping[str, str]] = {
@@ -32,7 +35,7 @@ def network_policy(party: str, part: str = "", *, name: str = "") -> dict[str, A
         name: The object's name; empty: the party's.
     """
     into, out_of = flows.of(party, part)
-    return _policy(name or party, _labels(party), into, out_of)
+    return _policy(name or party, party, into, out_of)
 
 
 def group_policy(group: str, part: str) -> dict[str, Any]:
@@ -40,23 +43,34 @@ def group_policy(group: str, part: str) -> dict[str, Any]:
     mine = [flow for flow in flows.FLOWS if flow.part == part]
     into = [flow for flow in mine if flow.target == group]
     out_of = [flow for flow in mine if flow.source == group]
-    return _policy(f"{part}-{group}", _labels(group), into, out_of, both=False)
+    return _policy(f"{part}-{group}", group, into, out_of, both=False)
+
+
+def address_policies(part: str) -> Iterator[dict[str, Any]]:
+    """Yield a policy for each flow of a component whose other end is known by its address, beside those of its pods."""
+    for flow in flows.FLOWS:
+        if flow.part != part:
+            continue
+        if flow.source in flows.BY_ADDRESS:
+            yield _policy(f"{flow.target}-{flow.source}", flow.target, [flow], [], both=False)
+        elif flow.target in flows.BY_ADDRESS:
+            yield _policy(f"{flow.source}-{flow.target}", flow.source, [], [flow], both=False)
 
 
 def deny_all() -> dict[str, Any]:
     """Return the policy of a namespace in which nothing is allowed that another policy does not name."""
-    return _policy("default-deny", {}, (), ())
+    return _policy("default-deny", "", (), ())
 
 
 def _policy(
-    name: str, labels: Mapping[str, Any], into: Iterable[Flow], out_of: Iterable[Flow], *, both: bool = True
+    name: str, party: str, into: Iterable[Flow], out_of: Iterable[Flow], *, both: bool = True
 ) -> dict[str, Any]:
-    ingress = [{"from": _peers(flow.source), "ports": _ports(flow)} for flow in into]
-    egress = [{"to": _peers(flow.target), "ports": _ports(flow)} for flow in out_of]
-    spec: dict[str, Any] = {"podSelector": dict(labels), "policyTypes": []}
+    ingress = [{"from": _peers(flow.source, party), "ports": _ports(flow)} for flow in into]
+    egress = [{"to": _peers(flow.target, party), "ports": _ports(flow)} for flow in out_of]
+    spec: dict[str, Any] = {"podSelector": _labels(party) if party else {}, "policyTypes": []}
     if both or ingress:
         spec["policyTypes"].append("Ingress")
-        spec["ingress"] = [rule if rule["from"] else {"ports": rule["ports"]} for rule in ingress]
+        spec["ingress"] = ingress
     if both or egress:
         spec["policyTypes"].append("Egress")
         spec["egress"] = [rule if rule["to"] else {"ports": rule["ports"]} for rule in egress]
@@ -83,12 +97,13 @@ def _one_of(*kinds: str) -> dict[str, Any]:
     return {"key": "app.kubernetes.io/component", "operator": "In", "values": list(kinds)}
 
 
-def _peers(party: str) -> list[dict[str, Any]]:
-    """Return who is meant; an empty list is anybody."""
-    if party in {flows.DEVICES, flows.KUBERNETES}:
-        # Devices come through load balancers, and the API server is no pod: there is nothing to select.
+def _peers(party: str, viewer: str) -> list[dict[str, Any]]:
+    """Return who is meant, as the policies of another one say it; an empty list is anybody."""
+    if party == flows.KUBERNETES:
+        # It may have any address, a node's or a public one, and network plug-ins differ in whose block of addresses that is.
         return []
-    if party == flows.INTERNET:
+    if party in {flows.DEVICES, flows.INTERNET}:
+        # Of devices too: pods and nodes have private addresses, and are none.
         everywhere = (("0.0.0.0/0", PRIVATE), ("::/0", PRIVATE_6))
         return [{"ipBlock": {"cidr": cidr, "except": list(closed)}} for cidr, closed in everywhere]
     if party == flows.DNS:
@@ -96,7 +111,14 @@ def _peers(party: str) -> list[dict[str, Any]]:
         return [cluster | {"podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}]
     if party in NAMESPACES:
         return [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": NAMESPACES[party]}}}]
-    return [{"podSelector": _labels(party)}]
+    peer = {"podSelector": _labels(party)}
+    if _home(party) != _home(viewer):
+        peer = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": _home(party)}}} | peer
+    return [peer]
+
+
+def _home(party: str) -> str:
+    return ADMIN_NAMESPACE if party == flows.BUS_APPLY else NAMESPACE
 
 
 def _ports(flow: Flow) -> list[dict[str, Any]]:

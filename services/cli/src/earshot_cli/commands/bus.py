@@ -61,8 +61,14 @@ def apply(
 
 
 @app.command("secrets")
-def secrets(*, as_json: Json = False) -> None:
-    """Print what a cluster needs of the keys in the state folder: `earshot bus secrets | kubectl apply -n earshot -f -`.
+def secrets(
+    *,
+    namespace: Annotated[
+        str, typer.Option("--namespace", "-n", help='Where services are; the administrator is in "<namespace>-admin".')
+    ] = "earshot",
+    as_json: Json = False,
+) -> None:
+    """Print what a cluster needs of the keys in the state folder: `earshot bus secrets | kubectl apply -f -`.
 
     Keys are made at the first call, and kept. Whoever has them can make users of everything: keep the folder safe.
     """
@@ -72,7 +78,7 @@ def secrets(*, as_json: Json = False) -> None:
     from earshot_local.plan import SKILLS  # noqa: PLC0415
 
     output = Output(as_json=as_json)
-    objects = list(documents(home(), [skill.skill for skill in SKILLS]))
+    objects = list(documents(home(), [skill.skill for skill in SKILLS], namespace))
     output.document({"apiVersion": "v1", "kind": "List", "items": objects})
     if not as_json:
         yaml.safe_dump_all(objects, sys.stdout, sort_keys=False, width=1_000_000)
