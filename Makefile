@@ -130,6 +130,10 @@ bases-check: $(ENVIRONMENT) ## Check that deploy/base/kustomization.yaml lists i
 	@echo "==> deploy/base: drift" >&2
 	@$(PY) deploy/local/bases.py --check
 
+.PHONY: registry
+registry: $(ENVIRONMENT) ## Write from where images are pulled into every folder below deploy/ that names one (REGISTRY=host/path TAG=version)
+	@$(PY) deploy/local/registry.py $(REGISTRY) $(TAG)
+
 .PHONY: networkpolicies
 networkpolicies: $(ENVIRONMENT) ## Write the network policies below deploy/ from the declared flows
 	@$(PY) deploy/local/networkpolicies.py

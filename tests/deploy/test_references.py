@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -291,50 +291,79 @@ def test_ports_are_those_of_the_flows(overlay: str) -> None:
         assert deployment["spec"]["template"]["metadata"]["labels"][COMPONENT] in {"service", "skill"}
 
 
-def typed_turns() -> Object:
-    """Return the route of typed turns, which no overlay has."""
-    route: Object = yaml.safe_load((DEPLOY / "components" / "gateway-typed" / "route.yaml").read_text())
-    validate(route)
-    return route
-
-
-def test_gateway_routes_lead_to_services() -> None:
-    """What comes from outside goes to a Service and port of the overlay, through its own gateway."""
-    objects = render("overlays/prod")
-    services = {
-        (each["metadata"]["name"], port["port"])
-        for each in of_kind(objects, "Service")
-        for port in each["spec"]["ports"]
+@pytest.fixture(scope="module")
+def typed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Object, ...]:
+    """Render the production overlay with typed turns from outside, which it has not as it is shipped."""
+    folder = tmp_path_factory.mktemp("typed").resolve()
+    added = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [os.path.relpath(DEPLOY / "overlays" / "prod", folder)],
+        "components": [os.path.relpath(DEPLOY / "components" / "gateway-typed", folder)],
+        "namespace": "earshot",
     }
-    gateways = {each["metadata"]["name"] for each in of_kind(objects, "Gateway")}
-    for route in (*of_kind(objects, "HTTPRoute"), typed_turns()):
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump(added))
+    return render(str(folder))
+
+
+def opened(objects: Iterable[Object]) -> list[tuple[str, list[Object], list[str]]]:
+    """Return what routes let in: kind, what is matched, and to which Services it goes."""
+    return [
+        (route["kind"], rule["matches"], [to["name"] for to in rule["backendRefs"]])
+        for route in objects
+        if route["apiVersion"].startswith("gateway.networking.k8s.io/") and route["kind"] != "Gateway"
+        for rule in route["spec"]["rules"]
+    ]
+
+
+def reached(objects: Iterable[Object]) -> list[str]:
+    """Return which pods the namespace of gateways may connect to."""
+    return [
+        policy["spec"]["podSelector"]["matchLabels"][NAME]
+        for policy in of_kind(objects, "NetworkPolicy")
+        for rule in policy["spec"].get("ingress", [])
+        for peer in rule["from"]
+        if peer.get("namespaceSelector", {}).get("matchLabels") == {"kubernetes.io/metadata.name": "gateway-system"}
+    ]
+
+
+MUSIC = ("HTTPRoute", [{"path": {"type": "PathPrefix", "value": "/media"}}], ["skill-music-gateway"])
+TYPED = ("GRPCRoute", [{"method": {"service": "earshot.dialogue.v1.Assistant"}}], ["dialogue-gateway"])
+
+
+def test_gateway_routes_lead_to_services(typed: tuple[Object, ...]) -> None:
+    """What comes from outside goes to a Service and port of the overlay, through its own gateway."""
+    services = {
+        (each["metadata"]["name"], port["port"]) for each in of_kind(typed, "Service") for port in each["spec"]["ports"]
+    }
+    gateways = {each["metadata"]["name"] for each in of_kind(typed, "Gateway")}
+    routes = of_kind(typed, "HTTPRoute", "GRPCRoute")
+    assert len(routes) == 2
+    for route in routes:
+        validate(route)
         assert {parent["name"] for parent in route["spec"]["parentRefs"]} <= gateways
         for rule in route["spec"]["rules"]:
             assert {(to["name"], to["port"]) for to in rule["backendRefs"]} <= services
 
 
-def test_nothing_is_open_to_the_world_but_music() -> None:
-    """Dialogue authenticates nobody: no overlay has a route to it, and the one that may be added names its one service."""
+def test_nothing_is_open_to_the_world_but_music(typed: tuple[Object, ...]) -> None:
+    """Dialogue authenticates nobody: no overlay has a listener, a route, a Service or a policy that leads gateways to it."""
     for overlay in OVERLAYS:
-        opened = [
-            (route["kind"], rule["matches"], [to["name"] for to in rule["backendRefs"]])
-            for route in render(f"overlays/{overlay}")
-            if route["apiVersion"].startswith("gateway.networking.k8s.io/") and route["kind"] != "Gateway"
-            for rule in route["spec"]["rules"]
-        ]
-        music = ("HTTPRoute", [{"path": {"type": "PathPrefix", "value": "/media"}}], ["skill-music-gateway"])
-        assert opened == ([music] if overlay == "prod" else [])
-    assert [rule["matches"] for rule in typed_turns()["spec"]["rules"]] == [
-        [{"method": {"service": "earshot.dialogue.v1.Assistant"}}]
-    ]
+        objects = render(f"overlays/{overlay}")
+        assert opened(objects) == ([MUSIC] if overlay == "prod" else [])
+        assert reached(objects) == (["skill-music"] if overlay == "prod" else [])
+        listeners = [each["name"] for gateway in of_kind(objects, "Gateway") for each in gateway["spec"]["listeners"]]
+        assert listeners == (["media"] if overlay == "prod" else [])
+        assert "dialogue-gateway" not in {each["metadata"]["name"] for each in of_kind(objects, "Service")}
+    assert sorted(opened(typed), key=lambda each: each[0]) == [TYPED, MUSIC]
+    assert sorted(reached(typed)) == ["dialogue", "skill-music"]
 
 
-def test_no_listener_is_shared_by_routes_of_both_kinds() -> None:
+def test_no_listener_is_shared_by_routes_of_both_kinds(typed: tuple[Object, ...]) -> None:
     """HTTPRoutes and GRPCRoutes have hosts of their own: an implementation takes only one kind of a listener's host."""
-    objects = render("overlays/prod")
-    (gateway,) = of_kind(objects, "Gateway")
+    (gateway,) = of_kind(typed, "Gateway")
     taken: dict[tuple[int, str], str] = {}
-    for route in (*of_kind(objects, "HTTPRoute"), typed_turns()):
+    for route in of_kind(typed, "HTTPRoute", "GRPCRoute"):
         for parent in route["spec"]["parentRefs"]:
             attached = [
                 each for each in gateway["spec"]["listeners"] if parent.get("sectionName", each["name"]) == each["name"]

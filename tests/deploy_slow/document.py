@@ -18,7 +18,9 @@ DOCUMENT: Final = ROOT / "docs" / "deploy.md"
 SCRIPTS: Final = Path(sys.executable).parent
 # What is in the document's blocks and is not run here, with the reason.
 NOT_HERE: Final = {
-    "make image ": "make test-images builds images and runs them",
+    "make images": "make test-images builds images and runs them",
+    "for image in ": "there is no registry",
+    "make registry ": "the API server's kubelet knows images by their own names; tests/deploy does it",
     "export EARSHOT_HOME": "it is a folder of the test's own",
     "kubectl -n earshot port-forward ": "the API server has none; Services are addresses of this machine",
     "earshot attach ": "with those addresses, by the test",
@@ -48,14 +50,16 @@ def commands(section: str) -> list[str]:
     return here
 
 
-def edit() -> str:
-    """Return what the document has a team write into its folder for another version.
+def edit(folder: str) -> str:
+    """Return what the document has somebody write into a folder's kustomization for another version.
 
     Raises:
         KeyError: It no longer says so.
     """
     found = re.search(
-        r"^In `deploy/base/asr/kustomization.yaml`, `(images: .*?)`, then:$", DOCUMENT.read_text(), re.MULTILINE
+        rf"`deploy/{folder}/kustomization.yaml`,\s`(images: .*?)`, (?:then|and run it):$",
+        DOCUMENT.read_text(),
+        re.MULTILINE,
     )
     if found is None:
         raise KeyError("images")

@@ -35,7 +35,7 @@ from support.nats import free_port
 
 CACHE: Final = "/var/cache/earshot"
 SCALED_OBJECTS: Final = Path(__file__).parents[1] / "support" / "crds" / "scaledobjects.yaml"
-APPLIED: Final = "kubectl apply -k deploy/overlays/dev/admin"
+OVERLAY: Final = "kubectl apply -k deploy/overlays/dev/admin"
 NEWER: Final = "registry.example.com/earshot/asr:0.2.0"
 # What a spoken turn for the clock goes through.
 TURN: Final = ("asr", "nlu", "dialogue", "tts", "skill-clock")
@@ -130,13 +130,14 @@ class Applied:
 async def applied(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Applied]:
     """Go from an empty cluster to one that answers, by the document's commands."""
     folder = tmp_path_factory.mktemp("cluster")
-    async with cluster(folder / "pods", {}, definitions=[SCALED_OBJECTS]) as double:
+    # Without KEDA's definition: the overlay needs none.
+    async with cluster(folder / "pods", {}) as double:
         double.server.nobody = "admin"
         double.server.create(node("one"))
         desk = Desk.at(folder, double.kubeconfig(folder))
         made = Applied(double, folder, Proxy(double.server, NAMESPACE), desk)
         lines = commands("On one node, for development")
-        then = lines.index(APPLIED) + 1
+        then = lines.index(OVERLAY) + 1
         for line in lines[:then]:
             await desk.run(line)
         made.proxy.start()
@@ -237,18 +238,45 @@ async def test_from_an_empty_cluster_to_a_spoken_answer(applied: Applied) -> Non
 
 async def test_an_update_and_a_rollback_are_not_heard(applied: Applied) -> None:
     """Another version of one service rolls out and back by the document's commands, and every turn meanwhile is answered."""
+    apply, status = commands("Update one service")[:2]
+    await updated_and_back(applied, [OVERLAY, status], OVERLAY)
+    # As a team does where there is KEDA.
+    await applied.desk.run(f"kubectl apply -f {SCALED_OBJECTS}")
+    await updated_and_back(applied, [apply, status], apply)
+
+
+async def updated_and_back(applied: Applied, update: list[str], again: str) -> None:
+    """Write another version into its folder, as the document says, and roll it out and back."""
     assert applied.cluster.kubelet is not None
     before = {pod["spec"]["containers"][0]["image"] for pod in applied.pods("asr")}
     applied.cluster.kubelet.images[NEWER] = applied.image("asr", "earshot_asr")
     kustomization = applied.desk.checkout / "deploy" / "base" / "asr" / "kustomization.yaml"
-    kustomization.write_text(f"{kustomization.read_text()}{edit()}\n")
-    update = commands("Update one service")
+    older = kustomization.read_text()
+    kustomization.write_text(f"{older}{edit('base/asr')}\n")
     await applied.answers_during(*update)
     assert [pod["spec"]["containers"][0]["image"] for pod in applied.pods("asr")] == [NEWER]
     await applied.say()
-    await applied.answers_during(*commands("Roll back"), update[-1])
+    undo, status = commands("Roll back")[0], update[-1]
+    await applied.answers_during(undo, status)
+    assert [{pod["spec"]["containers"][0]["image"]} for pod in applied.pods("asr")] == [before]
+    kustomization.write_text(older)
+    await applied.desk.run(again)
+    await applied.desk.run(status)
     assert [{pod["spec"]["containers"][0]["image"]} for pod in applied.pods("asr")] == [before]
     await applied.say()
+
+
+async def test_streams_come_of_the_image_that_brings_them(applied: Applied) -> None:
+    """The Job is run anew by the document's commands, with the image that was named for it."""
+    delete, apply, wait = commands("Update one service")[2:]
+    kustomization = applied.desk.checkout / "deploy" / "components" / "bus-apply" / "kustomization.yaml"
+    kustomization.write_text(f"{kustomization.read_text()}{edit('components/bus-apply')}\n")
+    await applied.desk.run(delete)
+    await applied.desk.run(apply.replace("overlays/prod", "overlays/dev"))
+    job = applied.cluster.server.find("batch/v1", "Job", "bus-apply", "earshot-admin")
+    assert job["spec"]["template"]["spec"]["containers"][0]["image"] == NEWER
+    await asyncio.to_thread(_job, applied)
+    await applied.desk.run(wait)
 
 
 async def test_a_drained_node_is_not_heard(applied: Applied) -> None:

@@ -36,7 +36,7 @@ class InvalidObjectError(Exception):
 
 @cache
 def render(folder: str) -> tuple[Object, ...]:
-    """Return the objects of a folder below deploy/, "overlays/prod", rendered as an SRE does. They are not to be changed."""
+    """Return the objects of a folder below deploy/, "overlays/prod", or any other, rendered as an SRE does; not to be changed."""
     script = [sys.executable, str(DEPLOY / "local" / "render.py"), str(DEPLOY / folder)]
     rendered = subprocess.run(script, capture_output=True, text=True, check=False)
     if rendered.returncode:

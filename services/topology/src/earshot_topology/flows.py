@@ -76,7 +76,7 @@ FLOWS: Final = (
     Flow(source=BUS, target=BUS, port=ROUTES_PORT, why="routes of a cluster", part="bus", local=False),
     Flow(source=BUS, target=DNS, port=53, why="names of its nodes", part="bus", local=False),
     Flow(source=KEDA, target=BUS, port=MONITORING_PORT, why="lag of consumers", part="bus", local=False),
-    Flow(source=GATEWAY, target="dialogue", port=GRPC_PORT, why="typed turns", part="gateway-api", local=False),
+    Flow(source=GATEWAY, target="dialogue", port=GRPC_PORT, why="typed turns", part="gateway-typed", local=False),
     Flow(source=GATEWAY, target="skill-music", port=MEDIA_PORT, why="music, to devices", part="gateway-api"),
     Flow(source=OPERATOR, target=KUBERNETES, port=443, why="what it watches and makes", part="operator", local=False),
     Flow(source=OPERATOR, target=BUS, port=BUS_PORT, why="registrations of skills", part="operator", local=False),
