@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,17 +18,7 @@ from earshot_dialogue.settings import DialogueSettings
 from earshot_local import patience
 from support.manifests import BASES, OVERLAYS, environment, named, of_kind, render, services_of
 
-# What the sources of the settings of each service are; the chassis's are everybody's.
-SETTINGS = {
-    "asr": ("earshot_asr.settings:AsrSettings", "earshot_asr.engines.settings:EngineSettings"),
-    "nlu": ("earshot_nlu.settings:NluSettings",),
-    "dialogue": ("earshot_dialogue.settings:DialogueSettings",),
-    "scheduler": ("earshot_scheduler.settings:SchedulerSettings",),
-    "tts": ("earshot_tts.settings:TtsSettings",),
-    "skill-music": ("earshot_skill_music.settings:MusicSettings",),
-    "skill-weather": ("earshot_skill_weather.settings:WeatherSettings",),
-}
-SKILL = ("earshot_skillkit.settings:SkillSettings",)
+SKILLKIT = "earshot_skillkit"
 # Read by others than our settings.
 FOREIGN = {"GRPC_VERBOSITY", "HOME", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POD_IP"}
 OTEL = {"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_PROTOCOL"}
@@ -37,12 +28,20 @@ INTERPRETER_S = 1.0
 
 
 def _settings(service: str) -> list[type[BaseSettings]]:
-    paths = (*SETTINGS.get(service, ()), *(SKILL if service.startswith("skill-") else ()))
-    classes: list[Any] = [ServiceSettings]
-    for path in paths:
-        module, _, name = path.partition(":")
-        classes.append(getattr(importlib.import_module(module), name))
+    """Return the settings of a service's own package; the chassis's are everybody's, and a skill has the skillkit's as well."""
+    packages = (f"earshot_{service.replace('-', '_')}", *((SKILLKIT,) if service.startswith("skill-") else ()))
+    classes: list[type[BaseSettings]] = [ServiceSettings]
+    for package in packages:
+        (root,) = (Path(path) for path in importlib.import_module(package).__path__)
+        for file in sorted(root.rglob("settings.py")):
+            name = ".".join((package, *file.relative_to(root).with_suffix("").parts))
+            found = vars(importlib.import_module(name)).values()
+            classes += [each for each in found if _is_settings(each) and each.__module__ == name]
     return classes
+
+
+def _is_settings(found: Any) -> bool:
+    return isinstance(found, type) and issubclass(found, BaseSettings)
 
 
 def _variables(settings: type[BaseSettings]) -> set[str]:

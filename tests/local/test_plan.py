@@ -8,11 +8,12 @@ import pytest
 
 from earshot_local import patience
 from earshot_local.backoff import Backoff
-from earshot_local.errors import InvalidScaleError
+from earshot_local.errors import InvalidScaleError, UndeclaredRoleError
 from earshot_local.plan import (
     SERVICE_ENTRY_POINTS,
     SERVICES,
     SKILL_ENTRY_POINTS,
+    Service,
     discovered,
     parse_scale,
     replica_environment,
@@ -116,6 +117,13 @@ def test_every_skill_of_the_repository_is_found_by_its_entry_point():
     assert [service.role for service in SERVICES if service.skill] == [f"skill-{name}" for name in ids]
     (asr,) = (service for service in SERVICES if service.name == "asr")
     assert set(ids) < set(asr.after)
+
+
+def test_a_service_without_a_role_is_told_before_anything_starts():
+    """What it may say on the bus is declared by those who look after it; nothing is assumed."""
+    with pytest.raises(UndeclaredRoleError, match="no role 'echo'") as refused:
+        replicas([Service(name="echo", module="http", role="echo")], {}, Ports())
+    assert refused.value.code == "role_not_declared"
 
 
 def test_every_service_that_is_shipped_is_found_by_its_entry_point():

@@ -5,7 +5,8 @@ LocalError
 ├── NotRunningError       nothing runs from the state folder
 ├── MissingProgramError   nats-server is not installed
 ├── StartError            a process did not become ready
-└── InvalidScaleError     --scale names no service, or no sensible number
+├── InvalidScaleError     --scale names no service, or no sensible number
+└── UndeclaredRoleError   a service is not said what it may do on the bus
 """
 
 from __future__ import annotations
@@ -48,3 +49,9 @@ class InvalidScaleError(LocalError):
     """A scale that names no service, or no sensible number of replicas."""
 
     code = "invalid_scale"
+
+
+class UndeclaredRoleError(LocalError):
+    """A service for which earshot_topology.permissions says nothing: it would be let in to the bus with nothing to do there."""
+
+    code = "role_not_declared"

@@ -10,8 +10,9 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from earshot_local import lean, patience
-from earshot_local.errors import InvalidScaleError
+from earshot_local.errors import InvalidScaleError, UndeclaredRoleError
 from earshot_local.ports import HOST, Ports
+from earshot_topology.permissions import ROLES
 from earshot_topology.subjects import SKILLS_API
 
 MAX_REPLICAS = 16
@@ -111,7 +112,13 @@ def replicas(services: Sequence[Service], scale: Mapping[str, int], ports: Ports
 
     Raises:
         InvalidScaleError: The scale names an unknown service, or a number that is not 0 to 16.
+        UndeclaredRoleError: Nothing says what a service may do on the bus.
     """
+    for service in services:
+        if service.core and service.role not in ROLES:
+            raise UndeclaredRoleError(
+                f"earshot_topology.permissions declares no role {service.role!r}: what {service.name} may say and hear on the bus"
+            )
     scalable = [service.name for service in services if service.scalable]
     for name, count in scale.items():
         if name not in scalable:
