@@ -35,7 +35,8 @@ from support.nats import free_port
 
 CACHE: Final = "/var/cache/earshot"
 SCALED_OBJECTS: Final = Path(__file__).parents[1] / "support" / "crds" / "scaledobjects.yaml"
-OVERLAY: Final = "kubectl apply -k deploy/overlays/dev/admin"
+OVERLAY: Final = "kubectl apply -k deploy/overlays/dev"
+JOB: Final = f"{OVERLAY}/admin"
 NEWER: Final = "registry.example.com/earshot/asr:0.2.0"
 # What a spoken turn for the clock goes through.
 TURN: Final = ("asr", "nlu", "dialogue", "tts", "skill-clock")
@@ -137,7 +138,7 @@ async def applied(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[App
         desk = Desk.at(folder, double.kubeconfig(folder))
         made = Applied(double, folder, Proxy(double.server, NAMESPACE), desk)
         lines = commands("On one node, for development")
-        then = lines.index(OVERLAY) + 1
+        then = lines.index(JOB) + 1
         for line in lines[:then]:
             await desk.run(line)
         made.proxy.start()
