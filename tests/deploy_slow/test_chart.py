@@ -72,6 +72,11 @@ def test_every_value_is_one_of_the_chart(values: dict[str, Any]) -> None:
     known = yaml.safe_load((Path(CHART) / "values.yaml").read_text())
     assert list(unknown(values, known)) == []
     assert list(unknown({"config": {"jetstrem": {}}}, known)) == ["config.jetstrem"]
+    # What docs/deploy.md says of several regions.
+    tls = {"enabled": True, "secretName": "nats-gateway-tls", "merge": {"verify": True}}
+    joined = {"config": {"gateway": {"enabled": True, "tls": tls, "merge": {"gateways": []}}}}
+    opened = {"service": {"ports": {"gateway": {"enabled": True}}}, "fullnameOverride": "nats-eu"}
+    assert list(unknown(joined | opened, known)) == []
 
 
 def test_objects_are_valid(rendered: list[Object]) -> None:
