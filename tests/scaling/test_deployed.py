@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from earshot_cli.capacity.assumptions import Assumptions
+from earshot_cli.capacity.deployed import read as deployed_services
 from earshot_cli.capacity.figures import Figures, read
+from earshot_cli.capacity.model import Fleet, capacity
 from earshot_cli.scaling import scaledobjects
 from earshot_cli.scaling.fleet import ServiceSpec
 from earshot_cli.scaling.simulate import LIMIT_S, Scenario, headroom, judge, services, simulate, with_minimum
@@ -51,6 +54,13 @@ def test_what_stands_ready_is_what_it_takes_and_one(deployed, figures):
         for fewer in (1, 2)
     }
     assert worst[1] <= LIMIT_S < worst[2]
+
+
+def test_capacity_has_as_many_stand_ready_as_are_deployed(figures):
+    """For the burst's 20 turns a second in one cell `earshot capacity` arrives at the manifests' minReplicaCount, of every service."""
+    fleet = Fleet(devices=100_000, turns_per_day=20 * 86_400 / 100_000, peak=1)
+    services = capacity(fleet, figures, Assumptions(), deployed_services(ROOT / "deploy" / "base"), cells=1).services
+    assert {need.service: need.standing for need in services} == {need.service: need.least for need in services}
 
 
 def test_no_pod_is_given_more_than_its_cores_decode(deployed, figures):

@@ -130,7 +130,7 @@ class _Pods:
     """Pods of one cell: what their CPU needs, and what there are for any reason, one or more of them to spare."""
 
     cores: float
-    by_cpu: int
+    by_cpu: float
     wanted: int
     reason: str
 
@@ -181,7 +181,7 @@ class _Service:
         spare = math.ceil(self._assumed.spare_pods)
         return _Pods(
             cores=cores,
-            by_cpu=math.ceil(by_cpu) + spare,
+            by_cpu=by_cpu,
             wanted=math.ceil(asked[reason]) + spare,
             reason=reason,
         )
