@@ -208,6 +208,10 @@ bench-voice: $(ENVIRONMENT) ## End of speech to first audio with the real engine
 bench-usage: $(ENVIRONMENT) ## Memory and CPU of each service, at rest and for a spoken turn: what deploy/base asks for
 	@PYTHONPATH=tests $(PY) -m bench.usage $(ARGS)
 
+.PHONY: bench-in-hand
+bench-in-hand: $(ENVIRONMENT) ## How long a turn's message is unacknowledged in each consumer that KEDA asks about
+	@PYTHONPATH=tests $(PY) -m bench.in_hand $(ARGS)
+
 .PHONY: bench-takeover
 bench-takeover: $(ENVIRONMENT) ## How long a turn stands still when its owner is killed or frozen, by stage
 	@PYTHONPATH=tests $(PY) -m bench.takeover $(ARGS)
