@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
+import yaml
 from kubernetes import watch
-from kubernetes.client import AppsV1Api, CoreV1Api, CustomObjectsApi
+from kubernetes.client import ApiextensionsV1Api, AppsV1Api, CoreV1Api, CustomObjectsApi
 from kubernetes.client.exceptions import ApiException
+
+from support.kube.operating import DEPLOY
 
 SKILLS = ("earshot.dev", "v1alpha1", "earshot", "skills")
 
@@ -85,15 +89,49 @@ async def test_status_is_another_resource(client, call):
 
 
 async def test_what_is_not_valid_is_refused(client, call):
-    """By Kubernetes' schemas and by our definition's, unknown fields included."""
-    custom = CustomObjectsApi(client())
+    """By Kubernetes' schemas and by our definition's; unknown fields are another refusal."""
+    create = CustomObjectsApi(client()).create_namespaced_custom_object
     wrong = ("apps", "v1", "earshot", "deployments", deployment(hostNetwrok=True))
-    status, message = await refused(call, custom.create_namespaced_custom_object, *wrong)
-    assert (status, "hostNetwrok" in message) == (422, True)
-    for wrong in ({"image": ""}, {"locales": []}, {"deadline": "31s"}, {"scale": {"min": 0}}, {"colour": "red"}):
-        status, message = await refused(call, custom.create_namespaced_custom_object, *SKILLS, skill(**wrong))
+    status, message = await refused(call, create, *wrong, field_validation="Strict")
+    assert (status, "hostNetwrok" in message) == (400, True)
+    status, message = await refused(call, create, *SKILLS, skill(colour="red"), field_validation="Strict")
+    assert (status, "colour" in message) == (400, True)
+    for wrong in ({"image": ""}, {"locales": []}, {"deadline": "31s"}, {"scale": {"min": 0}}):
+        status, message = await refused(call, create, *SKILLS, skill(**wrong))
         assert (status, next(iter(wrong)) in message) == (422, True), wrong
-    assert (await refused(call, custom.create_namespaced_custom_object, *SKILLS, skill("Not_A_Name")))[0] == 422
+    assert (await refused(call, create, *SKILLS, skill("Not_A_Name")))[0] == 422
+
+
+async def test_a_rule_that_is_broken_is_told(client, call):
+    """Its field, the message of the definition, and both for programs; the object, also one that is changed, is not stored."""
+    custom = CustomObjectsApi(client())
+    scale = {"min": 3, "max": 2}
+    status, body = await refused(call, custom.create_namespaced_custom_object, *SKILLS, skill(scale=scale))
+    told = json.loads(body)
+    assert (status, told["reason"], told["details"]["kind"]) == (422, "Invalid", "Skill")
+    (cause,) = told["details"]["causes"]
+    assert (cause["reason"], cause["field"]) == ("FieldValueInvalid", "spec.scale")
+    assert cause["message"].endswith("min may not be greater than max")
+    assert told["message"] == f'Skill.earshot.dev "clock" is invalid: spec.scale: {cause["message"]}'
+    await call(custom.create_namespaced_custom_object, *SKILLS, skill())
+    change = {"spec": {"scale": {"min": 11}}}
+    status, _ = await refused(call, custom.patch_namespaced_custom_object, *SKILLS, "clock", change)
+    assert status == 422
+    found = await call(custom.get_namespaced_custom_object, *SKILLS, "clock")
+    assert (found["metadata"]["generation"], found["spec"]["scale"]) == (1, {"min": 2, "max": 10})
+
+
+async def test_a_definition_that_no_server_takes_is_refused(client, call):
+    """As ours once was: a rule is asked of a default as it stands."""
+    definition = yaml.safe_load((DEPLOY / "crds" / "skills.yaml").read_text())
+    definition["metadata"]["name"] = "tricks.earshot.dev"
+    definition["spec"]["names"] = {"kind": "Trick", "listKind": "TrickList", "plural": "tricks", "singular": "trick"}
+    scale = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["scale"]
+    scale["default"] = {}
+    api = ApiextensionsV1Api(client())
+    status, body = await refused(call, api.create_custom_resource_definition, definition, dry_run="All")
+    assert status == 422
+    assert 'properties[scale].default: Invalid value: "object": no such key: min' in json.loads(body)["message"]
 
 
 async def test_a_finalizer_is_waited_for(client, call):

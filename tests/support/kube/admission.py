@@ -1,19 +1,21 @@
 """What the server fills in and what it refuses, before an object is stored.
 
 Kinds of Kubernetes are validated by its own published schemas (kubernetes-validate, strict: unknown fields are refused, as
-with fieldValidation=Strict), kinds of definitions by their openAPIV3Schema. Of defaults only those of definitions and a few
-that clients rely on are filled in.
+with fieldValidation=Strict), kinds of definitions by their openAPIV3Schema and its CEL rules, and definitions by what the
+server asks of them. Of defaults only those of definitions and a few that clients rely on are filled in.
 """
 
 from __future__ import annotations
 
 import base64
-import copy
 from typing import Any
 
 import jsonschema
 
+from support.kube.causes import INVALID, UNKNOWN, Cause, path_of, told
+from support.kube.definitions import faults
 from support.kube.kinds import Kind
+from support.kube.schemas import breaches, defaulted
 from support.kubernetes_schemas import SchemaNotFoundError, ValidationError, validate
 
 KUBERNETES = "1.33"
@@ -21,18 +23,36 @@ Object = dict[str, Any]
 
 
 class RefusedError(Exception):
-    """The object is not valid."""
+    """The object is not valid.
+
+    Attributes:
+        causes: What is wrong, and where.
+    """
+
+    def __init__(self, causes: list[Cause]) -> None:
+        super().__init__(told(causes))
+        self.causes = causes
+
+    @property
+    def unread(self) -> bool:
+        """Whether the object has fields that nobody knows: it is not even looked at further."""
+        return any(cause.reason == UNKNOWN for cause in self.causes)
 
 
-def admit(kind: Kind, content: Object) -> Object:
+def admit(kind: Kind, content: Object, before: Object | None) -> Object:
     """Return an object with its defaults.
+
+    Args:
+        kind: Of the object.
+        content: As it is to be.
+        before: As it was until now; None of a new one.
 
     Raises:
         RefusedError: It is not valid: what and where.
     """
     if kind.schema is not None:
-        filled: Object = _defaulted(content, kind.schema)
-        _by_definition(kind, filled)
+        filled: Object = defaulted(content, kind.schema)
+        _refuse(_by_definition(kind, filled, before))
         return filled
     if kind.name == "Deployment":
         content["spec"].setdefault("replicas", 1)
@@ -41,52 +61,30 @@ def admit(kind: Kind, content: Object) -> Object:
     try:
         validate(_without_nulls(content), KUBERNETES, strict=True)
     except ValidationError as error:
-        raise RefusedError(f"{_path(error.path)}: {error.message}") from error
+        raise RefusedError([_cause(error)]) from error
     except SchemaNotFoundError as error:
-        raise RefusedError(error.message) from error
+        raise RefusedError([Cause("kind", INVALID, error.message)]) from error
+    if kind.name == "CustomResourceDefinition":
+        _refuse(list(faults(content)))
     return content
 
 
-def _by_definition(kind: Kind, content: Object) -> None:
-    schema = _strict(kind.schema)
+def _refuse(causes: list[Cause]) -> None:
+    if causes:
+        raise RefusedError(causes)
+
+
+def _by_definition(kind: Kind, content: Object, before: Object | None) -> list[Cause]:
+    schema = dict(kind.schema or {})
     # Every object has these, whatever else its schema says of them.
-    metadata = schema["properties"].get("metadata", {}) | {"additionalProperties": True}
-    schema["properties"] |= {"apiVersion": {}, "kind": {}, "metadata": metadata}
-    validator = jsonschema.Draft7Validator(schema, format_checker=jsonschema.FormatChecker())
-    for error in validator.iter_errors(content):
-        raise RefusedError(f"{_path(error.absolute_path)}: {error.message}")
+    metadata = schema.get("properties", {}).get("metadata", {}) | {"additionalProperties": True}
+    everywhere = {"apiVersion": {}, "kind": {}, "metadata": metadata}
+    return breaches(schema | {"properties": schema.get("properties", {}) | everywhere}, content, before)
 
 
-def _strict(schema: Any) -> Any:
-    """Return an OpenAPI schema as JSON schema: unknown fields are refused, nullable and int-or-string are understood."""
-    if isinstance(schema, list):
-        return [_strict(each) for each in schema]
-    if not isinstance(schema, dict):
-        return schema
-    made = {
-        name: _strict(value) for name, value in schema.items() if name not in {"default", "x-kubernetes-validations"}
-    }
-    if "properties" in schema and isinstance(schema["properties"], dict):
-        made["properties"] = {name: _strict(value) for name, value in schema["properties"].items()}
-        if "additionalProperties" not in schema and not schema.get("x-kubernetes-preserve-unknown-fields"):
-            made["additionalProperties"] = False
-    if schema.get("nullable") and "type" in schema:
-        made["type"] = [schema["type"], "null"]
-    if schema.get("x-kubernetes-int-or-string"):
-        made["anyOf"] = [{"type": "integer"}, {"type": "string"}]
-    return made
-
-
-def _defaulted(content: Any, schema: Any) -> Any:
-    if isinstance(content, dict):
-        for name, inner in schema.get("properties", {}).items():
-            if name not in content and "default" in inner:
-                content[name] = copy.deepcopy(inner["default"])
-            if name in content:
-                content[name] = _defaulted(content[name], inner)
-    if isinstance(content, list):
-        return [_defaulted(each, schema.get("items", {})) for each in content]
-    return content
+def _cause(error: jsonschema.ValidationError) -> Cause:
+    reason = UNKNOWN if error.validator == "additionalProperties" else INVALID
+    return Cause(path_of(error.absolute_path), reason, error.message)
 
 
 def _without_nulls(content: Any) -> Any:
@@ -97,7 +95,3 @@ def _without_nulls(content: Any) -> Any:
 
 def _base64(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
-
-
-def _path(parts: Any) -> str:
-    return ".".join(str(part) for part in parts) or "object"

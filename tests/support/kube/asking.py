@@ -13,14 +13,15 @@ from support.kube.store import Key
 class FailedError(Exception):
     """A request that fails, with Kubernetes' reason."""
 
-    def __init__(self, code: int, reason: str, message: str) -> None:
+    def __init__(self, code: int, reason: str, message: str, details: dict[str, Any] | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.reason = reason
+        self.details = details
 
     def status(self) -> dict[str, Any]:
         """Return it as clients read it."""
-        return {
+        told = {
             "kind": "Status",
             "apiVersion": "v1",
             "metadata": {},
@@ -29,6 +30,7 @@ class FailedError(Exception):
             "reason": self.reason,
             "message": str(self),
         }
+        return told | ({"details": self.details} if self.details else {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 from support.kube.admission import RefusedError, admit
 from support.kube.asking import FailedError, Target, now
+from support.kube.causes import details
 from support.kube.kinds import Kinds, defined
 from support.kube.managers import Managers
 from support.kube.patches import PatchError, applied, json_patch, merge_patch, strategic_patch
@@ -157,9 +158,9 @@ class Writing:
         if content == current:
             return content
         try:
-            content = admit(target.kind, content)
+            content = admit(target.kind, content, current)
         except RefusedError as error:
-            raise FailedError(422, "Invalid", f'{target.kind.name} "{target.name}" is invalid: {error}') from error
+            raise _refusal(target, error) from error
         if current is not None:
             if "generation" in current["metadata"] and _meaning(content) != _meaning(current):
                 content["metadata"]["generation"] = current["metadata"]["generation"] + 1
@@ -224,6 +225,14 @@ class Writing:
 
 def _namespace(kinds: Kinds, name: str) -> Key:
     return Key(kind=kinds.named("v1", "Namespace"), namespace="", name=name)
+
+
+def _refusal(target: Target, error: RefusedError) -> FailedError:
+    if error.unread:
+        return FailedError(400, "BadRequest", f"{target.kind.name} can't be handled: strict decoding error: {error}")
+    kind = f"{target.kind.name}.{target.kind.group}".removesuffix(".")
+    more = details(target.kind.group, target.kind.name, target.name, error.causes)
+    return FailedError(422, "Invalid", f'{kind} "{target.name}" is invalid: {error}', more)
 
 
 def _meaning(content: Object) -> Object:
