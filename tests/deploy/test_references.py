@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
-from earshot_local.plan import SERVICES
 from earshot_topology import flows
 from earshot_topology.streams import CONSUMERS
 from earshot_topology.subjects import SKILLS_API
+from support.crosscheck.made import MADE, MADE_APART, Kept
 from support.manifests import (
     ADMINS,
     COMPONENT,
@@ -31,27 +30,11 @@ from support.manifests import (
     validate,
 )
 
-# Made beside the overlays, as docs/deploy.md says: by `earshot bus secrets`, and by hand.
-MADE = {
-    ("configMap", "bus-trust"): {"account", "trust.conf"},
-    # By the cluster itself, in every namespace.
-    ("configMap", "kube-root-ca.crt"): {"ca.crt"},
-    ("secret", "bus-ca"): {"ca.crt"},
-    ("secret", "bus-operator"): {"user.creds"},
-    ("secret", "operator-signing"): {"account", "seed"},
-    ("secret", "gateway-tls"): {"tls.crt", "tls.key"},
-    ("secret", "skill-music"): {"signing-secret"},
-    ("secret", "skill-weather"): {"api-key"},
-}
-MADE |= {("secret", f"bus-{service.role}"): {"user.creds"} for service in SERVICES}
-# In the administrator's namespace.
-MADE_APART = {("secret", "bus-admin"): {"user.creds"}, ("secret", "bus-ca"): {"ca.crt"}}
-
 Reference = tuple[str, str, str, str]
 both = pytest.mark.parametrize("overlay", OVERLAYS)
 
 
-def _kept(objects: tuple[Object, ...], made: dict[tuple[str, str], set[str]]) -> dict[tuple[str, str], set[str]]:
+def _kept(objects: tuple[Object, ...], made: Kept) -> Kept:
     """Return every ConfigMap and Secret with its keys."""
     rendered = {
         (each["kind"][0].lower() + each["kind"][1:], each["metadata"]["name"]): set(each.get("data", {}))
@@ -115,12 +98,9 @@ def test_credentials_are_the_service_s_own(overlay: str) -> None:
         secrets = {each["secret"]["secretName"] for each in spec["volumes"] if "secret" in each}
         assert secrets - {"bus-ca"} == {f"bus-{deployment['metadata']['name']}"}
         settings = environment(spec["containers"][0])
-        file = settings["EARSHOT_NATS_CREDENTIALS"]
         # A skill is a user of the skills' account, which has JetStream elsewhere.
         skill = deployment["metadata"]["labels"][COMPONENT] == "skill"
         assert settings.get("EARSHOT_NATS_JETSTREAM_API") == (SKILLS_API if skill else None)
-        (mount,) = [each for each in spec["containers"][0]["volumeMounts"] if each["name"] == "bus"]
-        assert file == f"{mount['mountPath']}/user.creds"
 
 
 @both
@@ -181,34 +161,12 @@ def test_every_replica_is_spread(overlay: str) -> None:
 
 
 @both
-def test_whoever_is_called_is_there(overlay: str) -> None:
-    """Names in settings are Services of the namespace, on a port that they have; the bus's of production are the chart's."""
+def test_who_needs_another_is_told_of_it(overlay: str) -> None:
+    """A recogniser without the synthesiser says words by rules, and timers without the scheduler can't be set: nothing warns."""
     objects = render(f"overlays/{overlay}")
-    services = {
-        each["metadata"]["name"]: {port["port"] for port in each["spec"]["ports"]}
-        for each in of_kind(objects, "Service")
-    }
-    if overlay == "prod":
-        services["nats-headless"] = {4222, 8222}
-    called = [
-        (workload["metadata"]["name"], found[1], int(found[2]))
-        for workload, template in pod_templates(objects)
-        for container in template["spec"]["containers"]
-        for value in (environment(container) if "env" in container else {}).values()
-        if (found := re.fullmatch(r"(?:dns:///|https?://)([a-z-]+):(\d+)", value))
-    ]
-    bus = named(objects, "ConfigMap", "bus")["data"]
-    called += [
-        ("bus", host.split(".")[-1], int(port)) for host, port in re.findall(r"//([a-z0-9.-]+):(\d+)", bus["url"])
-    ]
-    apart = named(render(f"overlays/{overlay}/admin"), "ConfigMap", "bus")["data"]["url"]
-    called += [("bus-apply", host, int(port)) for host, port in re.findall(r"//([a-z-]+)\.earshot:(\d+)", apart)]
-    host, port = re.fullmatch(r"([a-z-]+)\.earshot\.svc\.cluster\.local:(\d+)", bus["monitoring-endpoint"]).groups()
-    called.append(("keda", host, int(port)))
-    for who, name, port in called:
-        assert port in services.get(name, set()), f"{who} calls {name}:{port}"
-    assert {"bus", "bus-apply", "keda"} <= {who for who, _, _ in called}
-    assert {("asr", "tts"), ("skill-timers", "scheduler")} <= {(who, name) for who, name, _ in called}
+    for name, variable in (("asr", "EARSHOT_TTS_TARGET"), ("skill-timers", "EARSHOT_SCHEDULER_TARGET")):
+        container = named(objects, "Deployment", name)["spec"]["template"]["spec"]["containers"][0]
+        assert variable in environment(container)
 
 
 @both
