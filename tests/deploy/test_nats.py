@@ -22,7 +22,6 @@ from earshot_local.home import Home
 from earshot_local.nats_server import MAX_CONTROL_LINE, MAX_PAYLOAD, Node, configuration, program
 from earshot_local.plan import SERVICES, SKILLS
 from earshot_topology import flows
-from earshot_topology.jwt import Trust
 from earshot_topology.permissions import inbox
 from earshot_topology.policies import ADMIN_NAMESPACE, NAMESPACE
 from earshot_topology.streams import BUCKETS, CONSUMERS, OBJECT_STORES, STREAMS
@@ -235,7 +234,7 @@ def _sizes(text: str) -> dict[str, int]:
 def test_the_component_is_configured_as_one_machine_is(config: str, tmp_path: Path) -> None:
     """Limits are those with which everything is tested, and a pod's volume holds what the server may store."""
     node = Node(name="one", port=1, storage=tmp_path, monitor_port=2)
-    local = configuration(node, trust=Trust(operator="", system_account="", accounts={}), secret="x")  # noqa: S106
+    local = configuration(node, secret="x")  # noqa: S106
     assert _sizes(config) == _sizes(local)
     assert len(_sizes(config)) == 4
     claim = named(render("overlays/dev"), "StatefulSet", "nats")["spec"]["volumeClaimTemplates"][0]["spec"]

@@ -14,6 +14,7 @@ from earshot_cli.commands import (
     bus,
     capacity,
     cluster,
+    credentials,
     demo,
     device,
     models,
@@ -46,6 +47,7 @@ app.command()(scaling.scaling)
 app.add_typer(device.app, name="device")
 app.add_typer(models.app, name="models")
 app.add_typer(bus.app, name="bus")
+app.add_typer(credentials.app, name="credentials")
 app.add_typer(parked.app, name="parked")
 app.add_typer(cluster.app, name="cluster")
 

@@ -18,7 +18,7 @@ from earshot_local.credentials import Credentials
 from earshot_local.errors import InvalidScaleError
 from earshot_local.events import Listener
 from earshot_local.home import Home
-from earshot_local.nats_server import Node, Way, configuration, directly, program
+from earshot_local.nats_server import Node, Way, configuration, directly, program, trust_section
 from earshot_local.ports import HOST, Ports
 from earshot_local.probe import http_answer, http_ready
 from earshot_topology.apply import apply
@@ -83,13 +83,14 @@ class LocalBus:
     def children(self, listener: Listener) -> tuple[Child, ...]:
         """Write the configurations and return the processes."""
         secret = secrets.token_hex(16)
+        self._home.trust.write_text(trust_section(self._credentials.trust))
         return tuple(self._child(node, secret, listener) for node in self.nodes)
 
     def _child(self, node: Node, secret: str, listener: Listener) -> Child:
         config = self._home.nats / f"{node.name}.conf"
         peers = [each for each in self.nodes if each is not node]
         config.touch(mode=0o600)
-        config.write_text(configuration(node, trust=self._credentials.trust, secret=secret, peers=peers, way=self._way))
+        config.write_text(configuration(node, secret=secret, peers=peers, way=self._way))
         health = f"http://{HOST}:{node.monitor_port}/{secret}/healthz"
         return Child(
             Program(

@@ -5,15 +5,16 @@
     Secret    bus-admin          those of the administrator: of the job that applies the topology, in a namespace of its own
     Secret    operator-signing   the key that signs users of skills, and nothing else
 
-The seeds themselves stay in the state folder. Each call makes new users; older ones are good until the keys are others.
+The seeds themselves stay in the state folder. Each call makes new users of what it prints; older ones are good until they
+are revoked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from earshot_local.credentials import SKILL_PREFIX, Credentials, load_keys
+from earshot_local.credentials import SKILL_PREFIX, SYSTEM, Credentials, load_keys
 from earshot_local.home import Home
 from earshot_local.nats_server import trust_section
 from earshot_topology.permissions import ROLES
@@ -22,33 +23,55 @@ from earshot_topology.policies import NAMESPACE
 CREDENTIALS_KEY = "user.creds"
 # One machine's alone.
 _LOCAL = {"tracestore"}
+_TRUST = "bus-trust"
+_USER = "bus-"
 _ADMIN = "bus-admin"
+_SIGNING = "operator-signing"
 
 
-def documents(home: Home, skills: Iterable[str], namespace: str = NAMESPACE) -> Iterator[dict[str, Any]]:
-    """Yield every object. Keys are made where the state folder has none.
+def documents(
+    home: Home, skills: Iterable[str], namespace: str = NAMESPACE, *, names: Collection[str] = (), expires: int = 0
+) -> Iterator[dict[str, Any]]:
+    """Yield every object, or those of these names. Keys are made where the state folder has none.
 
     Args:
         home: The state folder.
         skills: Ids of the skills that are deployed by manifests; those of the operator get theirs from it.
         namespace: Where services are; the administrator is in "<namespace>-admin".
+        names: Of objects; none: all of them.
+        expires: Unix time after which the bus lets these users in no more; 0: never.
+
+    Raises:
+        KeyError: Nothing has such a name.
     """
-    for content in _documents(home, tuple(skills)):
+    for content in _documents(home, tuple(skills), names, expires):
         apart = "-admin" if content["metadata"]["name"] == _ADMIN else ""
         content["metadata"]["namespace"] = f"{namespace}{apart}"
         yield content
 
 
-def _documents(home: Home, skills: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+def _documents(home: Home, skills: tuple[str, ...], names: Collection[str], expires: int) -> Iterator[dict[str, Any]]:
     home.make()
     credentials = Credentials(home, skills)
-    credentials.issue_services()
     keys = load_keys(home)
     signing = keys.skill_signing
-    yield _object("ConfigMap", "bus-trust", {"account": keys.services, "trust.conf": trust_section(credentials.trust)})
-    for role in (*(name for name in ROLES if name not in _LOCAL), *(f"{SKILL_PREFIX}{skill}" for skill in skills)):
-        yield _object("Secret", f"bus-{role}", {CREDENTIALS_KEY: credentials.service(role).read_text()})
-    yield _object("Secret", "operator-signing", {"account": signing.account, "seed": signing.seed.decode()})
+    roles = (*(name for name in ROLES if name not in _LOCAL), *(f"{SKILL_PREFIX}{skill}" for skill in skills))
+    known = (_TRUST, *(f"{_USER}{role}" for role in roles), _SIGNING)
+    for name in names:
+        if name not in known:
+            raise KeyError(name)
+    if not credentials.service(SYSTEM).exists():
+        credentials.issue(SYSTEM)
+    for name in known:
+        if names and name not in names:
+            continue
+        if name == _TRUST:
+            yield _object("ConfigMap", name, {"account": keys.services, "trust.conf": trust_section(credentials.trust)})
+        elif name == _SIGNING:
+            yield _object("Secret", name, {"account": signing.account, "seed": signing.seed.decode()})
+        else:
+            file = credentials.issue(name.removeprefix(_USER), expires=expires)
+            yield _object("Secret", name, {CREDENTIALS_KEY: file.read_text()})
 
 
 def _object(kind: str, name: str, content: dict[str, str]) -> dict[str, Any]:

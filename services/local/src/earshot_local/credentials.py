@@ -5,20 +5,24 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from pathlib import Path
 
+from earshot_local import issued, standing
 from earshot_local.home import Home
+from earshot_local.issued import Issued, Record
 from earshot_topology import jwt
 from earshot_topology.permissions import ROLES
 from earshot_topology.subjects import token
 
 SKILL_PREFIX = "skill-"
+SYSTEM = "system"
 
 
 class Credentials:
-    """Issues credentials files (mode 0600).
+    """Issues credentials files (mode 0600), and calls back what was issued.
 
     Args:
         home: Where they are.
@@ -29,19 +33,42 @@ class Credentials:
         self._home = home
         self._skills = {f"{SKILL_PREFIX}{skill}": skill for skill in skills}
         self._keys = load_keys(home)
+        self._record = Record(home.issued)
 
     @property
     def trust(self) -> jwt.Trust:
         """What the server is configured with."""
-        return jwt.trust(self._keys)
+        return jwt.trust(self._keys, standing.load(self._home.standing))
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Everybody who is no device: services, skills, and who may ask the servers themselves."""
+        return (*ROLES, *self._skills, SYSTEM)
 
     def issue_services(self) -> None:
         """Write a new user's file for every role: permissions are always those of the running code."""
-        for role, permissions in ROLES.items():
-            _write_private(self.service(role), jwt.service_user(self._keys, role, permissions))
-        for role, skill in self._skills.items():
-            _write_private(self.service(role), jwt.skill_user(self._keys.skill_signing, skill))
-        _write_private(self._home.credentials / "system.creds", jwt.system_user(self._keys))
+        for role in self.roles:
+            self.issue(role)
+
+    def issue(self, role: str, *, expires: int = 0) -> Path:
+        """Write a new user's file for a role; older ones are good as before.
+
+        Args:
+            role: Whose.
+            expires: Unix time after which the server lets it in no more; 0: never.
+
+        Raises:
+            KeyError: There is no such role.
+        """
+        path = self.service(role)
+        if role == SYSTEM:
+            text = jwt.system_user(self._keys, expires=expires)
+        elif role in ROLES:
+            text = jwt.service_user(self._keys, role, ROLES[role], expires=expires)
+        else:
+            text = jwt.skill_user(self._keys.skill_signing, self._skills[role], expires=expires)
+        self._write(path, text)
+        return path
 
     def service(self, role: str) -> Path:
         """Return where a role's file is.
@@ -49,7 +76,7 @@ class Credentials:
         Raises:
             KeyError: There is no such role.
         """
-        if role not in ROLES and role not in self._skills and role != "system":
+        if role not in self.roles:
             raise KeyError(role)
         return self._home.credentials / f"{role}.creds"
 
@@ -63,8 +90,81 @@ class Credentials:
         if not path.exists():
             for folder in (path.parent.parent, path.parent):
                 folder.mkdir(exist_ok=True, mode=0o700)
-            _write_private(path, jwt.device_user(self._keys, household, device))
+            self._write(path, jwt.device_user(self._keys, household, device))
         return path
+
+    # What was issued, and is not to be good any more.
+
+    def issued(self) -> Iterator[tuple[Issued, bool]]:
+        """Yield every user that was made of the present accounts, and whether it is let in no more."""
+        present = standing.load(self._home.standing)
+        ours = set(self._keys.accounts.values())
+        for user in self._record.all():
+            if user.account in ours:
+                yield user, standing.is_revoked(present, user)
+
+    def whose(self, credentials: str) -> Issued:
+        """Return whose a credentials file is.
+
+        Raises:
+            ValueError: It is none, or of other keys.
+        """
+        return issued.of_file(credentials, {account: kind for kind, account in self._keys.accounts.items()})
+
+    def revoke(self, users: Iterable[Issued]) -> None:
+        """Call users back. Their files here are replaced by new users', but for devices', which are made when they are asked for."""
+        users = list(users)
+        standing.change(self._home.standing, standing.without(users))
+        self._replace({user.key for user in users})
+
+    def revoke_all(self, kind: str) -> None:
+        """Call back everybody of a kind, "device", "service", "skill" or "system", as `revoke` does.
+
+        It takes up to a second: whoever is made in the same one would not be let in either.
+        """
+        until = int(time.time())
+        standing.change(self._home.standing, standing.without_all(self._keys.accounts[kind], until))
+        time.sleep(max(0.0, until + 1 - time.time()))
+        self._replace({user.key for user in self._record.all() if user.kind == kind})
+
+    def rotate(self, kind: str, *, keep: bool) -> None:
+        """Sign users of a kind, "device" or "skill", with a new key. Files here are replaced as by `revoke`.
+
+        Args:
+            kind: Whose.
+            keep: Whether what the old key signed is good until `retire`; else it is good no more.
+        """
+        account = self._keys.accounts[kind]
+        self._keys, old = self._keys.renewed(kind)
+        if keep:
+            standing.change(self._home.standing, standing.with_retiring(account, old))
+        else:
+            standing.change(self._home.standing, standing.without_retiring(account))
+        _write_keys(self._home, self._keys)
+        self._replace({user.key for user in self._record.all() if user.kind == kind})
+
+    def retire(self, kind: str) -> None:
+        """End the signing keys that `rotate` left good, and with them whatever they signed."""
+        standing.change(self._home.standing, standing.without_retiring(self._keys.accounts[kind]))
+
+    def _replace(self, keys: set[str]) -> None:
+        for role in self.roles:
+            path = self.service(role)
+            if path.exists() and self._key(path) in keys:
+                self.issue(role)
+        for path in (self._home.credentials / "devices").glob("*/*.creds"):
+            if self._key(path) in keys:
+                path.unlink()
+
+    def _key(self, path: Path) -> str:
+        try:
+            return str(jwt.read_claims(path.read_text())["sub"])
+        except ValueError:
+            return ""
+
+    def _write(self, path: Path, text: str) -> None:
+        self._record.add(self.whose(text))
+        _write_private(path, text)
 
 
 def load_keys(home: Home) -> jwt.Keys:
@@ -77,8 +177,13 @@ def load_keys(home: Home) -> jwt.Keys:
         # Keys of another layout: what they signed is refused by the server that is about to start.
         shutil.rmtree(home.credentials / "devices", ignore_errors=True)
     keys = jwt.Keys.generate()
-    _write_private(home.keys, json.dumps({name: getattr(keys, name).decode() for name in sorted(names)}))
+    _write_keys(home, keys)
     return keys
+
+
+def _write_keys(home: Home, keys: jwt.Keys) -> None:
+    names = sorted(field.name for field in fields(jwt.Keys))
+    _write_private(home.keys, json.dumps({name: getattr(keys, name).decode() for name in names}))
 
 
 def _write_private(path: Path, text: str) -> None:

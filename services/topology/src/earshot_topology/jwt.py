@@ -26,7 +26,7 @@ import os
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import nkeys
@@ -92,6 +92,22 @@ class Keys:
         """Public key of the services' account, which holds every stream."""
         return _public(self.account)
 
+    @property
+    def accounts(self) -> Mapping[str, str]:
+        """Public keys of the accounts, by what their users are."""
+        return {
+            "system": _public(self.system),
+            "service": _public(self.account),
+            "device": _public(self.device_account),
+            "skill": _public(self.skill_account),
+        }
+
+    def renewed(self, kind: str) -> tuple[Keys, str]:
+        """Return the keys with another one that signs users of a kind, "device" or "skill", and the old one's public key."""
+        name = {"device": "devices", "skill": "skills"}[kind]
+        old: bytes = getattr(self, name)
+        return replace(self, **{name: _seed(nkeys.PREFIX_BYTE_ACCOUNT)}), _public(old)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SkillSigning:
@@ -120,12 +136,40 @@ class Trust:
     accounts: Mapping[str, str]
 
 
-def trust(keys: Keys) -> Trust:
-    """Sign the operator and the four accounts."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Whom accounts let in no more, and whom they still do, beside their present keys: public.
+
+    Attributes:
+        revoked: By account, public keys of users and the Unix time until which they may have been made; "*" is everybody.
+        retiring: Public keys of scoped signing keys that were replaced and are good for a while, by account.
+    """
+
+    revoked: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    retiring: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def trust(keys: Keys, standing: Standing | None = None) -> Trust:
+    """Sign the operator and the four accounts.
+
+    The statements depend on their content alone, and not on when they are made: a server that is told the same again has nothing
+    to do, and it takes no other operator without being started anew.
+
+    Args:
+        keys: That they are of.
+        standing: What has become of users and keys of before; None: nothing.
+    """
+    standing = standing or Standing()
     system, account, device_account = _public(keys.system), _public(keys.account), _public(keys.device_account)
     skill_account = _public(keys.skill_account)
-    device_key = _scope("device", keys.devices, DEVICE_TEMPLATE, _DEVICE_LIMITS)
-    skill_key = _scope("skill", keys.skills, SKILL_TEMPLATE, _USER_LIMITS)
+    device_keys = [
+        _scope("device", key, DEVICE_TEMPLATE, _DEVICE_LIMITS)
+        for key in (_public(keys.devices), *standing.retiring.get(device_account, ()))
+    ]
+    skill_keys = [
+        _scope("skill", key, SKILL_TEMPLATE, _USER_LIMITS)
+        for key in (_public(keys.skills), *standing.retiring.get(skill_account, ()))
+    ]
     operator_claims = {"system_account": system}
     system_claims = {"limits": _LIMITS | dict.fromkeys(_JETSTREAM, 0)}
     for_devices = [
@@ -150,29 +194,34 @@ def trust(keys: Keys) -> Trust:
             }
             for subject in SKILLS_SAY
         ],
-        "signing_keys": [skill_key],
+        "signing_keys": skill_keys,
     }
     device_claims = {
         "limits": _LIMITS | dict.fromkeys(_JETSTREAM, 0),
         "imports": [{**each, "account": account} for each in for_devices],
-        "signing_keys": [device_key],
+        "signing_keys": device_keys,
     }
+
+    def signed(name: str, public: str, claims: dict[str, Any]) -> str:
+        revoked = {"revocations": dict(standing.revoked[public])} if standing.revoked.get(public) else {}
+        return _sign("account", name, public, claims | revoked, keys.operator, made=0)
+
     return Trust(
-        operator=_sign("operator", "earshot-local", _public(keys.operator), operator_claims, keys.operator),
+        operator=_sign("operator", "earshot-local", _public(keys.operator), operator_claims, keys.operator, made=0),
         system_account=system,
         accounts={
-            system: _sign("account", "SYSTEM", system, system_claims, keys.operator),
-            account: _sign("account", "EARSHOT", account, account_claims, keys.operator),
-            device_account: _sign("account", "DEVICES", device_account, device_claims, keys.operator),
-            skill_account: _sign("account", "SKILLS", skill_account, skill_claims, keys.operator),
+            system: signed("SYSTEM", system, system_claims),
+            account: signed("EARSHOT", account, account_claims),
+            device_account: signed("DEVICES", device_account, device_claims),
+            skill_account: signed("SKILLS", skill_account, skill_claims),
         },
     )
 
 
-def service_user(keys: Keys, name: str, permissions: Permissions) -> str:
-    """Return the credentials file of a service's new user."""
+def service_user(keys: Keys, name: str, permissions: Permissions, *, expires: int = 0) -> str:
+    """Return the credentials file of a service's new user; it expires as a skill's does."""
     claims = {**_permissions(permissions), **_USER_LIMITS}
-    return _user(name, claims, account=_public(keys.account), signer=keys.account)
+    return _user(name, claims, account=_public(keys.account), signer=keys.account, expires=expires)
 
 
 def device_user(keys: Keys, household: str, device: str) -> str:
@@ -181,9 +230,9 @@ def device_user(keys: Keys, household: str, device: str) -> str:
     return _user(device, claims, account=_public(keys.device_account), signer=keys.devices)
 
 
-def system_user(keys: Keys) -> str:
-    """Return the credentials file of a new user of the system account: server statistics."""
-    return _user("system", _USER_LIMITS, account=_public(keys.system), signer=keys.system)
+def system_user(keys: Keys, *, expires: int = 0) -> str:
+    """Return the credentials file of a new user of the system account: server statistics. It expires as a skill's does."""
+    return _user("system", _USER_LIMITS, account=_public(keys.system), signer=keys.system, expires=expires)
 
 
 def skill_user(signing: SkillSigning, skill_id: str, *, expires: int = 0) -> str:
@@ -216,10 +265,10 @@ def read_claims(credentials: str) -> dict[str, Any]:
     return claims
 
 
-def _scope(role: str, key: bytes, template: Permissions, limits: Mapping[str, int]) -> dict[str, Any]:
+def _scope(role: str, key: str, template: Permissions, limits: Mapping[str, int]) -> dict[str, Any]:
     return {
         "kind": "user_scope",
-        "key": _public(key),
+        "key": key,
         "role": role,
         "template": {**_permissions(template), **limits},
     }
@@ -249,9 +298,18 @@ def _side(subjects: tuple[str, ...]) -> dict[str, list[str]]:
     return {"allow": list(subjects)} if subjects else {"deny": [">"]}
 
 
-def _sign(kind: str, name: str, subject: str, claims: Mapping[str, Any], signer: bytes, *, expires: int = 0) -> str:
+def _sign(
+    kind: str,
+    name: str,
+    subject: str,
+    claims: Mapping[str, Any],
+    signer: bytes,
+    *,
+    expires: int = 0,
+    made: int | None = None,
+) -> str:
     body: dict[str, Any] = {
-        "iat": int(time.time()),
+        "iat": int(time.time()) if made is None else made,
         "iss": _public(signer),
         "name": name,
         "sub": subject,

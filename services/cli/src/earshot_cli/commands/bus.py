@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -62,10 +63,16 @@ def apply(
 
 @app.command("secrets")
 def secrets(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Of objects, for instance bus-trust or bus-asr; none: all of them.")
+    ] = None,
     *,
     namespace: Annotated[
         str, typer.Option("--namespace", "-n", help='Where services are; the administrator is in "<namespace>-admin".')
     ] = "earshot",
+    days: Annotated[
+        int, typer.Option("--days", min=0, help="How long these users last; 0: until they are revoked.")
+    ] = 0,
     as_json: Json = False,
 ) -> None:
     """Print what a cluster needs of the keys in the state folder: `earshot bus secrets | kubectl apply -f -`.
@@ -78,7 +85,12 @@ def secrets(
     from earshot_local.plan import SKILLS  # noqa: PLC0415
 
     output = Output(as_json=as_json)
-    objects = list(documents(home(), [skill.skill for skill in SKILLS], namespace))
+    expires = int(time.time()) + days * 86_400 if days else 0
+    skills = [skill.skill for skill in SKILLS]
+    try:
+        objects = list(documents(home(), skills, namespace, names=names or (), expires=expires))
+    except KeyError as error:
+        raise BadArgumentError(f"nothing of the bus is called {error.args[0][:80]!r}") from error
     output.document({"apiVersion": "v1", "kind": "List", "items": objects})
     if not as_json:
         yaml.safe_dump_all(objects, sys.stdout, sort_keys=False, width=1_000_000)
