@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -250,6 +251,47 @@ async def test_a_cluster_is_compared_as_one(stack: Stack) -> None:
             timeout=60,
         )
         assert (done.stdout, done.returncode) == (expected, 0), done.stderr
+
+
+async def test_a_device_is_revoked_at_every_node(stack: Stack) -> None:
+    """Whichever it is connected to; none of them has to be started anew, and a device beside it stays."""
+    await until_whole(stack)
+    revoked, other = (stack.device_credentials("cluster", name) for name in ("revoked", "other"))
+    ended, clients = asyncio.Event(), []
+    for credentials in (revoked, other):
+        for url in stack.nats_url.split(","):
+            client = nats.NATS()
+
+            async def closed(mine: bool = credentials is revoked) -> None:  # noqa: FBT001 - bound for the callback
+                over.append(mine)
+                if len(over) == len(NODES):
+                    ended.set()
+
+            await client.connect(
+                url, user_credentials=str(credentials), allow_reconnect=False, closed_cb=closed, error_cb=ignored
+            )
+            clients.append(client)
+    over: list[bool] = []
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [str(EARSHOT), "credentials", "revoke", "device", "cluster", "revoked", "--json"],
+        env={**os.environ, "EARSHOT_HOME": str(stack.home.root)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert json.loads(done.stdout)["servers"] == list(NODES), done.stderr
+    async with asyncio.timeout(30):
+        await ended.wait()
+    for client in clients[len(NODES) :]:
+        await client.flush(10)
+    assert over == [True] * len(NODES)
+    for client in clients:
+        await client.close()
+
+
+async def ignored(_error: Exception) -> None:
+    """Say nothing."""
 
 
 async def test_a_cluster_that_was_down_as_a_whole_comes_back(tmp_path) -> None:

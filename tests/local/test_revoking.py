@@ -16,6 +16,7 @@ import nats
 import pytest
 import pytest_asyncio
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.errors import Error
 
 from earshot_local import Stack
@@ -24,6 +25,7 @@ from earshot_local.home import Home
 from earshot_local.nats_server import trust_section
 from earshot_local.reloading import reload
 from earshot_topology import jwt
+from support.nats import nats_server
 
 EARSHOT = Path(sys.executable).parent / "earshot"
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -213,6 +215,38 @@ async def test_a_server_that_does_not_take_it_is_named(stack: Stack) -> None:
     *_, missing = await reload(client, credentials.trust, servers=2, patience_s=0)
     assert missing.trouble == "does not answer"
     await client.close()
+
+
+async def test_a_configuration_that_comes_late_is_waited_for(tmp_path: Path) -> None:
+    """As a pod's, which sees a changed ConfigMap after a while: it is asked again until it has it."""
+    folder = Home(tmp_path)
+    folder.make()
+    credentials = Credentials(folder)
+    (tmp_path / "nats.conf").write_text('max_control_line: 32768\ninclude "trust.conf"\n')
+    (tmp_path / "trust.conf").write_text(trust_section(credentials.trust))
+    device = credentials.device("home", "kitchen")
+    copy = tmp_path / "copy.creds"
+    copy.write_text(device.read_text())
+    asked: list[str] = []
+    async with nats_server(tmp_path / "store", streams=False, config=tmp_path / "nats.conf") as server:
+        connected = await server.connect(user_credentials=str(copy), allow_reconnect=False)
+        client = await server.connect(user_credentials=str(credentials.issue("system")))
+        credentials.revoke([credentials.whose(copy.read_text())])
+
+        async def hear(message: Msg) -> None:
+            asked.append(message.subject)
+            if sum(subject.endswith(".RELOAD") for subject in asked) == 2:
+                # Now the ConfigMap is there; twice it was not.
+                (tmp_path / "trust.conf").write_text(trust_section(credentials.trust))
+
+        await client.subscribe("$SYS.REQ.SERVER.*.RELOAD", cb=hear)
+        (answer,) = await reload(client, credentials.trust, patience_s=60)
+        assert answer.trouble == ""
+        assert len(asked) >= 2
+        async with asyncio.timeout(10):
+            while not connected.is_closed:
+                await asyncio.sleep(0.02)
+        await client.close()
 
 
 async def test_everybody_of_a_kind_is_revoked_at_once(stack: Stack, tmp_path: Path) -> None:
