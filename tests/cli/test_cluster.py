@@ -21,8 +21,10 @@ from typer.testing import CliRunner
 
 from earshot_cli.app import app
 from earshot_cli.errors import sentence
+from earshot_local.nats_server import trust_section
 from earshot_topology import jwt
 from earshot_topology.apply import apply
+from earshot_topology.permissions import ROLES
 from support.kube.cluster import cluster
 from support.kube.operating import DEPLOY
 from support.manifests import of_kind, render
@@ -152,6 +154,20 @@ def secret(name, days):
     return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": data}
 
 
+def called_back(running):
+    """Put a service's credential into a Secret that the bus is told to let in no more, and one beside it."""
+    keys = jwt.Keys.generate()
+    files = {role: jwt.service_user(keys, role, ROLES[role]) for role in ("nlu", "tts")}
+    revoked = {keys.services: {jwt.read_claims(files["nlu"])["sub"]: int(time.time())}}
+    trust = trust_section(jwt.trust(keys, jwt.Standing(revoked=revoked)))
+    # The account of the test's server, on which nobody needs a credential.
+    content = {"account": "$G", "trust.conf": trust}
+    put(running, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "bus-trust"}, "data": content})
+    for role, file in files.items():
+        data = {"user.creds": base64.b64encode(file.encode()).decode()}
+        put(running, {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": f"bus-{role}"}, "data": data})
+
+
 def lease(node, behind_s):
     """Return a node's sign of life, by its own clock."""
     moment = datetime.fromtimestamp(time.time() - behind_s, UTC).isoformat().replace("+00:00", "Z")
@@ -231,9 +247,10 @@ async def test_status_tells_what_runs_where(tmp_path):
 
 
 async def test_the_doctor_finds_what_is_wrong(tmp_path):
-    """An old KEDA, a stuck rollout, a refused skill, a credential that is over, a consumer that differs, a wrong clock."""
+    """An old KEDA, a stuck rollout, a refused skill, credentials that are over, a consumer that differs, a wrong clock."""
     async with furnished(tmp_path, keda_version="2.16.0") as running, monitored(tmp_path) as server:
         put(running, lease("node-2", 300), "kube-node-lease")
+        called_back(running)
         # One that has stopped says nothing of its clock.
         put(running, lease("node-3", 3_600), "kube-node-lease")
         away = {"type": "Ready", "status": "Unknown", "message": "Kubelet stopped posting node status."}
@@ -258,11 +275,12 @@ async def test_the_doctor_finds_what_is_wrong(tmp_path):
         "workloads: nlu is stuck: nlu-new: ImagePullBackOff: not found",
         "skills: skill toy: LocaleMissing: toy:2 is refused",
         "credentials: bus-skill-old has expired",
+        "credentials: bus-nlu holds a user that is revoked: earshot bus secrets bus-nlu makes another one",
         "bus: consumer TURNS/nlu: missing (earshot bus apply)",
         "clocks: node node-2's clock is",
     ):
         assert expected in told
-    assert len(failed) == 6, told
+    assert len(failed) == 7, told
     (warned,) = (each["message"] for each in document["findings"] if each["check"] == "nodes")
     assert warned == "node node-3 is not ready: Kubelet stopped posting node status."
     fine = {each["check"] for each in document["findings"] if each["result"] == "ok"}

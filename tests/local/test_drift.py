@@ -7,12 +7,18 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
+import nats
 import pytest
 from nats.js import JetStreamContext
 from nats.js.api import ConsumerConfig, KeyValueConfig, StorageType, StreamConfig
 
+from earshot_local import Stack
+from earshot_local.credentials import load_keys
 from earshot_topology import declared
 from earshot_topology.apply import Change, DestructiveChangeError, apply, diff
+from earshot_topology.held import differences, reported
+from support import keda
+from support.browsing import browser
 from support.nats import nats_server
 
 
@@ -179,3 +185,32 @@ async def test_what_nothing_declares_is_told_and_kept(jetstream: JetStreamContex
         await apply(jetstream, prune=True)
     assert set((await changed(jetstream, prune=True, allow_destructive=True)).values()) == {Change.DELETED}
     assert await lines(jetstream) == []
+
+
+async def test_the_monitoring_port_tells_the_same(tmp_path: Path) -> None:
+    """Of the account that is asked for, as a nats-server lists it by its public key: what is there, differs, is too much or too old."""
+    async with Stack(home=tmp_path, services=(), tracestore=False) as stack:
+        client = await nats.connect(stack.nats_url, user_credentials=str(stack.creds("admin")))
+        jetstream = client.jetstream()
+        account = load_keys(stack.home).services
+        monitoring = keda.monitoring(stack.home.nats / "nats-server.conf")
+
+        async def told() -> list[str]:
+            async with browser(timeout=30) as asking:
+                answer = await asking.get(f"{monitoring}/jsz?accounts=true&streams=true&consumers=true&config=true")
+            accounts = [each for each in answer.json()["account_details"] if each["id"] == account]
+            assert len(accounts) == 1
+            return [line for drift in differences(reported(accounts), 1) for line in drift.lines()]
+
+        assert await told() == []
+        await jetstream.delete_consumer("TURNS", "nlu")
+        await jetstream.add_stream(StreamConfig(name="OTHER", subjects=["other"]))
+        await altered(jetstream, "DIRECTIVES", max_msgs_per_subject=500)
+        await jetstream.publish("device.h.d.down.directive", b"x")
+        # The bus keeps longer than is declared, and something is in it: what would be lost depends on how old that is.
+        await altered(jetstream, "OUTCOMES", max_age=7200)
+        await jetstream.publish("turn.outcome.h.d.t", b"x")
+        found = await told()
+        assert found == await lines(jetstream)
+        assert len(found) == 6, found
+        await client.close()

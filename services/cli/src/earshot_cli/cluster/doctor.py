@@ -16,6 +16,7 @@ from earshot_cli.cluster.findings import (
     at_least,
     clock,
     credential,
+    revocations,
 )
 from earshot_cli.errors import CliError, NotFoundError
 
@@ -107,8 +108,9 @@ def _skills(cluster: Cluster) -> Iterator[Finding]:
 
 def _credentials(cluster: Cluster) -> Iterator[Finding]:
     now = time.time()
+    revoked = revocations(cluster.find(cluster.within("v1", "configmaps/bus-trust")))
     for secret in cluster.listed(cluster.within("v1", "secrets")):
-        if (finding := credential(secret, now)) is not None:
+        if (finding := credential(secret, now, revoked)) is not None:
             yield finding
 
 

@@ -24,6 +24,11 @@ CLOCKS_S = 1.0
 _LEFT = 0.25
 _SOON_S = 7 * 86_400
 _JWT = re.compile(r"-----BEGIN NATS USER JWT-----\s+(\S+)\s+------END NATS USER JWT------")
+# An account's, in nats-server's configuration.
+_STATEMENT = re.compile(r"^\s*A[A-Z2-7]{55}: (\S+)$", re.MULTILINE)
+
+# Of each account, users and the Unix time until which they may have been made; "*" is everybody.
+Revoked = Mapping[str, Mapping[str, int]]
 
 
 class Result(StrEnum):
@@ -83,21 +88,39 @@ def clock(whose: str, ahead_s: float, unsure_s: float) -> Finding:
     return Finding(check="clocks", result=Result.FAILED if wrong else Result.OK, message=said + hint)
 
 
-def credential(secret: Mapping[str, Any], now: float) -> Finding | None:
-    """Judge the bus credentials in a Secret; None if it holds none."""
+def revocations(trust: Mapping[str, Any] | None) -> Revoked:
+    """Return who is let in no more, as the ConfigMap "bus-trust" has nats-server know it."""
+    text = str(((trust or {}).get("data") or {}).get("trust.conf", ""))
+    statements = filter(None, map(_claims, _STATEMENT.findall(text)))
+    return {str(each.get("sub")): each.get("nats", {}).get("revocations", {}) for each in statements}
+
+
+def credential(secret: Mapping[str, Any], now: float, revoked: Revoked) -> Finding | None:
+    """Judge the bus credentials in a Secret; None if it holds none.
+
+    Args:
+        secret: The Secret.
+        now: The present moment, in Unix time.
+        revoked: Who is let in no more.
+    """
     name = secret["metadata"]["name"]
     for value in (secret.get("data") or {}).values():
         found = _JWT.search(base64.b64decode(value).decode("utf-8", "replace"))
         if found is None:
             continue
-        life = _life(found.group(1))
-        if life is None:
+        claims = _claims(found.group(1))
+        if claims is None:
             return Finding(check="credentials", result=Result.FAILED, message=f"{name} can't be read")
-        return _judged(name, *life, now)
+        return _judged(name, claims, now, revoked)
     return None
 
 
-def _judged(name: str, made: float, expires: float, now: float) -> Finding:
+def _judged(name: str, claims: Mapping[str, Any], now: float, revoked: Revoked) -> Finding:
+    made, expires = float(claims.get("iat", 0)), float(claims.get("exp", 0))
+    until = revoked.get(claims.get("nats", {}).get("issuer_account") or claims.get("iss", ""), {})
+    if made <= max(until.get(str(claims.get("sub")), -1), until.get("*", -1)):
+        message = f"{name} holds a user that is revoked: earshot bus secrets {name} makes another one"
+        return Finding(check="credentials", result=Result.FAILED, message=message)
     if not expires:
         return Finding(check="credentials", result=Result.OK, message=f"{name} does not expire")
     day = datetime.fromtimestamp(expires, UTC).strftime("%Y-%m-%d %H:%M UTC")
@@ -107,14 +130,14 @@ def _judged(name: str, made: float, expires: float, now: float) -> Finding:
     return Finding(check="credentials", result=result, message=f"{name} expires {day}")
 
 
-def _life(token: str) -> tuple[float, float] | None:
-    """Return when a token was made and when it expires, which is 0 of one that does not."""
+def _claims(token: str) -> dict[str, Any] | None:
+    """Return what a token says; its signature is not looked at."""
     try:
         body = token.split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
-        return float(claims.get("iat", 0)), float(claims.get("exp", 0))
-    except (ValueError, IndexError, AttributeError):
+    except (ValueError, IndexError):
         return None
+    return claims if isinstance(claims, dict) else None
 
 
 def worst(findings: Iterable[Finding]) -> Result:
