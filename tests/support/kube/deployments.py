@@ -7,7 +7,6 @@ longer (minReadySeconds). Progress is timed by progressDeadlineSeconds.
 from __future__ import annotations
 
 import asyncio
-import copy
 import hashlib
 import json
 import math
@@ -16,7 +15,7 @@ from typing import Any
 from support.kube.asking import now
 from support.kube.nodes import ready
 from support.kube.server import ApiServer
-from support.kube.store import Object
+from support.kube.store import Object, copied
 
 _APPS = "apps/v1"
 _TICK_S = 0.1
@@ -64,7 +63,7 @@ class Deployments:
         self._report(deployment, current, others, time)
 
     def _make_set(self, deployment: Object, digest: str, revision: int) -> None:
-        template = copy.deepcopy(deployment["spec"]["template"])
+        template = copied(deployment["spec"]["template"])
         labels = template["metadata"].setdefault("labels", {})
         labels["pod-template-hash"] = digest
         self._server.create(
@@ -110,7 +109,7 @@ class Deployments:
             for key, content in self._server.store.of(self._server.kinds.named(_APPS, "ReplicaSet"))
             if content["metadata"]["uid"] == replica_set["metadata"]["uid"]
         )
-        self._server.store.put(key, copy.deepcopy(replica_set))
+        self._server.store.put(key, copied(replica_set))
 
     def _pods(self, replica_set: Object) -> list[Object]:
         pods = _owned(self._server.listed("v1", "Pod", _namespace(replica_set)), replica_set)
@@ -123,7 +122,7 @@ class Deployments:
         pods = self._pods(replica_set)
         wanted = replica_set["spec"]["replicas"]
         for _ in range(wanted - len(pods)):
-            template = copy.deepcopy(replica_set["spec"]["template"])
+            template = copied(replica_set["spec"]["template"])
             self._server.create(
                 {
                     "apiVersion": "v1",

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-import copy
 import random
 import re
 from collections.abc import Mapping
@@ -25,7 +24,7 @@ from support.kube.asking import now
 from support.kube.nodes import placed
 from support.kube.processes import Process, Start
 from support.kube.server import ApiServer
-from support.kube.store import Object
+from support.kube.store import Object, copied
 
 _POLL_S = 0.05
 _AGAIN_S = 1.0
@@ -145,7 +144,7 @@ class _Pod:
         if waiting is not None:
             state = {"waiting": {"reason": waiting[0], "message": waiting[1]}}
         said = "True" if ready else "False"
-        pod = copy.deepcopy(self._pod)
+        pod = copied(self._pod)
         present = (self._server.find("v1", "Pod", self._name, self._namespace) or {}).get("status", {})
         before = next((each for each in present.get("conditions", []) if each["status"] == said), None)
         pod["status"] = {

@@ -20,6 +20,7 @@ from earshot_operator.credentials import Issuer
 from earshot_operator.kube import Kube, connect
 from earshot_operator.reconciling import Reconciler, Tools
 from earshot_operator.registration import Registrations
+from earshot_operator.removing import Remover
 from earshot_operator.settings import OperatorSettings
 from earshot_topology import jwt
 from support.kube import reasons
@@ -37,11 +38,13 @@ class Passing:
 
     Attributes:
         cluster: Where it is; nothing there runs pods.
+        tools: What operators work with.
         reconciler: The operator's.
         said: What a pod answers to Describe; an exception is raised.
     """
 
     cluster: Cluster
+    tools: Tools
     reconciler: Reconciler
     said: Description | Exception = field(
         default_factory=lambda: Description(skill_id="toy", version="1.0.0", locales=("en-US",), timeout_s=2.0)
@@ -56,6 +59,19 @@ class Passing:
         since = -math.inf if lasting else asyncio.get_running_loop().time()
         try:
             await self.reconciler.reconcile("toy", since)
+        except EarshotError as error:
+            return error.code
+        return ""
+
+    def restart(self) -> None:
+        """Have another operator, which knows nothing of the one before it."""
+        self.reconciler = Reconciler(self.tools)
+
+    async def remove(self) -> str:
+        """Take along what the Skill has made, as an operator does that has just begun; return as `once` does."""
+        remover = Remover(self.tools.kube, self.tools.registrations, keda=True, patience_s=0)
+        try:
+            await remover.remove("toy", self.skill["metadata"]["uid"], again=False)
         except EarshotError as error:
             return error.code
         return ""
@@ -126,17 +142,15 @@ async def passing(folder: Path, bus: NatsServer) -> AsyncIterator[Passing]:
             patch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
             client = connect()
         with client:
-            reconciler = Reconciler(
-                Tools(
-                    kube=Kube(client, NAMESPACE),
-                    registrations=Registrations(connection),
-                    issuer=Issuer(folder, 24.0),
-                    describe=describe,
-                    platform=settings.platform(),
-                    grpc_port=settings.grpc_port,
-                )
+            tools = Tools(
+                kube=Kube(client, NAMESPACE),
+                registrations=Registrations(connection),
+                issuer=Issuer(folder, 24.0),
+                describe=describe,
+                platform=settings.platform(),
+                grpc_port=settings.grpc_port,
             )
-            made = Passing(cluster=running, reconciler=reconciler)
+            made = Passing(cluster=running, tools=tools, reconciler=Reconciler(tools))
             spec = {"image": "toy:1", "locales": ["en-US"], "scale": {"min": 1}}
             skill = {"apiVersion": SKILL[0], "kind": SKILL[1], "metadata": {"name": "toy"}, "spec": spec}
             running.server.create(skill, NAMESPACE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import copy
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -18,7 +18,7 @@ from support.kube.documents import find_document
 from support.kube.forwarding import forwarded, proxied
 from support.kube.kinds import Kinds
 from support.kube.nodes import held
-from support.kube.store import Key, Object, Store
+from support.kube.store import Key, Object, Store, copied
 from support.kube.watching import Watching, selected
 from support.kube.writing import Writing
 
@@ -78,7 +78,7 @@ class ApiServer:
         kind = self.kinds.named(content["apiVersion"], content["kind"])
         name = content["metadata"].get("name", "")
         where = content["metadata"].get("namespace", namespace) if kind.namespaced else ""
-        return self._writing.create(Target(kind=kind, namespace=where, name=name, sub=""), copy.deepcopy(content))
+        return self._writing.create(Target(kind=kind, namespace=where, name=name, sub=""), copied(content))
 
     def rewrite(self, content: Object) -> Object:
         """Replace an object, whatever its version.
@@ -212,7 +212,8 @@ class ApiServer:
 
     async def _write(self, request: web.Request, asked: Asked, target: Target) -> web.Response:
         raw = await request.read()
-        body = yaml.safe_load(raw) if raw else None
+        # Nearly all of it is JSON, which YAML's own parser reads thirty times as slowly.
+        body = (json.loads(raw) if raw[:1] in b"{[" else yaml.safe_load(raw)) if raw else None
         told = asked
         if isinstance(body, dict):
             self._may_block(asked, body)

