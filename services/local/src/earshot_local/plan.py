@@ -12,7 +12,6 @@ from pathlib import Path
 from earshot_local import lean, patience
 from earshot_local.errors import InvalidScaleError, UndeclaredRoleError
 from earshot_local.ports import HOST, Ports
-from earshot_topology.permissions import ROLES
 from earshot_topology.subjects import SKILLS_API
 
 MAX_REPLICAS = 16
@@ -114,6 +113,8 @@ def replicas(services: Sequence[Service], scale: Mapping[str, int], ports: Ports
         InvalidScaleError: The scale names an unknown service, or a number that is not 0 to 16.
         UndeclaredRoleError: Nothing says what a service may do on the bus.
     """
+    from earshot_topology.permissions import ROLES  # noqa: PLC0415 - the bus's client, for which no help text waits
+
     for service in services:
         if service.core and service.role not in ROLES:
             raise UndeclaredRoleError(
