@@ -74,7 +74,7 @@ def test_its_pods_are_those_of_deploy_base(platform):
 def test_its_surroundings_are_those_of_deploy_base(platform, kind):
     """Each object is the same, but for its owner and one label more."""
     shipped = named(render("overlays/prod"), kind, "skill-clock")
-    found = [*objects.surroundings(skill()), objects.autoscaler(skill(), platform)]
+    found = [*objects.surroundings(skill(), platform), objects.autoscaler(skill(), platform)]
     made = named(found, kind, "skill-clock")
     assert {name: value for name, value in made.items() if name != "metadata"} == {
         name: value for name, value in shipped.items() if name != "metadata"
@@ -117,7 +117,7 @@ def test_what_it_asks_for_is_given(platform):
     )
     template = objects.desired_template(asking, platform)
     made = [
-        *objects.surroundings(asking),
+        *objects.surroundings(asking, platform),
         objects.deployment(asking, platform, template),
         objects.scheduler_access(asking),
         objects.autoscaler(asking, platform),
@@ -151,9 +151,10 @@ def test_what_it_asks_for_is_given(platform):
         ("93.184.216.0/24", None),
     ],
 )
-def test_private_addresses_are_opened_by_their_own_entry_alone(cidr, closed):
+def test_private_addresses_are_opened_by_their_own_entry_alone(platform, cidr, closed):
     """The API server and a node's metadata are not on the Internet; whoever lists a private range reaches it."""
-    made = named(objects.surroundings(skill(egress=[{"cidr": cidr, "ports": [443]}])), "NetworkPolicy", "skill-clock")
+    asking = skill(egress=[{"cidr": cidr, "ports": [443]}])
+    made = named(objects.surroundings(asking, platform), "NetworkPolicy", "skill-clock")
     block = made["spec"]["egress"][-1]["to"][0]["ipBlock"]
     assert (block["cidr"], block.get("except")) == (cidr, closed)
 

@@ -170,7 +170,7 @@ class Reconciler:
 
     async def _bring_about(self, skill: Skill, found: Found, choice: Choice) -> None:
         platform = self._tools.platform
-        for content in objects.surroundings(skill):
+        for content in objects.surroundings(skill, platform):
             await self._apply(content, found)
         await self._keep(objects.scheduler_access(skill), found, wanted=skill.scheduler)
         autoscaler = objects.autoscaler(skill, platform)

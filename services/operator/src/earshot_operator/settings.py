@@ -9,6 +9,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from earshot_operator.core.platform import Platform
 
+_NAME = r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?"
+
 
 class OperatorSettings(BaseSettings):
     """What differs between deployments."""
@@ -36,6 +38,11 @@ class OperatorSettings(BaseSettings):
     scheduler_target: str = Field("dns:///scheduler:50051", description="Where skills reach the scheduler.")
     prometheus_url: str = Field("", description="Where KEDA asks for calls in progress; empty: skills scale on CPU.")
     bus_monitoring: str = Field("bus-monitoring", description="TriggerAuthentication by which KEDA asks for lag.")
+    pull_secrets: str = Field(
+        "",
+        pattern=rf"^({_NAME}(,{_NAME})*)?$",
+        description="Secrets of the namespace by which images of skills are pulled, separated by commas.",
+    )
 
     def platform(self) -> Platform:
         """Return what skills are told of their surroundings."""
@@ -46,4 +53,5 @@ class OperatorSettings(BaseSettings):
             prometheus_url=self.prometheus_url,
             bus_monitoring=self.bus_monitoring,
             progress_deadline_s=self.progress_deadline_s,
+            pull_secrets=tuple(filter(None, self.pull_secrets.split(","))),
         )

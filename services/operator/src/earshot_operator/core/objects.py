@@ -137,15 +137,24 @@ def places(skill_id: str, *, keda: bool) -> tuple[Place, ...]:
     )
 
 
-def surroundings(skill: Skill) -> tuple[Object, ...]:
+def account(skill: Skill, platform: Platform) -> Object:
+    """Return the ServiceAccount: no rights, and what its pods' images are pulled by."""
+    made: Object = {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": metadata(skill),
+        "automountServiceAccountToken": False,
+    }
+    # Not said of pods, which would be others with every change of it. Where there are none, some clusters have their own there.
+    if platform.pull_secrets:
+        made["imagePullSecrets"] = [{"name": name} for name in platform.pull_secrets]
+    return made
+
+
+def surroundings(skill: Skill, platform: Platform) -> tuple[Object, ...]:
     """Return what its pods need around them, in the order in which it is applied."""
     return (
-        {
-            "apiVersion": "v1",
-            "kind": "ServiceAccount",
-            "metadata": metadata(skill),
-            "automountServiceAccountToken": False,
-        },
+        account(skill, platform),
         {
             "apiVersion": "v1",
             "kind": "Service",

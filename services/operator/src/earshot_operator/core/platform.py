@@ -15,6 +15,7 @@ class Platform:
         scheduler_target: Where skills reach the scheduler.
         prometheus_url: Where KEDA asks how many calls are in progress; empty: it scales on CPU.
         bus_monitoring: TriggerAuthentication by which KEDA asks for lag.
+        pull_secrets: Secrets of the namespace by which images are pulled.
         progress_deadline_s: How long a rollout may stand still before it has failed.
     """
 
@@ -24,3 +25,4 @@ class Platform:
     prometheus_url: str
     bus_monitoring: str
     progress_deadline_s: int
+    pull_secrets: tuple[str, ...] = ()
