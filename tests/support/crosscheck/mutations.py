@@ -155,7 +155,7 @@ _GATEWAYS_AND_METRICS = (
     Mutation(GATEWAY, "Terminate", "Passthrough", "Passthrough of HTTPS"),
     Mutation(GATEWAY, '"protocol": "HTTPS"', '"protocol": "HTTP"', ""),
     Mutation(GATEWAY, '"name": "media"', '"name": "music"', "no listener takes it"),
-    Mutation(GATEWAY, '"hostname": "media.', '"hostname": "api.', "two listeners are one"),
+    Mutation(GATEWAY, '"hostname": "media.', '"hostname": "api.', "the gateway has no host"),
     Mutation(GATEWAY, '"from": "Same"', '"from": "Selector"', "its own namespace"),
     Mutation("prod HTTPRoute skill-music", '"port": 8090', '"port": 8080', "there is no"),
     Mutation(MONITOR, "/metrics", "/metricz", "no metrics at"),
