@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from earshot_asr.engines.errors import ModelMissingError
+from earshot_asr.engines.factory import create_engine
 from earshot_asr.engines.pocketsphinx.acoustic import mandarin
+from earshot_asr.engines.settings import EngineSettings
 from earshot_models import (
     CMU_MANDARIN,
     KNOWN,
@@ -146,3 +148,22 @@ def test_published_model_is_the_one_that_is_known() -> None:
     folder = require_data("models", "zh-CN-tdt")
     assert verify(CMU_MANDARIN, folder.parent).ok
     assert sum(path.stat().st_size for path in folder.iterdir()) == CMU_MANDARIN.size_bytes
+
+
+def test_what_is_required_is_not_heard_by_way_of_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a model English is heard, and Mandarin by a makeshift: who requires Mandarin is told before anything starts."""
+    monkeypatch.setenv("EARSHOT_MODELS", str(tmp_path))
+    monkeypatch.setenv("EARSHOT_ASR_REQUIRED_LOCALES", '["en-US"]')
+    heard = create_engine(EngineSettings()).capabilities
+    assert (heard.locales, heard.experimental) == ({"en-US", "zh-CN"}, {"zh-CN"})
+    monkeypatch.setenv("EARSHOT_ASR_REQUIRED_LOCALES", '["en-US", "zh-CN", "fr-FR"]')
+    with pytest.raises(
+        ModelMissingError, match=f"no model for zh-CN, fr-FR, which are required: none is in {tmp_path}"
+    ):
+        create_engine(EngineSettings())
+    folder = tmp_path / CMU_MANDARIN.id
+    folder.mkdir()
+    for file in CMU_MANDARIN.files:
+        (folder / file.name).touch()
+    monkeypatch.setenv("EARSHOT_ASR_REQUIRED_LOCALES", '["en-US", "zh-CN"]')
+    assert create_engine(EngineSettings()).capabilities.experimental == frozenset()

@@ -370,14 +370,22 @@ async def test_the_doctor_has_nothing_against_our_overlays(tmp_path, monkeypatch
         code, found = await answered(monkeypatch, kubeconfig, "doctor")
         told = [each for each in found["findings"] if each["result"] != "ok"]
         assert (told, code) == ([], 0)
+        (heard,) = [each["message"] for each in found["findings"] if each["check"] == "recognition"]
+        assert "Mandarin by a makeshift" in heard
         assert [each["message"] for each in of_bus(found)] == ["the bus holds what is declared"]
         _, shown = await answered(monkeypatch, kubeconfig, "status")
         assert "nats" in {each["name"] for each in shown["services"]}
         running.server.remove(running.server.find("v1", "Pod", "nats-0", "earshot"))
+        asr = running.server.find("apps/v1", "Deployment", "asr", "earshot")
+        required = {"name": "EARSHOT_ASR_REQUIRED_LOCALES", "value": '["en-US", "zh-CN"]'}
+        asr["spec"]["template"]["spec"]["containers"][0]["env"].append(required)
+        running.server.rewrite(asr)
         _, less = await answered(monkeypatch, kubeconfig, "doctor")
     failed = [each["message"] for each in less["findings"] if each["result"] != "ok"]
     expected = "2 nats-servers run, and there are to be 3 copies" if overlay == "prod" else "no nats-server runs"
     assert any(message.startswith(expected) for message in failed), failed
+    (heard,) = [each["message"] for each in less["findings"] if each["check"] == "recognition"]
+    assert heard.startswith('asr has a model for each of ["en-US", "zh-CN"]')
 
 
 async def test_who_may_not_look_is_told(tmp_path, monkeypatch):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from support.crosscheck.cluster import FIELDS, Cluster, Container
 from support.crosscheck.made import MAY_BE_MISSING
+from support.crosscheck.programs import read_by
 from support.manifests import Object
 
 # Of a projected token, in seconds: the API server refuses shorter ones, and kubelet renews them.
@@ -15,7 +16,7 @@ _TOKEN_S = (600, 86_400)
 def check(cluster: Cluster) -> Iterator[str]:
     """Yield what is wrong with references to ConfigMaps, Secrets, roles and accounts."""
     for each in cluster.containers:
-        for said in (*_optional(each), *_whole(each), *_modes(each)):
+        for said in (*_optional(each), *_whole(each), *_modes(each), *_claims(each)):
             yield f"{each.who}: {said}"
     yield from _bound(cluster)
 
@@ -47,7 +48,9 @@ def _whole(container: Container) -> Iterator[str]:
     if container.image is None:
         return
     read = [source["configMapRef"]["name"] for source in container.spec.get("envFrom", [])]
-    known = {"settings", "settings-otel"} if container.serves else {"settings"}
+    known = {"settings", "settings-otel"} if container.serves else set()
+    if not container.serves and "EARSHOT_NATS_CA" in read_by(container):
+        known = {"settings"}
     if set(read) != known or len(read) != len(known):
         yield f"it reads the settings of {read}"
 
@@ -67,6 +70,19 @@ def _modes(container: Container) -> Iterator[str]:
                     item["path"]
                 ):
                     yield f"volume {name}: {item['path']} is {item['fieldRef']['fieldPath']}"
+
+
+def _claims(container: Container) -> Iterator[str]:
+    claims = {
+        each["metadata"]["name"]: each["spec"]["accessModes"]
+        for each in container.cluster.of_kind("PersistentVolumeClaim")
+        if each["metadata"]["namespace"] == container.namespace
+    }
+    for name, volume in container.volumes.items():
+        claim = volume.get("persistentVolumeClaim")
+        # Pods of all workloads are on several nodes.
+        if claim is not None and not {"ReadWriteMany"} & set(claims.get(claim["claimName"], [])):
+            yield f"volume {name}: there is no claim {claim['claimName']} that nodes share"
 
 
 def _bound(cluster: Cluster) -> Iterator[str]:

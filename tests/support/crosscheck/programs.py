@@ -70,9 +70,10 @@ def file_of(container: Container) -> Path | None:
     if module is None or container.image is None:
         return None
     for part in closure(container.image):
-        path = ROOT / part.folder / "src" / (module.replace(".", "/") + ".py")
-        if path.is_file():
-            return path
+        path = ROOT / part.folder / "src" / module.replace(".", "/")
+        for file in (path.with_suffix(".py"), path / "__main__.py"):
+            if file.is_file():
+                return file
     return None
 
 

@@ -19,10 +19,25 @@ def create_engine(settings: EngineSettings, *, pronouncer: Pronouncer | None = N
         pronouncer: Asked for words that no dictionary has, where the engine needs pronunciations.
 
     Raises:
-        EarshotError: model_missing: a configured model directory lacks files; engine_missing; model_unusable.
+        EarshotError: model_missing: a configured model directory lacks files, or there is no model for a locale that is
+            required; engine_missing; model_unusable.
         OSError: The file of recordings can not be read.
         ValueError: It is not one.
     """
+    engine = _created(settings, pronouncer)
+    heard = engine.capabilities.locales - engine.capabilities.experimental
+    if lacking := [each for each in settings.required_locales if each not in heard]:
+        from earshot_asr.engines.errors import ModelMissingError  # noqa: PLC0415
+        from earshot_models.directory import default_directory  # noqa: PLC0415
+
+        name, there = engine.capabilities.name, default_directory()
+        raise ModelMissingError(
+            f"{name} has no model for {', '.join(lacking)}, which are required: none is in {there}; see `earshot models list`"
+        )
+    return engine
+
+
+def _created(settings: EngineSettings, pronouncer: Pronouncer | None) -> Engine:
     if settings.engine == "recorded":
         from earshot_asr.engines.recorded import RecordedEngine, Recordings  # noqa: PLC0415
 

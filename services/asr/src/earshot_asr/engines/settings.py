@@ -24,6 +24,10 @@ class EngineSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="EARSHOT_ASR_", frozen=True, extra="ignore")
 
     engine: Literal["pocketsphinx", "sherpa", "recorded"] = Field("pocketsphinx", description="Engine.")
+    required_locales: tuple[str, ...] = Field(
+        (),
+        description="What it has to hear, and not by way of trial: without a model for one of them it does not start.",
+    )
     workers: int = Field(2, ge=1, description="Decoding processes; each has a model of its own (pocketsphinx, sherpa).")
     streams_per_worker: int = Field(16, ge=1, description="Utterances that one of them has at once (the same).")
     mandarin_model: Path | None = Field(

@@ -18,6 +18,7 @@ from earshot_cli.cluster.findings import (
     credential,
     revocations,
 )
+from earshot_cli.cluster.recognition import recognition
 from earshot_cli.errors import CliError, NotFoundError
 
 Check = Callable[[Cluster], Iterator[Finding]]
@@ -119,6 +120,7 @@ _CHECKS: dict[str, Check] = {
     "keda": scaling.keda,
     "nodes": _nodes,
     "workloads": _workloads,
+    "recognition": recognition,
     "skills": _skills,
     "credentials": _credentials,
 }
