@@ -64,7 +64,7 @@ def turn_cpu_s(started: Used, rested: Used, after: Used, rest_s: float, spoken_s
 async def bench(rounds: int, rest_s: float) -> int:
     """Measure; print a table; return an exit status: 1 when a turn was not answered."""
     with tempfile.TemporaryDirectory() as folder:
-        async with Stack(home=Path(folder)) as stack:
+        async with Stack(home=Path(folder), fresh=True) as stack:
             await stack.ready(_READY_S)
             await asyncio.sleep(rest_s)
             started = used(stack)

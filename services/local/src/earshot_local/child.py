@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from earshot_local import forking
 from earshot_local.backoff import LOOP, Backoff
 from earshot_local.errors import StartError
 from earshot_local.events import Event, Listener, State
-from earshot_local.orphans import end_group, tied
+from earshot_local.orphans import end_group
 from earshot_local.sources import changed_ns
 
 # Room for a traceback.
@@ -44,6 +45,7 @@ class Program:
         grace_s: How long it may take to end after SIGTERM.
         sources: Where its files are. While it waits to be started again, it is started at once when one of them changes.
         stuck: Tells whether it will not become ready again unless it is started anew; asked while it is not ready.
+        fresh: Whether it is started from nothing, as in its image, and never forked.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Program:
     grace_s: float = 8.0
     sources: Path | None = None
     stuck: Probe | None = None
+    fresh: bool = False
 
 
 class Child:
@@ -76,7 +79,7 @@ class Child:
         self.exit_status: int | None = None
         self._listener = listener
         self._backoff = Backoff()
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: forking.Process | None = None
         self._changed = asyncio.Condition()
         self._task: asyncio.Task[None] | None = None
         self._restarting = False
@@ -255,13 +258,8 @@ class Child:
         try:
             with self.program.log.open("ab") as log:
                 self._log_begins = log.seek(0, os.SEEK_END)
-                self._process = await asyncio.create_subprocess_exec(
-                    *tied(self.program.command),
-                    env=dict(self.program.environment),
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=asyncio.subprocess.STDOUT,
-                    start_new_session=True,
+                self._process = await forking.start(
+                    self.program.command, self.program.environment, log, fresh=self.program.fresh
                 )
         except OSError as error:
             return f"could not be started ({error.strerror})"

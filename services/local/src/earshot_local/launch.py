@@ -22,6 +22,7 @@ def service_child(
     credentials: Credentials,
     listener: Listener,
     grace_s: float,
+    fresh: bool = False,
 ) -> Child:
     """Return a service's process, not started yet.
 
@@ -32,6 +33,7 @@ def service_child(
         credentials: Where its role's file is.
         listener: Told of its states.
         grace_s: How long it may take to end after SIGTERM.
+        fresh: Whether it is started from nothing, never forked.
     """
     role = replica.service.role
     own = replica_environment(replica, credentials.service(role) if role else None)
@@ -47,6 +49,7 @@ def service_child(
         probe=probe,
         grace_s=grace_s,
         sources=folder_of(replica.service.module),
+        fresh=fresh,
     )
     return Child(program, listener)
 

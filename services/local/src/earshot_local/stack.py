@@ -62,6 +62,7 @@ class Stack:
         grace_s: How long a process may take to end after SIGTERM.
         nodes: nats-server processes: 1, or 3 for a cluster with three copies of everything.
         way: Where nodes of a cluster find one another, for tests that come between them.
+        fresh: Whether every process is started from nothing, as in its image, and none is forked: for measurements.
 
     Raises (on entering):
         AlreadyRunningError: Another stack holds the folder.
@@ -83,7 +84,9 @@ class Stack:
         grace_s: float = 8.0,
         nodes: int = 1,
         way: Way = directly,
+        fresh: bool = False,
     ) -> None:
+        self._fresh = fresh
         self._nodes = nodes
         self._way = way
         self.home = Home(home)
@@ -291,6 +294,7 @@ class Stack:
             credentials=self._issuer(),
             listener=self._heard,
             grace_s=self._grace_s,
+            fresh=self._fresh,
         )
 
     def _heard(self, event: Event) -> None:

@@ -110,7 +110,7 @@ async def measure(effort: Effort, tell: Tell) -> Figures:
     crowd.room_for(effort.connections)
     with tempfile.TemporaryDirectory(prefix="earshot-capacity-") as folder:
         tell("starting a stack")
-        async with Stack(home=Path(folder), env=ENVIRONMENT) as stack:
+        async with Stack(home=Path(folder), env=ENVIRONMENT, fresh=True) as stack:
             await stack.ready(_READY_S)
             phrases = [await synthesize(stack.grpc_target("tts"), text, "en-US", _RATE) for text in COMMANDS]
             timer = await synthesize(stack.grpc_target("tts"), TIMER, "en-US", _RATE)
