@@ -1,4 +1,4 @@
-"""20,000 wrong messages to everything that listens, and a check that the books can find a mistake."""
+"""10,000 wrong messages to everything that listens (`make fuzz`: 200,000), and a check that the books can find a mistake."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ SEED = 20_261_124
 @pytest.mark.timeout(240)
 async def test_nothing_wrong_does_any_harm() -> None:
     """No process dies, no valid turn is lost, and every bad message is parked, dropped and counted, or refused."""
-    result = await run(20_000, SEED)
-    assert result.sent >= 20_000
+    result = await run(10_000, SEED)
+    assert result.sent >= 10_000
     assert result.crashed == 0
     assert result.turns > 20
     assert result.valid_lost == 0
