@@ -10,7 +10,7 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$name; break; }; done)
 PY := .venv/bin/python
 # Most tests wait for servers and clocks: more of them than cores keep the cores busy.
-JOBS ?= 3
+JOBS ?= 4
 BUF := $(PY) deploy/local/buf.py
 ENVIRONMENT := .venv/.installed
 PROJECTS := $(wildcard services/*/pyproject.toml services/skills/*/pyproject.toml)
