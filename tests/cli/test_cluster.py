@@ -10,8 +10,10 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
-from datetime import UTC, datetime
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,7 @@ from support.nats import NatsServer, free_port
 
 EARSHOT = Path(sys.executable).parent / "earshot"
 PART_OF = {"app.kubernetes.io/part-of": "earshot"}
+SERVICE = {"app.kubernetes.io/component": "service"}
 
 
 async def earshot(kubeconfig, *arguments, environment=None):
@@ -123,13 +126,17 @@ def deployment(name, image, status, **labels):
     }
 
 
+# Where the pod is that tells the clock of the first node.
+WITNESS = "127.77.4.41"
+
+
 def pod(name, of, image, *, ready=True, waiting=None, address="10.0.0.1"):
     """Return a pod."""
     state = {"waiting": waiting} if waiting else {"running": {}}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": name, "labels": {"app.kubernetes.io/name": of, **PART_OF}},
+        "metadata": {"name": name, "labels": {"app.kubernetes.io/name": of, **PART_OF, **SERVICE}},
         "spec": {"nodeName": "node-1", "containers": [{"name": "service", "image": image}]},
         "status": {
             "phase": "Running",
@@ -168,15 +175,29 @@ def called_back(running):
         put(running, {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": f"bus-{role}"}, "data": data})
 
 
-def lease(node, behind_s):
-    """Return a node's sign of life, by its own clock."""
-    moment = datetime.fromtimestamp(time.time() - behind_s, UTC).isoformat().replace("+00:00", "Z")
-    return {
-        "apiVersion": "coordination.k8s.io/v1",
-        "kind": "Lease",
-        "metadata": {"name": node},
-        "spec": {"holderIdentity": node, "renewTime": moment},
-    }
+@contextlib.contextmanager
+def healthy(address, behind_s=0.0):
+    """Answer at a pod's address as services do, by the clock of its node."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def date_time_string(self, timestamp=None):  # noqa: ARG002 - as the library calls it
+            return formatdate(time.time() - behind_s, usegmt=True)
+
+        def do_GET(self):
+            self.send_response(200 if self.path == "/livez" else 404)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer((address, 8080), Handler) as server:
+        serving = threading.Thread(target=server.serve_forever)
+        serving.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            serving.join()
 
 
 @contextlib.asynccontextmanager
@@ -185,15 +206,14 @@ async def furnished(folder, *, keda_version="2.20.1"):
     definitions = [DEPLOY / "crds" / "skills.yaml", DEPLOY.parent / "tests" / "support" / "crds" / "scaledobjects.yaml"]
     # Nobody works on what is put there: its status is the test's.
     async with cluster(folder, definitions=definitions, controllers=False) as running:
-        for name in ("keda", "kube-node-lease"):
-            running.server.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+        running.server.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "keda"}})
         done = {"wanted": 2, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2}
         put(running, deployment("asr", "registry.example/asr:0.1.0", done))
         late = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}
         stuck = {"wanted": 1, "replicas": 2, "updatedReplicas": 1, "readyReplicas": 1, "conditions": [late]}
         put(running, deployment("nlu", "registry.example/nlu:0.2.0", stuck))
         for number in (1, 2):
-            put(running, pod(f"asr-{number}", "asr", "registry.example/asr:0.1.0"))
+            put(running, pod(f"asr-{number}", "asr", "registry.example/asr:0.1.0", address=WITNESS))
         put(running, pod("nlu-old", "nlu", "registry.example/nlu:0.1.0"))
         waiting = {"reason": "ImagePullBackOff", "message": "not found"}
         put(running, pod("nlu-new", "nlu", "registry.example/nlu:0.2.0", ready=False, waiting=waiting))
@@ -204,7 +224,6 @@ async def furnished(folder, *, keda_version="2.20.1"):
             running,
             {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "metadata": {"name": "asr"}, "spec": scaled},
         )
-        put(running, lease("node-1", 0), "kube-node-lease")
         conditions = [
             {"type": "Available", "status": "True", "reason": "Serving", "message": "1 replica of 1.0.0 (toy:1)"},
             {"type": "Progressing", "status": "False", "reason": "Refused", "message": ""},
@@ -249,10 +268,12 @@ async def test_status_tells_what_runs_where(tmp_path):
 async def test_the_doctor_finds_what_is_wrong(tmp_path):
     """An old KEDA, a stuck rollout, a refused skill, credentials that are over, a consumer that differs, a wrong clock."""
     async with furnished(tmp_path, keda_version="2.16.0") as running, monitored(tmp_path) as server:
-        put(running, lease("node-2", 300), "kube-node-lease")
         called_back(running)
-        # One that has stopped says nothing of its clock.
-        put(running, lease("node-3", 3_600), "kube-node-lease")
+        # One that has stopped is asked for nothing.
+        for number in (2, 3):
+            made = pod(f"asr-{number}x", "asr", "registry.example/asr:0.1.0", address=f"127.77.4.{40 + number}")
+            made["spec"]["nodeName"] = f"node-{number}"
+            put(running, made)
         away = {"type": "Ready", "status": "Unknown", "message": "Kubelet stopped posting node status."}
         gone = {"metadata": {"name": "node-3"}, "status": {"conditions": [away]}}
         put(running, {"apiVersion": "v1", "kind": "Node", **gone}, "")
@@ -260,9 +281,10 @@ async def test_the_doctor_finds_what_is_wrong(tmp_path):
         await client.jetstream().delete_consumer("TURNS", "nlu")
         await client.close()
         kubeconfig = running.kubeconfig(tmp_path)
-        found, asked = await asyncio.gather(
-            earshot(kubeconfig, "doctor", "--json"), earshot(kubeconfig, "doctor", "--json", "--url", server.url)
-        )
+        with healthy(WITNESS), healthy("127.77.4.42", behind_s=4.0):
+            found, asked = await asyncio.gather(
+                earshot(kubeconfig, "doctor", "--json"), earshot(kubeconfig, "doctor", "--json", "--url", server.url)
+            )
     assert found.returncode == 1
     document = json.loads(found.stdout)
     assert document["result"] == "failed"
@@ -277,12 +299,15 @@ async def test_the_doctor_finds_what_is_wrong(tmp_path):
         "credentials: bus-skill-old has expired",
         "credentials: bus-nlu holds a user that is revoked: earshot bus secrets bus-nlu makes another one",
         "bus: consumer TURNS/nlu: missing (earshot bus apply)",
-        "clocks: node node-2's clock is",
+        "clocks: node node-2's clock is 4.",
     ):
         assert expected in told
     assert len(failed) == 7, told
     (warned,) = (each["message"] for each in document["findings"] if each["check"] == "nodes")
     assert warned == "node node-3 is not ready: Kubelet stopped posting node status."
+    assert any(
+        each["message"].startswith("node node-1's clock is") and each["result"] == "ok" for each in document["findings"]
+    )
     fine = {each["check"] for each in document["findings"] if each["result"] == "ok"}
     assert fine >= {"kubernetes", "definitions", "nats", "clocks", "credentials"}
 
@@ -353,8 +378,7 @@ async def test_the_doctor_has_nothing_against_our_overlays(tmp_path, monkeypatch
         cluster(tmp_path, definitions=crds * (overlay == "prod"), controllers=False) as running,
         monitored(tmp_path, nodes=3 if overlay == "prod" else 1),
     ):
-        for name in ("keda", "kube-node-lease"):
-            running.server.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+        running.server.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "keda"}})
         for content in of_kind(rendered, "Deployment", "StatefulSet"):
             put(running, done(content))
         for content in of_kind(rendered, "ConfigMap", "HorizontalPodAutoscaler", "ScaledObject"):

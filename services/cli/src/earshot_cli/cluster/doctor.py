@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
-from typing import Any
+from collections.abc import Callable, Iterator
 
 from earshot_cli.cluster import owners, scaling, workloads
 from earshot_cli.cluster.access import Cluster, ForbiddenError
@@ -18,14 +16,13 @@ from earshot_cli.cluster.findings import (
     credential,
     revocations,
 )
+from earshot_cli.cluster.nodes import nodes
 from earshot_cli.cluster.recognition import recognition
 from earshot_cli.errors import CliError, NotFoundError
 
 Check = Callable[[Cluster], Iterator[Finding]]
 # The API server's Date has whole seconds.
 _DATE_UNSURE_S = 1.0
-# A node renews its lease every ten seconds, and counts as lost after forty.
-_LEASE_S = 40.0
 
 
 def examine(cluster: Cluster) -> list[Finding]:
@@ -51,29 +48,6 @@ def _kubernetes(cluster: Cluster) -> Iterator[Finding]:
     if cluster.answered is not None:
         said, heard = cluster.answered
         yield clock("the API server's clock", said.timestamp() + 0.5 - heard, _DATE_UNSURE_S)
-
-
-def _nodes(cluster: Cluster) -> Iterator[Finding]:
-    leases = cluster.listed("/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases")
-    unready = {node["metadata"]["name"]: why for node in cluster.listed("/api/v1/nodes") if (why := _unready(node))}
-    now = time.time()
-    for name, why in sorted(unready.items()):
-        yield Finding(check="nodes", result=Result.WARNING, message=f"node {name} is not ready: {why}")
-    for lease in leases:
-        name, renewed = lease["metadata"]["name"], lease["spec"].get("renewTime")
-        # One that has stopped renews nothing: what its lease says is no word of its clock.
-        if renewed and name not in unready:
-            ahead_s = datetime.fromisoformat(renewed).timestamp() - now
-            # It was renewed some time ago, which is no fault of its clock.
-            yield clock(f"node {name}'s clock", ahead_s + _LEASE_S / 2, _LEASE_S / 2)
-
-
-def _unready(node: Mapping[str, Any]) -> str:
-    """Return why a node is not ready; empty: it is, or nobody says."""
-    for each in node.get("status", {}).get("conditions", []):
-        if each["type"] == "Ready" and each["status"] != "True":
-            return str(each.get("message") or each.get("reason") or "it does not say why")
-    return ""
 
 
 def _workloads(cluster: Cluster) -> Iterator[Finding]:
@@ -118,7 +92,7 @@ def _credentials(cluster: Cluster) -> Iterator[Finding]:
 _CHECKS: dict[str, Check] = {
     "definitions": scaling.definitions,
     "keda": scaling.keda,
-    "nodes": _nodes,
+    "nodes": nodes,
     "workloads": _workloads,
     "recognition": recognition,
     "skills": _skills,

@@ -9,6 +9,8 @@ import contextlib
 import json
 import re
 from collections.abc import Callable, Iterator
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 
@@ -47,6 +49,36 @@ def forwarded(cluster: Cluster, pod: str, port: int) -> Iterator[Ask]:
         ForbiddenError: The user may not.
         PodUnreachableError: Nobody answers, or not in JSON.
     """
+    with _connected(cluster, pod, port) as connection:
+
+        def ask(path: str) -> Object:
+            try:
+                connection.request("GET", path)
+                answer = json.loads(connection.getresponse().read())
+            except (HTTPException, OSError, ValueError) as error:
+                raise _nobody(pod, port, error) from error
+            return dict(answer)
+
+        yield ask
+
+
+def date(cluster: Cluster, pod: str, port: int, path: str) -> datetime:
+    """Return what the clock of a pod's node says, in whole seconds: the Date of an HTTP answer.
+
+    Raises:
+        ForbiddenError: The user may not forward ports.
+        PodUnreachableError: Nobody answers, or without a date.
+    """
+    with _connected(cluster, pod, port) as connection:
+        try:
+            connection.request("GET", path)
+            return parsedate_to_datetime(str(connection.getresponse().getheader("Date")))
+        except (HTTPException, OSError, ValueError) as error:
+            raise _nobody(pod, port, error) from error
+
+
+@contextlib.contextmanager
+def _connected(cluster: Cluster, pod: str, port: int) -> Iterator[HTTPConnection]:
     api = CoreV1Api(cluster.client)
     try:
         # Its stubs do not know it as generated.
@@ -59,17 +91,11 @@ def forwarded(cluster: Cluster, pod: str, port: int) -> Iterator[Ask]:
         raise PodUnreachableError(f"the cluster can't forward port {port} of {pod}") from error
     socket = channels.socket(port)
     socket.settimeout(_TIMEOUT_S)
-    connection = _Forwarded(pod, socket)
-
-    def ask(path: str) -> Object:
-        try:
-            connection.request("GET", path)
-            answer = json.loads(connection.getresponse().read())
-        except (HTTPException, OSError, ValueError) as error:
-            raise PodUnreachableError(f"nobody answers at port {port} of {pod} ({type(error).__name__})") from error
-        return dict(answer)
-
     try:
-        yield ask
+        yield _Forwarded(pod, socket)
     finally:
         channels.close()
+
+
+def _nobody(pod: str, port: int, error: Exception) -> PodUnreachableError:
+    return PodUnreachableError(f"nobody answers at port {port} of {pod} ({type(error).__name__})")
