@@ -75,11 +75,11 @@ format: $(ENVIRONMENT) ## Format the code and mend what ruff can mend
 	@$(PY) -m ruff format --quiet .
 
 .PHONY: e2e-kube
-e2e-kube: $(ENVIRONMENT) ## The operator's tests on a real cluster (KUBECONFIG=file E2E_SKILL=id E2E_IMAGE=… E2E_VERSION=…; tests/support/kube/real.py)
-	@test -n "$(KUBECONFIG)" -a -n "$(E2E_SKILL)" -a -n "$(E2E_IMAGE)" -a -n "$(E2E_VERSION)" || { \
-		echo "earshot: say which: make e2e-kube KUBECONFIG=file E2E_SKILL=trivia E2E_IMAGE=image E2E_VERSION=0.1.0" >&2; exit 2; }
+e2e-kube: $(ENVIRONMENT) ## The suite on a real cluster (KUBECONFIG=file; its operator, too: E2E_SKILL=id E2E_IMAGE=… E2E_VERSION=…; tests/support/kube/real.py)
 	@E2E_KUBECONFIG="$(KUBECONFIG)" E2E_SKILL="$(E2E_SKILL)" E2E_IMAGE="$(E2E_IMAGE)" E2E_VERSION="$(E2E_VERSION)" \
-		$(PY) -m pytest tests/operator $(ARGS)
+		E2E_IMAGE_NEXT="$(E2E_IMAGE_NEXT)" E2E_VERSION_NEXT="$(E2E_VERSION_NEXT)" \
+		E2E_BUS_URL="$(E2E_BUS_URL)" E2E_BUS_CREDENTIALS="$(E2E_BUS_CREDENTIALS)" \
+		PYTHONPATH=tests $(PY) -m support.kube.end_to_end $(ARGS)
 
 ##@ Contracts
 

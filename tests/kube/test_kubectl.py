@@ -23,13 +23,11 @@ spec: {image: "trivia:1", locales: [en-US]}
 """
 
 
-async def test_kubectl_applies_and_leaves_validation_to_the_server(double, tmp_path):
+async def test_kubectl_applies_and_leaves_validation_to_the_server(kubeconfig, where):
     """With its usual validation: what is right is made and made again, a misspelt field is refused by its name."""
-    double.server.nobody = "admin"
-    config = double.kubeconfig(tmp_path)
 
     async def apply(text):
-        command = [str(KUBECTL), "--kubeconfig", str(config), "apply", "-n", "earshot", "-f", "-"]
+        command = [str(KUBECTL), "--kubeconfig", str(kubeconfig), "apply", "-n", where, "-f", "-"]
         return await asyncio.to_thread(
             subprocess.run, command, input=text, capture_output=True, text=True, check=False, timeout=50
         )

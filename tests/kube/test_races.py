@@ -14,13 +14,19 @@ PLACE = ("v1", "Secret", "keys")
 
 def secret(**data):
     """Return a Secret."""
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "keys", "namespace": "earshot"}, "data": data}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "keys"}, "data": data}
 
 
 @pytest.fixture
-def kube(client):
+def kube(client, where):
     """What the operator asks with, as an administrator."""
-    return Kube(client(), "earshot")
+    return Kube(client(), where)
+
+
+@pytest.fixture
+def api(client):
+    """Somebody else, who asks otherwise."""
+    return CoreV1Api(client())
 
 
 async def test_what_was_created_is_applied_from_then_on(kube):
@@ -32,35 +38,34 @@ async def test_what_was_created_is_applied_from_then_on(kube):
     assert (await kube.get(*PLACE))["metadata"]["uid"] == made["metadata"]["uid"]
 
 
-async def test_what_has_appeared_is_not_taken_over(kube, double):
+async def test_what_has_appeared_is_not_taken_over(kube, api, call, where):
     """A creation is refused where somebody was faster, and a change where another object has the name by now."""
-    double.server.create(secret(theirs="eA=="), "earshot")
+    await call(api.create_namespaced_secret, where, secret(theirs="eA=="))
     with pytest.raises(ClusterUnavailableError):
         await kube.apply(secret(ours="eA=="), None)
     before = await kube.get(*PLACE)
-    double.server.remove(before)
+    await call(api.delete_namespaced_secret, "keys", where)
     with pytest.raises(ClusterUnavailableError):
         await kube.apply(secret(ours="eA=="), before)
     assert await kube.get(*PLACE) is None, "nor is it made anew"
-    double.server.create(secret(theirs="eA=="), "earshot")
+    await call(api.create_namespaced_secret, where, secret(theirs="eA=="))
     for act in (kube.apply(secret(ours="eA=="), before), kube.delete(before)):
         with pytest.raises(ClusterUnavailableError):
             await act
     assert (await kube.get(*PLACE))["data"] == {"theirs": "eA=="}
 
 
-async def test_what_has_changed_is_not_deleted(kube, client, call):
+async def test_what_has_changed_is_not_deleted(kube, api, call, where):
     """Neither by the operator nor by anybody who says which version he means; nothing that is gone is missed."""
     await kube.apply(secret(a="eA=="), None)
     before = await kube.get(*PLACE)
-    api = CoreV1Api(client())
-    await call(api.patch_namespaced_secret, "keys", "earshot", {"metadata": {"labels": {"a": "b"}}})
+    await call(api.patch_namespaced_secret, "keys", where, {"metadata": {"labels": {"a": "b"}}})
     with pytest.raises(ClusterUnavailableError):
         await kube.delete(before)
     for wrong in ({"uid": "other"}, {"resource_version": before["metadata"]["resourceVersion"]}):
         options = V1DeleteOptions(preconditions=V1Preconditions(**wrong))
         with pytest.raises(ApiException) as caught:
-            await call(api.delete_namespaced_secret, "keys", "earshot", body=options)
+            await call(api.delete_namespaced_secret, "keys", where, body=options)
         assert caught.value.status == 409
     await kube.delete(await kube.get(*PLACE))
     assert await kube.get(*PLACE) is None
@@ -90,7 +95,7 @@ async def test_who_would_hold_up_an_owner_needs_the_right_to(double, client, cal
     }
     for content in (role, bound):
         double.server.create(content, "earshot")
-    api = CoreV1Api(client("sa:earshot:maker"))
+    api = CoreV1Api(client("system:serviceaccount:earshot:maker"))
     reference = {"apiVersion": owner["apiVersion"], "kind": "Skill", "name": "toy", "uid": owner["metadata"]["uid"]}
     owned = secret() | {"metadata": {"name": "keys", "ownerReferences": [reference | {"blockOwnerDeletion": True}]}}
     with pytest.raises(ApiException) as caught:

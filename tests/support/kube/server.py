@@ -277,6 +277,10 @@ class ApiServer:
 
 def _user(request: web.Request, nobody: str) -> str:
     user = request.headers.get("Authorization", "").removeprefix("Bearer ") or nobody
-    if user == "admin" or user.startswith("sa:"):
+    if user == "admin":
+        # He may speak for service accounts.
+        other = request.headers.get("Impersonate-User", "")
+        return other.replace("system:serviceaccount:", "sa:", 1) or user
+    if user.startswith("sa:"):
         return user
     raise FailedError(401, "Unauthorized", "Unauthorized")
