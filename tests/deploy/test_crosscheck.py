@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-import pytest
+import os
+from pathlib import Path
 
+import pytest
+import yaml
+
+from earshot_operator.core.objects import autoscaler, deployment, desired_template, surroundings
+from earshot_operator.core.skill import parse
+from earshot_operator.settings import OperatorSettings
 from support.crosscheck.checks import complaints
 from support.crosscheck.cluster import Cluster, overlays_of
 from support.crosscheck.mutations import MUTATIONS, Mutation, mutated
-from support.manifests import OVERLAYS
+from support.manifests import DEPLOY, OVERLAYS, render
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -24,3 +31,39 @@ def test_one_wrong_word_is_found(mutation: Mutation) -> None:
     """Each of these passes every schema, and something would not start, not be reached or not be seen."""
     said = complaints(mutated(mutation))
     assert any(mutation.said in each for each in said), said
+
+
+def test_nothing_is_wrong_with_what_may_be_added(tmp_path: Path) -> None:
+    """Production with typed turns from outside, and with plain autoscaling in place of KEDA's."""
+    above = (tmp_path / "above").resolve()
+    above.mkdir()
+    added = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "namespace": "earshot",
+        "resources": [os.path.relpath(DEPLOY / "overlays" / "prod", above)],
+        "components": [os.path.relpath(DEPLOY / "components" / each, above) for each in ("gateway-typed", "hpa")],
+    }
+    (above / "kustomization.yaml").write_text(yaml.safe_dump(added))
+    cluster = Cluster(render(str(above)))
+    assert complaints(cluster) == []
+    assert [each["kind"] for each in cluster.of_kind("GRPCRoute", "ScaledObject")] == ["GRPCRoute"]
+    assert cluster.of_kind("HorizontalPodAutoscaler")
+
+
+def test_nothing_is_wrong_with_a_skill_that_the_operator_makes() -> None:
+    """A skill runs as well by its Skill as by a folder: in place of that of the timers."""
+    metadata = {"name": "timers", "namespace": "earshot", "uid": "1", "generation": 1}
+    scale = {"min": 2, "max": 10}
+    spec = {"image": "earshot/skill-timers:0.1.0", "locales": ["en-US", "zh-CN"], "scheduler": True, "scale": scale}
+    skill, platform = parse({"metadata": metadata, "spec": spec}), OperatorSettings().platform()
+    made = (
+        *surroundings(skill),
+        deployment(skill, platform, desired_template(skill, platform)),
+        autoscaler(skill, platform),
+    )
+    others = tuple(each for each in overlays_of("prod") if each["metadata"]["name"] != skill.name)
+    assert others != overlays_of("prod")
+    cluster = Cluster(others + made)
+    assert complaints(cluster) == []
+    assert cluster.containers[-1].told["EARSHOT_SCHEDULER_TARGET"] == "dns:///scheduler:50051"

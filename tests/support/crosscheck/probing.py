@@ -36,8 +36,8 @@ def check(cluster: Cluster) -> Iterator[str]:
         for kind, probe in probes.items():
             for said in (*_asked(each, kind, probe), *_patience(kind, probe, probes)):
                 yield f"{each.who}: {kind} probe: {said}"
-        if each.serves:
-            yield from (f"{each.who}: {said}" for said in _leaving(each))
+        leaving = _leaving(each) if each.serves else _listening(each)
+        yield from (f"{each.who}: {said}" for said in leaving)
 
 
 def _asked(container: Container, kind: str, probe: Object) -> Iterator[str]:
@@ -77,6 +77,15 @@ def _answered(container: Container) -> dict[int, str]:
                 if name == "health_check" and (port := re.fullmatch(r"0\.0\.0\.0:(\d+)", endpoint)):
                     found[int(port[1])] = "collector"
     return found
+
+
+def _listening(container: Container) -> Iterator[str]:
+    """A nats-server listens where its ports are said to be."""
+    for _, text in container.configured():
+        for option, name in (("listen", "client"), ("http", "monitor")):
+            found = re.search(rf'^{option}: "0\.0\.0\.0:(\d+)"', text, re.MULTILINE)
+            if found and container.ports.get(name) != int(found[1]):
+                yield f"at its port {name} nobody listens"
 
 
 def _is_answered(by: str, kind: str, path: str, query: str) -> bool:

