@@ -58,7 +58,7 @@ def test_nothing_is_wrong_with_a_skill_that_the_operator_makes() -> None:
     spec = {"image": "earshot/skill-timers:0.1.0", "locales": ["en-US", "zh-CN"], "scheduler": True, "scale": scale}
     skill, platform = parse({"metadata": metadata, "spec": spec}), OperatorSettings().platform()
     made = (
-        *surroundings(skill),
+        *surroundings(skill, platform),
         deployment(skill, platform, desired_template(skill, platform)),
         autoscaler(skill, platform),
     )

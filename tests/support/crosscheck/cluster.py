@@ -7,6 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import PurePosixPath
+from typing import Any
+
+import yaml
 
 from images.dockerfiles import ENVIRONMENT
 from images.workspace import Distribution, images
@@ -30,6 +33,12 @@ def overlays_of(overlay: str) -> tuple[Object, ...]:
     folder = DEPLOY / "overlays" / overlay
     parts = sorted(path.parent.relative_to(DEPLOY) for path in folder.rglob("kustomization.yaml"))
     return tuple(content for part in parts for content in render(part.as_posix()))
+
+
+@cache
+def parsed(text: str) -> Any:
+    """Return what a file in YAML says; not to be changed."""
+    return yaml.safe_load(text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import yaml
-
-from support.crosscheck.cluster import Cluster, Container
+from support.crosscheck.cluster import Cluster, Container, parsed
 
 _SECTIONS = ("receivers", "processors", "exporters", "extensions")
 # Of the image that we use (otel/opentelemetry-collector), with the settings of theirs that we could need.
@@ -46,7 +44,7 @@ def _container(container: Container) -> Iterator[str]:
     if len(texts) != 1:
         yield f"it reads {files}"
         return
-    config = yaml.safe_load(texts[0])
+    config = parsed(texts[0])
     yield from (f"{name} is no section" for name in sorted(config.keys() - {*_SECTIONS, "service"}))
     yield from _components(config)
     yield from _pipelines(config)

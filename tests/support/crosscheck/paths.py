@@ -51,7 +51,10 @@ def _volumes(container: Container) -> Iterator[str]:
 def _variables(container: Container) -> Iterator[str]:
     if container.image is None:
         return
-    paths = {name for found in settings(container.image) for name in _path_fields(found)} | {"HOME", *_MAY_BE_MISSING}
+    paths = {name for found in settings(container.image.name) for name in _path_fields(found)} | {
+        "HOME",
+        *_MAY_BE_MISSING,
+    }
     for name, value in container.variables.items():
         if name not in paths or not value:
             continue

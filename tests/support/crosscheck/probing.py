@@ -6,12 +6,10 @@ import re
 from collections.abc import Iterator
 from urllib.parse import parse_qsl, urlsplit
 
-import yaml
-
 from earshot_chassis.rpc_server import LIVE
 from earshot_chassis.service import FAREWELL_S
 from earshot_chassis.settings import ServiceSettings
-from support.crosscheck.cluster import Cluster, Container
+from support.crosscheck.cluster import Cluster, Container, parsed
 from support.manifests import COMPONENT, Object
 
 KINDS = ("startup", "readiness", "liveness")
@@ -71,7 +69,7 @@ def _answered(container: Container) -> dict[int, str]:
         if file.suffix == ".conf" and (monitor := re.search(r'^http: ".*:(\d+)"', text, re.MULTILINE)):
             found[int(monitor[1])] = "nats"
         if file.suffix == ".yaml":
-            config = yaml.safe_load(text)
+            config = parsed(text)
             for name in config.get("service", {}).get("extensions", []):
                 endpoint = (config.get("extensions", {}).get(name) or {}).get("endpoint", "")
                 if name == "health_check" and (port := re.fullmatch(r"0\.0\.0\.0:(\d+)", endpoint)):

@@ -9,15 +9,14 @@ from pathlib import Path
 
 from pydantic_settings import BaseSettings
 
-from images.workspace import ROOT, Distribution, closure
+from images.workspace import ROOT, Distribution, closure, distributions
 from support.crosscheck.cluster import Container
 
 _ASKED = re.compile(r"""environ(?:\.get\(|\[)\s*["'](\w+)["']""")
 
 
 @cache
-def _modules(distribution: str, folder: str, package: str) -> tuple[str, ...]:
-    del distribution
+def _modules(folder: str, package: str) -> tuple[str, ...]:
     source = ROOT / folder / "src"
     paths = sorted((source / package).rglob("settings.py"))
     return tuple(".".join(path.relative_to(source).with_suffix("").parts) for path in paths)
@@ -33,16 +32,24 @@ def settings_of(module: str) -> tuple[type[BaseSettings], ...]:
     )
 
 
-def settings(distribution: Distribution) -> list[type[BaseSettings]]:
+@cache
+def parts(distribution: str) -> tuple[Distribution, ...]:
+    """Return everything of ours that is in an image."""
+    return closure(distributions()[distribution])
+
+
+@cache
+def settings(distribution: str) -> tuple[type[BaseSettings], ...]:
     """Return the settings of everything in an image."""
-    return [
+    return tuple(
         found
-        for part in closure(distribution)
-        for module in _modules(part.name, part.folder, part.package)
+        for part in parts(distribution)
+        for module in _modules(part.folder, part.package)
         for found in settings_of(module)
-    ]
+    )
 
 
+@cache
 def names(found: type[BaseSettings]) -> dict[str, str]:
     """Return the variables of settings, with the names of their fields."""
     prefix = found.model_config.get("env_prefix", "")
@@ -69,7 +76,7 @@ def file_of(container: Container) -> Path | None:
     module = module_of(container)
     if module is None or container.image is None:
         return None
-    for part in closure(container.image):
+    for part in parts(container.image.name):
         path = ROOT / part.folder / "src" / module.replace(".", "/")
         for file in (path.with_suffix(".py"), path / "__main__.py"):
             if file.is_file():
@@ -83,5 +90,10 @@ def read_by(container: Container) -> set[str]:
     if not container.serves:
         file = file_of(container)
         return set(asked(file)) if file else set()
-    told = {name for found in settings(container.image) for name in names(found)}
-    return told.union(*(asked(ROOT / part.folder / "src") for part in closure(container.image)))
+    return _read(container.image.name)
+
+
+@cache
+def _read(distribution: str) -> set[str]:
+    told = {name for found in settings(distribution) for name in names(found)}
+    return told.union(*(asked(ROOT / part.folder / "src") for part in parts(distribution)))

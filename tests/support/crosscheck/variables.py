@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
-from images.workspace import distributions
 from support.crosscheck.cluster import FIELDS, Cluster, Container
 from support.crosscheck.programs import asked, file_of, module_of, names, read_by, settings
 
@@ -93,7 +92,7 @@ def _refused(distribution: str, told: tuple[tuple[str, str], ...]) -> tuple[str,
     """Return which settings take no such values."""
     refused = []
     with _environment(dict(told)):
-        for found in settings(distributions()[distribution]):
+        for found in settings(distribution):
             try:
                 found()
             except ValueError as error:
@@ -103,7 +102,7 @@ def _refused(distribution: str, told: tuple[tuple[str, str], ...]) -> tuple[str,
 
 def _missing(container: Container) -> Iterator[str]:
     assert container.image is not None
-    for found in settings(container.image):
+    for found in settings(container.image.name):
         for variable, field in names(found).items():
             default = found.model_fields[field].get_default(call_default_factory=True, validated_data={})
             if variable not in container.variables and _HERE.search(str(default)):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from importlib.metadata import version
 
 from support.crosscheck.cluster import Cluster, Container
-from support.manifests import Object, named, of_kind, pod_templates
+from support.manifests import COMPONENT, Object, named, of_kind, pod_templates
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _PORT_NAME = re.compile(r"(?=.*[a-z])[a-z0-9](?:[a-z0-9-]{0,13}[a-z0-9])?")
@@ -33,6 +33,7 @@ def check(cluster: Cluster) -> Iterator[str]:
             yield from (f"{who}: {said}" for said in _rollout(workload["spec"]))
         if workload["kind"] == "StatefulSet":
             yield from (f"{who}: {said}" for said in _set(cluster, workload))
+    yield from _services(cluster)
     yield from _scaled(cluster)
     for each in cluster.containers:
         yield from (f"{each.who}: {said}" for said in _image(each))
@@ -76,8 +77,26 @@ def _rollout(spec: Object) -> Iterator[str]:
     start_s = probe.get("periodSeconds", 10) * probe.get("failureThreshold", 3) if probe else 0
     if spec.get("progressDeadlineSeconds", 600) <= spec.get("minReadySeconds", 0) + start_s:
         yield "a rollout fails before a pod may have begun"
-    if spec.get("minReadySeconds", 0) > 60:
+    if spec.get("minReadySeconds", 0) > 60 or spec.get("progressDeadlineSeconds", 600) > 1800:
         yield "a rollout takes for ever"
+    rolled = strategy.get("rollingUpdate", {})
+    if _is_ours(spec["template"]) and (rolled.get("maxUnavailable"), bool(rolled.get("maxSurge"))) != (0, True):
+        yield f"a rollout takes pods away before there are others: {rolled}"
+
+
+def _is_ours(content: Object) -> bool:
+    return content["metadata"].get("labels", {}).get(COMPONENT) in {"service", "skill"}
+
+
+def _services(cluster: Cluster) -> Iterator[str]:
+    for each in cluster.of_kind("Service"):
+        who, address = f"Service {each['metadata']['name']}", each["spec"].get("clusterIP")
+        # Clients of ours spread over the addresses of all pods, which only a headless one tells.
+        if address not in (None, "None") or (_is_ours(each) and address is None):
+            yield f"{who}: its address is {address}"
+        for port in each["spec"]["ports"]:
+            if (port["name"] == "grpc") != (port.get("appProtocol") == "kubernetes.io/h2c") and port["name"] != "otlp":
+                yield f"{who}: at its port {port['name']} one speaks {port.get('appProtocol')}"
 
 
 def _set(cluster: Cluster, workload: Object) -> Iterator[str]:
