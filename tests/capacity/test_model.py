@@ -66,6 +66,8 @@ def figures() -> Figures:
         memory_kib_per_connection=60,
         cpu_s_per_connect=0.001,
         connects_per_s=500,
+        stream_writes_per_s=10_000,
+        memory_stream_writes_per_s=60_000,
         cpu_s_per_delivery=0.00001,
         deliveries_per_s=10_000,
         cores_per_thousand_idle=0.0,

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from earshot_cli.capacity.assumptions import Assumptions
 from earshot_cli.capacity.deployed import read as deployed_services
@@ -61,6 +62,16 @@ def test_capacity_has_as_many_stand_ready_as_are_deployed(figures):
     fleet = Fleet(devices=100_000, turns_per_day=20 * 86_400 / 100_000, peak=1)
     services = capacity(fleet, figures, Assumptions(), deployed_services(ROOT / "deploy" / "base"), cells=1).services
     assert {need.service: need.standing for need in services} == {need.service: need.least for need in services}
+
+
+def test_a_node_of_the_bus_is_what_the_chart_deploys():
+    """`earshot capacity` sizes a cell by nodes with the cores and the memory that deploy/charts/nats.yaml gives them."""
+    values = yaml.safe_load((ROOT / "deploy" / "charts" / "nats.yaml").read_text())
+    resources = values["container"]["merge"]["resources"]
+    assumed = Assumptions()
+    assert float(resources["requests"]["cpu"]) == assumed.node_cores
+    assert resources["limits"]["memory"] == f"{assumed.node_memory_gib:g}Gi"
+    assert values["config"]["cluster"]["replicas"] == assumed.copies
 
 
 def test_no_pod_is_given_more_than_its_cores_decode(deployed, figures):

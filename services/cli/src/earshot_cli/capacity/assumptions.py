@@ -31,8 +31,8 @@ class Assumptions:
     )
     spare_pods: float = _assumed(1.0, "pods of each service beyond what is needed: one may die")
     retries: float = _assumed(1.05, "turns that are worked on, of one that is spoken")
-    node_cores: float = _assumed(8.0, "cores of a NATS node")
-    node_memory_gib: float = _assumed(32.0, "memory of a NATS node")
+    node_cores: float = _assumed(6.0, "cores of a NATS node")
+    node_memory_gib: float = _assumed(8.0, "memory of a NATS node")
     node_memory_busy: float = _assumed(
         0.7, "share of a NATS node's memory that connections and memory streams may take"
     )
@@ -43,8 +43,6 @@ class Assumptions:
     copies: float = _assumed(3.0, "copies of every stream, and nodes that hold them, of one cell")
     copy_cost: float = _assumed(2.2, "cost of a turn on a bus that keeps three copies, over one that keeps one")
     full: float = _assumed(0.5, "share of a stream's bounds that is in use at the busiest moment")
-    stream_writes: float = _assumed(10_000, "messages a second that the leader of one replicated file stream takes")
-    memory_stream_writes: float = _assumed(60_000, "frames a second that the leader of one memory stream takes")
     audio_bytes_per_s: float = _assumed(34_000, "bytes of a second of sound on the bus: PCM at 16 kHz and its frames")
     capture_kept_s: float = _assumed(5.0, "time that captured frames are kept after their turn")
     frames_per_s: float = _assumed(25.0, "messages that a second of an utterance's sound comes in")

@@ -206,14 +206,14 @@ def _writes(fleet: Load, figures: Figures, assumed: Assumptions) -> Iterator[Bou
         name=f"{busiest}: writes a second",
         kind="publishers wait for the stream's one leader",
         used=rate * writes[busiest],
-        limit=assumed.stream_writes,
+        limit=figures.bus.stream_writes_per_s * assumed.machine,
     )
     yield Bound(
         of="AUDIO",
         name="AUDIO: frames a second",
         kind="the capture is behind; takeovers miss frames",
         used=rate * figures.utterance_s * assumed.frames_per_s,
-        limit=assumed.memory_stream_writes,
+        limit=figures.bus.memory_stream_writes_per_s * assumed.machine,
     )
 
 

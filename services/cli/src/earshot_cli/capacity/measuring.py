@@ -3,8 +3,8 @@
 Devices speak synthesised commands in real time: first one, for the time to first audio that nobody else disturbs; then
 several at once, while the CPU time of every process is read; then one sets timers, and lets them ring, which is what the
 scheduler is for. What the processes use when nobody speaks is taken off, and the rest is that of the turns that each handled.
-Then a crowd connects to the same nats-server. At last one more replica of each service starts, with empty caches, as a
-new pod would, while the rest of the stack is idle.
+Then a crowd connects to the same nats-server, and one more replica of each service starts, with empty caches, as a
+new pod would, while the rest of the stack is idle. At last, without them, three nodes take what a stream's leader can.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from earshot_cli.capacity import clocks, crowd
+from earshot_cli.capacity import clocks, crowd, leaders
 from earshot_cli.capacity.figures import ASR, BusFigures, Figures, ServiceFigures
 from earshot_cli.capacity.handled import BUS, SCHEDULER, SKILL, each_cost, handled
 from earshot_cli.errors import CliError
@@ -89,6 +89,7 @@ class Effort:
         idle_s: How long everybody is silent.
         connections: Devices of the crowd.
         deliveries: Messages to it.
+        writes_s: How long each kind of stream is written to.
     """
 
     alone: int = 8
@@ -98,6 +99,7 @@ class Effort:
     idle_s: float = 10.0
     connections: int = 1_000
     deliveries: int = 20_000
+    writes_s: float = 5.0
 
 
 async def measure(effort: Effort, tell: Tell) -> Figures:
@@ -138,6 +140,8 @@ async def measure(effort: Effort, tell: Tell) -> Figures:
                 tell(f"one more {name} starts")
                 child = stack.processes[f"{_SKILL if name == SKILL else name}-0"]
                 starts[name] = await _start_s(child, Path(folder))
+        tell(f"{leaders.COPIES} nodes take messages")
+        on_disk, in_memory = await leaders.writes_per_s(Path(folder) / "nodes", effort.writes_s)
     heard = tuple(result.first_audio_s for result in alone if result.first_audio_s is not None)
     answered = [result for result in (*alone, *results) if result.kind is OutcomeKind.ANSWERED]
     if not heard or not answered:
@@ -159,7 +163,14 @@ async def measure(effort: Effort, tell: Tell) -> Figures:
         asr_cpu_s_per_audio_s=costs[ASR] / spoken_s,
         first_audio_s=heard,
         services=services,
-        bus=BusFigures(cpu_s_per_turn=costs[BUS], memory_mib=memory[BUS], stored_bytes=stored, **bus),
+        bus=BusFigures(
+            cpu_s_per_turn=costs[BUS],
+            memory_mib=memory[BUS],
+            stored_bytes=stored,
+            stream_writes_per_s=on_disk,
+            memory_stream_writes_per_s=in_memory,
+            **bus,
+        ),
     )
 
 

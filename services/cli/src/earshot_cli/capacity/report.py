@@ -137,7 +137,9 @@ def _measured(figures: Figures) -> Table:
     table.caption = (
         f"asr: {figures.asr_cpu_s_per_audio_s * 1e3:.0f} ms CPU a second of sound, {figures.utterance_s:.1f} s an utterance. "
         f"A connection: {bus.memory_kib_per_connection:.0f} KiB, {bus.cpu_s_per_connect * 1e3:.2f} ms CPU to connect, "
-        f"{bus.cpu_s_per_delivery * 1e6:.0f} µs a message ({bus.connections} connected)"
+        f"{bus.cpu_s_per_delivery * 1e6:.0f} µs a message ({bus.connections} connected). "
+        f"The leader of a stream with three copies: {bus.stream_writes_per_s:,.0f} messages a second in a file, "
+        f"{bus.memory_stream_writes_per_s:,.0f} frames in memory"
     )
     table.caption_justify = "left"
     return table
