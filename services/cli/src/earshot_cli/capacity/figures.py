@@ -42,7 +42,9 @@ class BusFigures(_Document):
     cpu_s_per_delivery: float = Field(gt=0)
     deliveries_per_s: float = Field(gt=0)
     cores_per_thousand_idle: float = Field(ge=0, description="What idle connections cost: pings.")
-    stream_writes_per_s: float = Field(gt=0, description="What the leader of a stream in a file takes, of three copies.")
+    stream_writes_per_s: float = Field(
+        gt=0, description="What the leader of a stream in a file takes, of three copies."
+    )
     memory_stream_writes_per_s: float = Field(gt=0, description="Likewise of a stream in memory: frames.")
     stored_bytes: dict[str, float] = Field(
         description="Bytes of a message as it is stored, by stream; KV_ for buckets."
