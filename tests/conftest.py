@@ -41,6 +41,8 @@ _LONG = (
     "tests/endurance/test_endurance.py",
     "tests/operator/test_lives.py",
     "tests/operator/test_kills.py",
+    "tests/cli/test_cluster.py",
+    "tests/local/test_revoking.py",
     "tests/nlu/test_training.py",
     "tests/traces",
     "tests/deploy/test_flows.py",
