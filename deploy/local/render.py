@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -59,7 +60,9 @@ def main() -> None:
     """
     if len(sys.argv) != 2:
         raise SystemExit("usage: render.py FOLDER")
-    raise SystemExit(subprocess.run([program(), "kustomize", sys.argv[1]], check=False).returncode)  # noqa: S603
+    code = subprocess.run([program(), "kustomize", sys.argv[1]], check=False).returncode  # noqa: S603 - kubectl itself
+    # Whoever reads no further, as head does, has what it wants.
+    raise SystemExit(0 if code == -signal.SIGPIPE else code)
 
 
 if __name__ == "__main__":

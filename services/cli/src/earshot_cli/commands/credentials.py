@@ -69,7 +69,7 @@ def list_issued(
     output = Output(as_json=as_json)
     found = [(user, revoked) for user, revoked in _credentials().issued() if kind in {None, user.kind}]
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("made", "kind", "name", "user", ""):
+    for name in ("made", "kind", "name", "user", "state"):
         table.add_column(name)
     for user, revoked in found:
         table.add_row(_day(user.made), user.kind, user.name, user.key, _state(user, revoked=revoked))
@@ -292,7 +292,7 @@ def _state(user: Issued, *, revoked: bool) -> str:
     if revoked:
         return "revoked"
     if not user.expires:
-        return ""
+        return "let in"
     return f"{'expired' if user.expires <= time.time() else 'expires'} {_day(user.expires)}"
 
 
