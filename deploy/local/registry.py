@@ -18,7 +18,6 @@ _NAMED = re.compile(r"^\s*(?:- )?image: (earshot/\S+?):(\S+)$", re.MULTILINE)
 # A registry's name and port, and a path.
 _REGISTRY = re.compile(r"[a-z0-9.-]+(:\d+)?(/[a-z0-9._-]+)*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
-_BLOCK = re.compile(r"^images:.*\n(?:[ -].*\n)*", re.MULTILINE)
 
 
 def images(folder: Path) -> dict[str, str]:
@@ -31,15 +30,30 @@ def images(folder: Path) -> dict[str, str]:
 
 
 def with_images(text: str, named: dict[str, str], registry: str) -> str:
-    """Return a kustomization's text with these images pulled from a registry."""
-    lines = ["images:\n"]
+    """Return a kustomization's text with these images pulled from a registry; what it says of others stays, and so do digests."""
+    entries: list[dict[str, str]] = (yaml.safe_load(text).get("images") or []) if "images:" in text else []
     for name, tag in sorted(named.items()):
-        lines += [
-            f"  - name: {name}\n",
-            f"    newName: {registry}/{name.removeprefix(_OURS)}\n",
-            f'    newTag: "{tag}"\n',
-        ]
-    return _BLOCK.sub("", text) + "".join(lines)
+        entry = next((each for each in entries if each["name"] == name), None)
+        if entry is None:
+            entries.append(entry := {"name": name})
+        entry["newName"] = f"{registry}/{name.removeprefix(_OURS)}"
+        if "digest" not in entry:
+            entry["newTag"] = tag
+    lines = ["images:\n"]
+    for entry in entries:
+        words = [f'{key}: "{word}"' if key == "newTag" else f"{key}: {word}" for key, word in entry.items()]
+        lines += [f"  - {words[0]}\n", *(f"    {word}\n" for word in words[1:])]
+    return "".join(_without_images(text)) + "".join(lines)
+
+
+def _without_images(text: str) -> list[str]:
+    """Return the lines that do not belong to `images`, each with its end."""
+    kept, inside = [], False
+    for line in text.splitlines():
+        inside = line.startswith("images:") or (inside and not line[:1].isalpha())
+        if not inside:
+            kept.append(f"{line}\n")
+    return kept
 
 
 def main() -> None:
@@ -54,11 +68,15 @@ def main() -> None:
         raise SystemExit(
             "give a registry and perhaps a tag: make registry REGISTRY=registry.example.com/earshot TAG=0.2.0"
         )
+    written = {}
     for path in sorted(_DEPLOY.glob("**/kustomization.yaml")):
-        named = images(path.parent)
-        if named:
-            path.write_text(with_images(path.read_text(), named if not tag else dict.fromkeys(named, tag), registry))
-            print(f"{path.parent.relative_to(_DEPLOY.parent)}: {', '.join(sorted(named))}")
+        if named := images(path.parent):
+            written[path] = with_images(path.read_text(), dict.fromkeys(named, tag) if tag else named, registry)
+            # All of them can be read, or none is written.
+            yaml.safe_load(written[path])
+    for path, text in written.items():
+        path.write_text(text)
+        print(path.parent.relative_to(_DEPLOY.parent))
 
 
 if __name__ == "__main__":

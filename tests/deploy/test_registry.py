@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from support.manifests import DEPLOY, OVERLAYS, Object, pod_templates, render, services_of
 
@@ -50,6 +51,22 @@ def test_every_image_of_ours_is_pulled_from_there(deploy: Path) -> None:
     assert write(deploy, REGISTRY, "0.3.0").returncode == 0
     assert team.read_text() == written.replace("0.2.0", "0.3.0")
     assert team.read_text().count("images:") == 1
+
+
+def test_what_else_stands_there_stays(deploy: Path) -> None:
+    """Other images, digests, and what comes behind; whatever stands between."""
+    folder = deploy / "base" / "asr" / "kustomization.yaml"
+    before = folder.read_text().rstrip("\n")
+    others = "images:\n  - name: earshot/asr\n    digest: sha256:12\n\n# of somebody\n  - name: theirs\n    newTag: '1'\nnamePrefix: x"
+    folder.write_text(f"{before}\n{others}")
+    assert write(deploy, REGISTRY, "0.3.0").returncode == 0
+    said = yaml.safe_load(folder.read_text())
+    assert said["images"] == [
+        {"name": "earshot/asr", "digest": "sha256:12", "newName": f"{REGISTRY}/asr"},
+        {"name": "theirs", "newTag": "1"},
+    ]
+    assert said.pop("namePrefix") == "x"
+    assert {**said, "images": None} == {**yaml.safe_load(before), "images": None}
 
 
 @pytest.mark.parametrize("arguments", [(), ("https://registry.example.com",), ("registry.example.com", "a b")])

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 from earshot_local import issued, standing
+from earshot_local.errors import UnreadableKeysError
 from earshot_local.home import Home
 from earshot_local.issued import Issued, Record
 from earshot_topology import jwt
@@ -151,10 +151,16 @@ class Credentials:
         for role in self.roles:
             path = self.service(role)
             if path.exists() and self._key(path) in keys:
-                self.issue(role)
+                # For as long as the one before it was made for.
+                made, ends = self._times(path)
+                self.issue(role, expires=ends and int(time.time()) + ends - made)
         for path in (self._home.credentials / "devices").glob("*/*.creds"):
             if self._key(path) in keys:
                 path.unlink()
+
+    def _times(self, path: Path) -> tuple[int, int]:
+        claims = jwt.read_claims(path.read_text())
+        return int(claims["iat"]), int(claims.get("exp", 0))
 
     def _key(self, path: Path) -> str:
         try:
@@ -168,16 +174,25 @@ class Credentials:
 
 
 def load_keys(home: Home) -> jwt.Keys:
-    """Return the keys of a state folder; they are made at the first call."""
+    """Return the keys of a state folder; they are made at the first call, and those that an older version did not have.
+
+    Raises:
+        UnreadableKeysError: The file holds something else. Nobody overwrites it: it owns every stream and makes every device.
+    """
+    fresh = jwt.Keys.generate()
+    if not home.keys.exists():
+        _write_keys(home, fresh)
+        return fresh
     names = {field.name for field in fields(jwt.Keys)}
-    if home.keys.exists():
-        seeds = json.loads(home.keys.read_text())
-        if seeds.keys() == names:
-            return jwt.Keys(**{name: seed.encode() for name, seed in seeds.items()})
-        # Keys of another layout: what they signed is refused by the server that is about to start.
-        shutil.rmtree(home.credentials / "devices", ignore_errors=True)
-    keys = jwt.Keys.generate()
-    _write_keys(home, keys)
+    try:
+        seeds: dict[str, str] = json.loads(home.keys.read_text())
+        if not seeds or not seeds.keys() <= names:
+            raise UnreadableKeysError(home.keys)
+        keys = replace(fresh, **{name: seed.encode() for name, seed in seeds.items()})
+    except (ValueError, AttributeError, TypeError) as error:
+        raise UnreadableKeysError(home.keys) from error
+    if seeds.keys() != names:
+        _write_keys(home, keys)
     return keys
 
 

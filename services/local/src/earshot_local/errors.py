@@ -11,6 +11,8 @@ LocalError
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from earshot_chassis.errors import PermanentError
 
 
@@ -55,3 +57,14 @@ class UndeclaredRoleError(LocalError):
     """A service for which earshot_topology.permissions says nothing: it would be let in to the bus with nothing to do there."""
 
     code = "role_not_declared"
+
+
+class UnreadableKeysError(LocalError):
+    """The file of keys is none, or a newer version's."""
+
+    code = "keys_unreadable"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path} holds no keys that this version knows; it is left as it is: restore it, or move it away"
+        )

@@ -31,6 +31,7 @@ _APPLIED = frozenset({"PYTHONPATH", "PYTHONUNBUFFERED"})
 # A name of a process can't be longer than the server's own arguments.
 _ROOM = "." * 256
 _ANSWER = 256
+_LOOK_S = 0.05
 
 
 class Process(Protocol):
@@ -100,9 +101,17 @@ class _Forked:
     async def _hear(self, answers: socket.socket) -> int:
         with answers:
             answer = await asyncio.get_running_loop().sock_recv(answers, _ANSWER)
-        # Without its server it has got what the server's death sends it.
+        if not answer:
+            await self._gone()
         self.returncode = int(json.loads(answer)["status"]) if answer else -signal.SIGTERM
         return self.returncode
+
+    async def _gone(self) -> None:
+        """Wait until it has ended: without its server it has got what the server's death sends it, and drains."""
+        with contextlib.suppress(ProcessLookupError):
+            while True:
+                os.kill(self.pid, 0)
+                await asyncio.sleep(_LOOK_S)
 
     async def wait(self) -> int:
         """Wait until it has ended; return how."""

@@ -78,6 +78,11 @@ class _Server:
                 request, descriptors, _, _ = socket.recv_fds(self._asking, _LARGEST, 2)
                 if not request:
                     return None
+                if len(descriptors) < 2:
+                    # There was no room for them: whoever asked hears the end of the answers, and starts it without.
+                    for each in descriptors:
+                        os.close(each)
+                    continue
                 command = self._fork(json.loads(request), *descriptors)
                 if command is not None:
                     return command
@@ -85,7 +90,13 @@ class _Server:
     def _fork(self, request: dict[str, Any], output: int, answer: int) -> list[str] | None:
         waiting = socket.socket(fileno=answer)
         parent = os.getpid()
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:
+            # Likewise: no other service ends because this one can't be forked.
+            waiting.close()
+            os.close(output)
+            return None
         if not pid:
             waiting.close()
             self._leave()

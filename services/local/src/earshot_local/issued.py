@@ -5,6 +5,7 @@ A user whose file is gone or was copied may still be let in: what a server is to
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -86,4 +87,6 @@ class Record:
         except FileNotFoundError:
             return
         for line in lines:
-            yield Issued(**json.loads(line))
+            # One that was cut off, by a full disk for instance, is of a user whose file was never written: it comes first.
+            with contextlib.suppress(ValueError, TypeError):
+                yield Issued(**json.loads(line))

@@ -124,7 +124,7 @@ def revoke_file(
     try:
         text = typer.get_text_stream("stdin").read() if str(file) == "-" else file.read_text()
         user = credentials.whose(text)
-    except (ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, IndexError) as error:
         raise BadArgumentError(f"{file}: {error}", code="credentials_unreadable") from error
     _revoke(credentials, [user], as_json=as_json)
 
@@ -216,7 +216,10 @@ def _revoke_named(kind: Kind, name: str, *, as_json: bool) -> None:
         raise NotFoundError(
             f"no user of {kind} {name} was made here: `earshot credentials list` has all, `revoke file` takes one from elsewhere"
         )
-    _revoke(credentials, [user for user in users if not user.expires or user.expires > time.time()], as_json=as_json)
+    living = [user for user in users if not user.expires or user.expires > time.time()]
+    if not living:
+        raise NotFoundError(f"every user of {kind} {name} has expired already: there is nobody to call back")
+    _revoke(credentials, living, as_json=as_json)
 
 
 def _revoke(credentials: Credentials, users: list[Issued], *, as_json: bool) -> None:
