@@ -59,7 +59,7 @@ def test_nothing_is_wrong_with_a_skill_that_the_operator_makes() -> None:
     skill, platform = parse({"metadata": metadata, "spec": spec}), OperatorSettings().platform()
     made = (
         *surroundings(skill, platform),
-        deployment(skill, platform, desired_template(skill, platform)),
+        deployment(skill, platform, desired_template(skill, platform), verified=True),
         autoscaler(skill, platform),
     )
     others = tuple(each for each in overlays_of("prod") if each["metadata"]["name"] != skill.name)

@@ -165,6 +165,9 @@ async def test_a_registry_that_is_away_is_no_bus_that_is(tmp_path, bus):
         one.run_pod("one")
         one.roll_out()
         assert await one.once() == ""
+        # It is found right, and counts from now on.
+        one.see()
+        assert await one.once() == ""
         assert one.conditions()["Progressing"] == ("True", "WaitingForRegistration")
         client = await bus.connect()
         await client.jetstream().delete_stream("KV_SKILLS")

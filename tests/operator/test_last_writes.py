@@ -94,6 +94,7 @@ async def live(folder, bus, *, kills):
             for _ in range(2):
                 # Once more: what was created is claimed by the one who looks at it next.
                 assert await fate.settle(lambda: one.once(lasting=False)) == ""
+                one.see()
             found = {f"{key.kind.name}/{key.name}": content for key, content in server.store.all().items()}
             made = {place: steady(found[place]) for place in sorted(found) if "toy" in place and "Event/" not in place}
             stood.append((name, made, sorted(set(one.events()))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import time
 
@@ -12,6 +13,7 @@ from earshot_topology.jwt import read_claims, skill_user
 from support.kube import real
 from support.kube.access import rights
 from support.kube.images import Toy
+from support.kube.nodes import ready
 from support.kube.operating import operating
 
 pytestmark = pytest.mark.timeout(3600 if real.wanted() else 500)
@@ -106,6 +108,33 @@ async def test_a_killed_operator_goes_on(stack, tmp_path):
         await at_work.until(lambda: at_work.skill() is None)
         assert at_work.pods(leaving=True) == []
         assert not await at_work.registered("SKILL_ENDPOINTS")
+
+
+@pytest.mark.skipif(bool(real.wanted()), reason="a real cluster's operator is not ours to stop")
+async def test_an_update_that_nobody_has_looked_at_takes_nothing_away(stack, tmp_path):
+    """The operator is away while a wrong image becomes ready: the old one serves until it is back, and says that it is refused."""
+    images = TOYS | {"toy:english": Toy(version="2.1.0", locales=("en-US",))}
+    async with operating(stack, tmp_path, images) as at_work:
+        image, version = at_work.versions[0]
+        at_work.start(EARSHOT_OPERATOR_PROGRESS_DEADLINE_S="60")
+        at_work.write(image=image, locales=["en-US", "zh-CN"])
+        await at_work.serving(version)
+        (old,) = at_work.pods_of(image)
+        at_work.write(image="toy:english", locales=["en-US", "zh-CN"])
+        await at_work.until(lambda: bool(at_work.pods_of("toy:english")))
+        at_work.kill()
+        await at_work.until(lambda: any(map(ready, at_work.pods_of("toy:english"))))
+        # As many looks of the Deployment's controller as would have taken it away.
+        for _ in range(10):
+            await asyncio.sleep(0.1)
+            assert [pod["metadata"]["uid"] for pod in at_work.pods_of(image)] == [old["metadata"]["uid"]]
+        at_work.start(EARSHOT_OPERATOR_PROGRESS_DEADLINE_S="60")
+        await at_work.until(lambda: at_work.degraded_by("toy:english", "LocaleMissing"))
+        assert at_work.status()["version"] == version
+        await at_work.until(lambda: not at_work.pods_of("toy:english"))
+        assert [pod["metadata"]["uid"] for pod in at_work.pods_of(image)] == [old["metadata"]["uid"]]
+        at_work.delete()
+        await at_work.until(lambda: at_work.skill() is None)
 
 
 async def test_a_failing_update_keeps_the_old_version(stack, tmp_path):

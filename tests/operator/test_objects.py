@@ -50,7 +50,7 @@ def test_its_pods_are_those_of_deploy_base(platform):
     """Security, probes, variables, volumes and spread are the same, line for line."""
     shipped = named(render("overlays/prod"), "Deployment", "skill-clock")["spec"]
     template = objects.desired_template(skill(), platform)
-    made = objects.deployment(skill(), platform, template)["spec"]
+    made = objects.deployment(skill(), platform, template, verified=True)["spec"]
     assert made.keys() == shipped.keys()
     for field in ("strategy", "revisionHistoryLimit", "progressDeadlineSeconds", "selector"):
         assert made[field] == shipped[field], field
@@ -118,7 +118,7 @@ def test_what_it_asks_for_is_given(platform):
     template = objects.desired_template(asking, platform)
     made = [
         *objects.surroundings(asking, platform),
-        objects.deployment(asking, platform, template),
+        objects.deployment(asking, platform, template, verified=True),
         objects.scheduler_access(asking),
         objects.autoscaler(asking, platform),
     ]
@@ -162,8 +162,8 @@ def test_private_addresses_are_opened_by_their_own_entry_alone(platform, cidr, c
 def test_without_keda_replicas_are_said(platform):
     """Nobody else would say how many there are to be."""
     template = objects.desired_template(skill(), platform)
-    assert "replicas" not in objects.deployment(skill(), platform, template)["spec"]
-    assert objects.deployment(skill(), replace(platform, keda=False), template)["spec"]["replicas"] == 2
+    assert "replicas" not in objects.deployment(skill(), platform, template, verified=True)["spec"]
+    assert objects.deployment(skill(), replace(platform, keda=False), template, verified=True)["spec"]["replicas"] == 2
 
 
 def test_what_an_image_is_judged_by_makes_a_revision(platform):

@@ -6,6 +6,7 @@ import base64
 import json
 import re
 import time
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -84,7 +85,26 @@ def test_the_last_template_that_was_right_runs_on():
     first = verdicts.choose(two, None, refusal, None)
     assert (first.is_stopped, first.verified) == (True, None), "there is nothing to put back: nothing runs"
     assert not any(choice.is_stopped for choice in (tried, refused, again, other, right))
-    assert objects.deployment(skill(), PLATFORM, first.template, stopped=True)["spec"]["replicas"] == 0
+    assert objects.deployment(skill(), PLATFORM, first.template, verified=False, stopped=True)["spec"]["replicas"] == 0
+
+
+def test_nothing_is_taken_away_for_what_has_not_said_what_it_is():
+    """Its pods do not count until then, ready or not; a rollout that stands still is late after that."""
+    tried = objects.deployment(skill(), PLATFORM, template(), verified=False)["spec"]
+    assert tried["minReadySeconds"] == tried["progressDeadlineSeconds"] - 1
+    assert "minReadySeconds" not in objects.deployment(skill(), PLATFORM, template(), verified=True)["spec"]
+
+
+def test_what_serves_is_what_served_before_until_there_is_more_of_another():
+    """One replica each, in whatever order they are listed: the new one may yet be refused."""
+    trying = verdicts.choose(template("toy:2"), template(), None, None)
+    for other in ("a", "z"):
+        pods = (pod(), replace(pod("toy:2"), name=other))
+        told = observe(
+            trying, ROLLING, tuple(sorted(pods, key=lambda each: each.name)), {"pod-toy:1": "1.0.0", other: "2.0.0"}
+        )
+        assert status.status_of(told, 2, {"version": "1.0.0"}, NOW)["version"] == "1.0.0"
+        assert status.status_of(told, 2, {"version": "2.0.0"}, NOW)["version"] == "2.0.0"
 
 
 def test_an_annotation_that_can_t_be_read_is_none():

@@ -1,7 +1,7 @@
 """What a controller manager does with Deployments: ReplicaSets, their pods, a rolling update, the status.
 
-One pass over everything after each change. A pod counts as available as soon as it is ready; pods are not waited for
-longer (minReadySeconds). Progress is timed by progressDeadlineSeconds.
+One pass over everything after each change. A pod counts as available when it has been ready for minReadySeconds. Progress is
+timed by progressDeadlineSeconds.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ class Deployments:
     def __init__(self, server: ApiServer) -> None:
         self._server = server
         self._progress: dict[str, tuple[Any, float]] = {}
+        # Since when which pod is ready.
+        self._ready: dict[str, float] = {}
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -55,6 +57,11 @@ class Deployments:
         if current is None:
             self._make_set(deployment, digest, newest + 1)
             return
+        least = deployment["spec"].get("minReadySeconds", 0)
+        if current["spec"].get("minReadySeconds", 0) != least:
+            # Of the newest alone: those before it go on by what they were made with.
+            current["spec"]["minReadySeconds"] = least
+            self._put(current)
         if _revision(current) < newest:
             current["metadata"]["annotations"][_REVISION] = str(newest + 1)
             self._put(current)
@@ -77,7 +84,12 @@ class Deployments:
                     "annotations": {_REVISION: str(revision)},
                     "ownerReferences": [_reference(deployment)],
                 },
-                "spec": {"replicas": 0, "selector": {"matchLabels": dict(labels)}, "template": template},
+                "spec": {
+                    "replicas": 0,
+                    "minReadySeconds": deployment["spec"].get("minReadySeconds", 0),
+                    "selector": {"matchLabels": dict(labels)},
+                    "template": template,
+                },
             }
         )
 
@@ -116,7 +128,14 @@ class Deployments:
         return [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
 
     def _available(self, replica_set: Object) -> int:
-        return sum(map(ready, self._pods(replica_set)))
+        time, available = asyncio.get_running_loop().time(), 0
+        for pod in self._pods(replica_set):
+            if ready(pod):
+                since = self._ready.setdefault(pod["metadata"]["uid"], time)
+                available += time - since >= replica_set["spec"].get("minReadySeconds", 0)
+            else:
+                self._ready.pop(pod["metadata"]["uid"], None)
+        return available
 
     def _fill(self, replica_set: Object) -> None:
         pods = self._pods(replica_set)
@@ -178,7 +197,7 @@ class Deployments:
             "observedGeneration": metadata["generation"],
             "replicas": total,
             "updatedReplicas": updated,
-            "readyReplicas": available,
+            "readyReplicas": sum(ready(pod) for each in (current, *others) for pod in self._pods(each)),
             "availableReplicas": available,
             "unavailableReplicas": max(0, spec["replicas"] - available),
             "conditions": [

@@ -107,6 +107,13 @@ class Passing:
         ready = {"phase": "Running", "podIP": "127.0.0.1", "conditions": [{"type": "Ready", "status": "True"}]}
         self.cluster.server.set_status(made | {"status": ready})
 
+    def see(self) -> None:
+        """Have the Deployment's controller see its newest spec, by which nothing changes."""
+        deployment = self.cluster.server.find("apps/v1", "Deployment", "skill-toy", NAMESPACE)
+        if deployment is not None and "status" in deployment:
+            seen = {"observedGeneration": deployment["metadata"]["generation"]}
+            self.cluster.server.set_status(deployment | {"status": deployment["status"] | seen})
+
     def roll_out(self) -> None:
         """Say of the Deployment what its controller says when all of it runs."""
         deployment = self.cluster.server.find("apps/v1", "Deployment", "skill-toy", NAMESPACE) or {}

@@ -177,7 +177,9 @@ class Reconciler:
         if platform.keda and choice.is_stopped:
             # Before the Deployment: it would give it replicas again.
             await self._keep(autoscaler, found, wanted=False)
-        made = objects.deployment(skill, platform, choice.template, stopped=choice.is_stopped)
+        made = objects.deployment(
+            skill, platform, choice.template, verified=choice.is_verified, stopped=choice.is_stopped
+        )
         if choice.verified is not None:
             made["metadata"]["annotations"] = {verdicts.VERIFIED: verdicts.write_verified(choice.verified)}
         await self._apply(made, found)

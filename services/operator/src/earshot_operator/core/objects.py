@@ -64,13 +64,15 @@ def desired_template(skill: Skill, platform: Platform) -> Object:
     return template
 
 
-def deployment(skill: Skill, platform: Platform, template: Object, *, stopped: bool = False) -> Object:
+def deployment(skill: Skill, platform: Platform, template: Object, *, verified: bool, stopped: bool = False) -> Object:
     """Return the Deployment of a template. It says nothing of replicas where those are the autoscaler's.
 
     Args:
         skill: What runs.
         platform: Where.
         template: Of its pods.
+        verified: Whether one of them has said that it is what the Skill wants. Until then Kubernetes counts none of them as
+            available, however ready it is, and takes none of those before it away, whether or not an operator looks.
         stopped: Whether none is to run.
     """
     made: Object = {
@@ -86,6 +88,9 @@ def deployment(skill: Skill, platform: Platform, template: Object, *, stopped: b
             "template": template,
         },
     }
+    if not verified:
+        # The API server wants it to be less than the deadline.
+        made["spec"]["minReadySeconds"] = platform.progress_deadline_s - 1
     if stopped or not platform.keda:
         made["spec"]["replicas"] = 0 if stopped else skill.scale.minimum
     return made

@@ -85,7 +85,10 @@ def status_of(observed: Observed, generation: int, before: Mapping[str, Any], no
     made: Object = {
         "observedGeneration": generation,
         "ready": len(serving),
-        "version": max(versions, key=lambda key: versions[key])[0] if versions else "",
+        # Of as many replicas each, that which served before: what has just become ready may yet be refused.
+        "version": max(versions, key=lambda key: (versions[key], key[0] == before.get("version")))[0]
+        if versions
+        else "",
         "versions": [
             {"version": version, "image": image, "revision": revision, "ready": count}
             for (version, image, revision), count in sorted(versions.items())
@@ -203,19 +206,22 @@ def _progressing(observed: Observed) -> Told:
     if rollout.late:
         why = _trouble(observed.pods or ()) or "the rollout has stood still for too long"
         return False, "DeadlineExceeded", why + lacks
-    if not rollout.done:
-        wanted, updated = _replicas(rollout.wanted), min(rollout.updated, rollout.wanted)
-        if not rollout.replaced:
-            return True, "RollingOut", f"{updated} of {wanted} updated, {rollout.available} available{lacks}"
-        return True, "WaitingForReadiness", f"{rollout.available} of {wanted} available{lacks}"
-    return _rolled_out(observed, choice)
+    ready = rollout.done or any(pod.ready and pod.revision == choice.revision for pod in observed.pods or ())
+    if ready and choice.refusal is None and not choice.is_verified:
+        return True, "WaitingForDescribe", "no replica has answered Describe yet"
+    return _rolled_out(observed, choice) if rollout.done else _rolling(rollout, lacks)
+
+
+def _rolling(rollout: Rollout, lacks: str) -> Told:
+    wanted, updated = _replicas(rollout.wanted), min(rollout.updated, rollout.wanted)
+    if not rollout.replaced:
+        return True, "RollingOut", f"{updated} of {wanted} updated, {rollout.available} available{lacks}"
+    return True, "WaitingForReadiness", f"{rollout.available} of {wanted} available{lacks}"
 
 
 def _rolled_out(observed: Observed, choice: Choice) -> Told:
     if choice.refusal is not None:
         return False, "Refused", choice.refusal.message
-    if not choice.is_verified:
-        return True, "WaitingForDescribe", "no replica has answered Describe yet"
     if observed.registered is None:
         reason, message = _away(observed)
         return True, "WaitingForBus" if reason == "BusUnavailable" else "WaitingForRegistry", message
