@@ -31,7 +31,7 @@ def images(folder: Path) -> dict[str, str]:
 
 def with_images(text: str, named: dict[str, str], registry: str) -> str:
     """Return a kustomization's text with these images pulled from a registry; what it says of others stays, and so do digests."""
-    entries: list[dict[str, str]] = (yaml.safe_load(text).get("images") or []) if "images:" in text else []
+    entries: list[dict[str, str]] = yaml.safe_load(text).get("images") or []
     for name, tag in sorted(named.items()):
         entry = next((each for each in entries if each["name"] == name), None)
         if entry is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from earshot_local.credentials import Credentials, load_keys
-from earshot_local.errors import UnreadableKeysError
+from earshot_local.errors import StandingMissingError, UnreadableKeysError
 from earshot_local.home import Home
 from earshot_topology.jwt import read_claims
 
@@ -51,3 +51,16 @@ def test_who_is_made_in_place_of_another_lasts_as_long(tmp_path: Path) -> None:
     with (home.root / "issued.jsonl").open("a") as record:
         record.write('{"kind": "serv')
     assert len(list(credentials.issued())) == 2, "a line that was cut off is nobody's"
+
+
+def test_who_was_called_back_is_not_let_in_by_a_file_that_is_gone(tmp_path: Path) -> None:
+    """A state folder that was restored without it tells nobody anything until somebody has decided."""
+    home = Home(tmp_path)
+    home.make()
+    credentials = Credentials(home)
+    credentials.revoke([credentials.whose(credentials.issue("asr").read_text())])
+    home.standing.unlink()
+    with pytest.raises(StandingMissingError, match=r"standing.json is gone"):
+        Credentials(home)
+    home.standing.write_text('{"revoked": {}, "retiring": {}}')
+    assert [revoked for _, revoked in Credentials(home).issued()] == [False, False]

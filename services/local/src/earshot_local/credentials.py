@@ -10,7 +10,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 from earshot_local import issued, standing
-from earshot_local.errors import UnreadableKeysError
+from earshot_local.errors import StandingMissingError, UnreadableKeysError
 from earshot_local.home import Home
 from earshot_local.issued import Issued, Record
 from earshot_topology import jwt
@@ -27,6 +27,10 @@ class Credentials:
     Args:
         home: Where they are.
         skills: Ids of the skills that get a role of their own, "skill-<id>".
+
+    Raises:
+        UnreadableKeysError: The file of keys is none.
+        StandingMissingError: Users were made, and who of them was called back is not known.
     """
 
     def __init__(self, home: Home, skills: Iterable[str] = ()) -> None:
@@ -34,6 +38,10 @@ class Credentials:
         self._skills = {f"{SKILL_PREFIX}{skill}": skill for skill in skills}
         self._keys = load_keys(home)
         self._record = Record(home.issued)
+        if not home.standing.exists():
+            if any(True for _ in self._record.all()):
+                raise StandingMissingError(home.standing)
+            standing.begin(home.standing)
 
     @property
     def trust(self) -> jwt.Trust:

@@ -68,3 +68,15 @@ class UnreadableKeysError(LocalError):
         super().__init__(
             f"{path} holds no keys that this version knows; it is left as it is: restore it, or move it away"
         )
+
+
+class StandingMissingError(LocalError):
+    """Users were made, and the file that says who of them was called back is gone."""
+
+    code = "standing_missing"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path} is gone, and users were made: without it whoever was called back would be let in again. Restore it; "
+            'if nobody ever was, write {"revoked": {}, "retiring": {}} into it'
+        )

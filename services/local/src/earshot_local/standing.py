@@ -14,6 +14,11 @@ from earshot_topology.jwt import Standing
 EVERYBODY = "*"
 
 
+def begin(path: Path) -> None:
+    """Say that nobody was called back."""
+    change(path, lambda standing: standing)
+
+
 def load(path: Path) -> Standing:
     """Return what a file says; nothing where there is none."""
     try:

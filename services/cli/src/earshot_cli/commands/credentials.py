@@ -283,7 +283,11 @@ def _show(output: Output, answers: tuple[Answer, ...], document: dict[str, Any])
     failed = [answer for answer in answers if answer.trouble]
     if failed:
         told = "; ".join(f"{answer.server} {answer.trouble}" for answer in failed)
-        raise CliError(f"not every server lets in whom it should: {told}", code="not_reloaded")
+        raise CliError(
+            f"not every server lets in whom it should: {told}; what is changed stays so, and is told again by "
+            "`earshot credentials reload`",
+            code="not_reloaded",
+        )
     output.document(document | {"servers": [answer.server for answer in answers]})
 
 
