@@ -92,14 +92,21 @@ def _forked(process: forking.Process) -> bool:
     return isinstance(process, forking._Forked)
 
 
-async def test_a_fork_can_not_tell_that_it_is_none(place: _Place):
+@pytest.mark.parametrize("interrupted", [signal.SIG_IGN, signal.default_int_handler], ids=["ignored", "heard"])
+async def test_a_fork_can_not_tell_that_it_is_none(place: _Place, interrupted: signal.Handlers):
     """It has the arguments, environment, path, output, descriptors, signals and modules of ours that a start from nothing has."""
     seen = []
-    for fresh in (True, False):
-        process = await place.start(_TOLD, "one", "two words", fresh=fresh, EARSHOT_WORD="早")
-        assert await process.wait() == 0, place.output.read_text()
-        assert _forked(process) is not fresh
-        seen.append(json.loads(place.output.read_text()))
+    # A shell without job control has what it puts in the background ignore SIGINT.
+    before = signal.signal(signal.SIGINT, interrupted)
+    try:
+        for fresh in (True, False):
+            process = await place.start(_TOLD, "one", "two words", fresh=fresh, EARSHOT_WORD="早")
+            assert await process.wait() == 0, place.output.read_text()
+            assert _forked(process) is not fresh
+            seen.append(json.loads(place.output.read_text()))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert (seen[0]["handlers"]["SIGINT"] == "1") is (interrupted is signal.SIG_IGN)
     assert seen[0]["environment"]["EARSHOT_WORD"] == "早"
     assert seen[0]["argv"] == ["one", "two words"]
     assert seen[1] == seen[0]

@@ -157,7 +157,12 @@ class _ForkServer:
         with self._ready.dup() as ready:
             ready.setblocking(False)
             await loop.sock_recv(ready, 1)
-        request = {"command": list(command), "environment": dict(environment), "folder": str(Path.cwd())}
+        request = {
+            "command": list(command),
+            "environment": dict(environment),
+            "folder": str(Path.cwd()),
+            "uninterrupted": signal.getsignal(signal.SIGINT) is signal.SIG_IGN,
+        }
         answers, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             answers.setblocking(False)

@@ -3,7 +3,8 @@
 Usage: python -P forkserver.py REQUESTS READY [ROOM FOR NAMES]
 
 Both are descriptors of sockets. READY is closed when everything has been imported. Each packet of REQUESTS is one request:
-JSON with `command` (a module and its arguments), `environment` and `folder`, beside two descriptors: where output goes, and
+JSON with `command` (a module and its arguments), `environment`, `folder` and `uninterrupted` (whether it ignores SIGINT, as
+what is started by somebody who does), beside two descriptors: where output goes, and
 where answers do. These are packets, too: `{"pid": 7}`, and when that process has ended `{"status": 0}`, a signal's number
 below zero.
 
@@ -140,6 +141,7 @@ def _become(request: dict[str, Any], output: int, parent: int) -> None:
     ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:
         os._exit(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN if request["uninterrupted"] else signal.default_int_handler)
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.close(output)
