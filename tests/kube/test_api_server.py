@@ -164,7 +164,7 @@ async def test_patches_of_every_kind(client, call, where):
     await call(api.create_namespaced_deployment, where, deployment())
     more = {"spec": {"template": {"spec": {"containers": [{"name": "d", "image": "j:1"}]}}}}
     patched = await call(api.patch_namespaced_deployment, "x", where, more)
-    assert [each.name for each in patched.spec.template.spec.containers] == ["c", "d"]
+    assert [each.name for each in patched.spec.template.spec.containers] == ["d", "c"], "what is new comes first"
     wrong = [{"op": "test", "path": "/metadata/name", "value": "y"}]
     assert (await refused(call, api.patch_namespaced_deployment, "x", where, wrong))[0] == 422
     moved = [{"op": "replace", "path": "/spec/replicas", "value": 3}]

@@ -6,7 +6,7 @@ import pytest
 from kubernetes.client import CoreV1Api, V1DeleteOptions, V1Preconditions
 from kubernetes.client.exceptions import ApiException
 
-from earshot_operator.errors import ClusterUnavailableError
+from earshot_operator.errors import ChangedError, ClusterUnavailableError
 from earshot_operator.kube import Kube
 
 PLACE = ("v1", "Secret", "keys")
@@ -50,9 +50,20 @@ async def test_what_has_appeared_is_not_taken_over(kube, api, call, where):
     assert await kube.get(*PLACE) is None, "nor is it made anew"
     await call(api.create_namespaced_secret, where, secret(theirs="eA=="))
     for act in (kube.apply(secret(ours="eA=="), before), kube.delete(before)):
-        with pytest.raises(ClusterUnavailableError):
+        with pytest.raises(ChangedError):
             await act
     assert (await kube.get(*PLACE))["data"] == {"theirs": "eA=="}
+
+
+async def test_another_one_of_ours_is_not_meant_either(kube):
+    """As if another operator had deleted it and made it anew: a request for the first one changes nothing."""
+    await kube.apply(secret(first="eA=="), None)
+    before = await kube.get(*PLACE)
+    await kube.delete(before)
+    await kube.apply(secret(second="eA=="), None)
+    with pytest.raises(ChangedError):
+        await kube.apply(secret(first="eQ=="), before)
+    assert (await kube.get(*PLACE))["data"] == {"second": "eA=="}
 
 
 async def test_what_has_changed_is_not_deleted(kube, api, call, where):

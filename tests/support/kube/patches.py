@@ -68,13 +68,7 @@ def strategic_patch(current: Any, patch: Any, field: str = "") -> Any:
         if field in _SETS:
             return current + [each for each in patch if each not in current]
         if (key := _key(field, patch)) is not None:
-            merged = {item.get(key): item for item in current}
-            for item in patch:
-                if item.get("$patch") == "delete":
-                    merged.pop(item.get(key), None)
-                else:
-                    merged[item[key]] = strategic_patch(merged.get(item[key], {}), item)
-            return list(merged.values())
+            return _merged(current, patch, key)
     if not isinstance(patch, dict):
         return copy.deepcopy(patch)
     changed = dict(current) if isinstance(current, dict) else {}
@@ -84,16 +78,34 @@ def strategic_patch(current: Any, patch: Any, field: str = "") -> Any:
             changed.pop(name, None)
         elif not name.startswith((_ORDER, _RETAIN)):
             changed[name] = strategic_patch(changed.get(name), value, name)
-    return _in_order(changed, patch)
-
-
-def _in_order(changed: Object, patch: Object) -> Object:
-    """Put lists in the order that a patch asks for."""
     for name, order in patch.items():
         if name.startswith(_ORDER) and (key := _key(listed := name.removeprefix(_ORDER), order)) is not None:
-            places = {item[key]: place for place, item in enumerate(order)}
-            changed[listed] = sorted(changed[listed], key=lambda item: places.get(item.get(key), len(places)))
+            before = current.get(listed, []) if isinstance(current, dict) else []
+            merged = {item.get(key): item for item in changed[listed]}
+            changed[listed] = _ordered(merged, [item[key] for item in order], [item.get(key) for item in before])
     return changed
+
+
+def _merged(current: list[Object], patch: list[Object], key: str) -> list[Object]:
+    """Return a list that is a map by a key, after a patch."""
+    merged = {item.get(key): item for item in current}
+    for item in patch:
+        if item.get("$patch") == "delete":
+            merged.pop(item.get(key), None)
+        else:
+            merged[item[key]] = strategic_patch(merged.get(item[key], {}), item)
+    return _ordered(merged, [item.get(key) for item in patch], [item.get(key) for item in current])
+
+
+def _ordered(merged: dict[Any, Object], told: list[Any], before: list[Any]) -> list[Object]:
+    """Return a list's items as the patch orders its own and the server had the others; what is new comes before these."""
+    ours, others = [name for name in told if name in merged], [name for name in merged if name not in told]
+    places = {name: place for place, name in enumerate(before)}
+    order = []
+    while ours and others:
+        behind = ours[0] in places and others[0] in places and places[others[0]] < places[ours[0]]
+        order.append((others if behind else ours).pop(0))
+    return [merged[name] for name in (*order, *ours, *others)]
 
 
 def applied(current: Any, before: Any, now: Any, field: str = "") -> Any:

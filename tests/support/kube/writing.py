@@ -8,7 +8,7 @@ from typing import Any
 
 from support.kube.admission import RefusedError, admit
 from support.kube.asking import FailedError, Target, now
-from support.kube.causes import details
+from support.kube.causes import INVALID, Cause, details
 from support.kube.kinds import Kinds, defined
 from support.kube.managers import Managers
 from support.kube.patches import PatchError, applied, json_patch, merge_patch, strategic_patch
@@ -82,8 +82,7 @@ class Writing:
             return self._apply(target, body, manager, dry=dry)
         current = self.present(target)
         if isinstance(body, dict):
-            told = body.get("metadata") or {}
-            self._unchanged(target, current, told.get("resourceVersion"), told.get("uid"))
+            self._meant(target, current, body.get("metadata") or {})
         try:
             if "json-patch" in how:
                 content = json_patch(copied(current), body)
@@ -115,7 +114,7 @@ class Writing:
             self._managers.applied(made, manager, target.sub)
             answer = self.create(target, made, dry=dry)
         else:
-            self._unchanged(target, current, told.get("resourceVersion"), told.get("uid"))
+            self._meant(target, current, told)
             before = self._managers.before(current["metadata"]["uid"], manager, target.sub)
             made = applied(copied(current), before, body)
             self._managers.applied(made, manager, target.sub)
@@ -123,6 +122,13 @@ class Writing:
         if not dry:
             self._managers.remember(answer["metadata"]["uid"], body, manager, target.sub)
         return answer
+
+    def _meant(self, target: Target, current: Object, told: Object) -> None:
+        """Look whether a patch says the object's own id and version: a wrong id is a wrong field, not a conflict."""
+        if told.get("uid") not in {None, "", current["metadata"]["uid"]}:
+            wrong = f'Invalid value: "{told["uid"]}": field is immutable'
+            raise _refusal(target, RefusedError([Cause("metadata.uid", INVALID, wrong)]))
+        self._unchanged(target, current, told.get("resourceVersion"), None)
 
     def _unchanged(self, target: Target, current: Object, version: str | None, uid: str | None) -> None:
         metadata = current["metadata"]

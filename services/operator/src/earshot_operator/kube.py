@@ -47,6 +47,7 @@ _PLURALS = {
 _NOT_FOUND, _FORBIDDEN, _CONFLICT, _INVALID = 404, 403, 409, (400, 422)
 _APPLY, _MERGE = "application/apply-patch+yaml", "application/merge-patch+json"
 _JSON_PATCH = "application/json-patch+json"
+_UID = "metadata.uid"
 
 
 def connect() -> ApiClient:
@@ -144,7 +145,6 @@ class Kube:
         if any(map(_is_creation, managers)):
             patch = [
                 {"op": "replace", "path": "/metadata/managedFields", "value": ours},
-                {"op": "test", "path": "/metadata/uid", "value": present["metadata"]["uid"]},
                 {"op": "replace", "path": "/metadata/resourceVersion", "value": present["metadata"]["resourceVersion"]},
             ]
             await self._ask("PATCH", path, content_type=_JSON_PATCH, body=patch)
@@ -195,7 +195,8 @@ class Kube:
         if status == _FORBIDDEN:
             raise ForbiddenError(told)
         if status in _INVALID:
-            raise RejectedError(told)
+            # An apply that means another object of that name is told so, not that it is in conflict.
+            raise ChangedError(told) if _UID in _fields(content) else RejectedError(told)
         if status == _NOT_FOUND and method == "POST":
             # To a collection: the namespace is there, since the Skill is.
             raise KindMissingError(told)
@@ -215,6 +216,14 @@ async def _in_thread(function: Callable[[], T]) -> T:
     except asyncio.CancelledError:
         await asyncio.wait({task})
         raise
+
+
+def _fields(content: bytes) -> set[str]:
+    """Return the fields that a refusal names (Status.details.causes of the API)."""
+    try:
+        return {str(cause.get("field")) for cause in json.loads(content)["details"]["causes"]}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return set()
 
 
 def _message(content: bytes) -> str:
