@@ -1,7 +1,7 @@
-"""A service of a few lines for test_service: it echoes a turn's id and sleeps as long as the turn's lane says.
+"""A service of a few lines for test_service: it echoes a turn's id, later if the turn's lane says so.
 
-A call whose locale is a path makes that folder, and goes on when there is a file "go" in it; others are answered at once, with
-revision 1 if nothing that they need was stopped meanwhile.
+A lane is how many seconds that takes, or a path: then it makes that folder, and goes on when there is a file "go" in it. So does a
+call whose locale is a path; others are answered at once, with revision 1 if nothing that they need was stopped meanwhile.
 
 SMALL_SERVICE_HANGS names a hook that never ends: start, leave or stop. With SMALL_SERVICE_WAITS empty it does not wait for the bus,
 and consumes nothing.
@@ -24,6 +24,14 @@ from earshot_topology.streams import NLU_TRANSCRIBED
 _WAITS = bool(os.environ.get("SMALL_SERVICE_WAITS", "1"))
 
 
+async def told(path: str) -> None:
+    """Make a folder, and wait until it is told to go on there."""
+    folder = Path(path)
+    await asyncio.to_thread(folder.mkdir)
+    while not await asyncio.to_thread((folder / "go").exists):
+        await asyncio.sleep(0.02)
+
+
 class Interpreter(interpreter_pb2_grpc.InterpreterServicer):
     """Needs something that a stop hook takes away."""
 
@@ -37,10 +45,7 @@ class Interpreter(interpreter_pb2_grpc.InterpreterServicer):
     async def Interpret(self, request, _context):
         """Wait until it is told to go on."""
         if request.locale:
-            folder = Path(request.locale)
-            await asyncio.to_thread(folder.mkdir)
-            while not await asyncio.to_thread((folder / "go").exists):
-                await asyncio.sleep(0.02)
+            await told(request.locale)
         return interpreter_pb2.InterpretResponse(registry_revision=0 if self.stopped else 1)
 
 
@@ -51,7 +56,10 @@ async def compose(service: Service) -> None:
     service.grpc.add(interpreter_pb2_grpc.add_InterpreterServicer_to_server, interpreter, "earshot.nlu.v1.Interpreter")
 
     async def handle(event: events_pb2.TurnTranscribed, _delivery: Delivery) -> None:
-        await asyncio.sleep(float(event.turn.lane or 0))
+        if os.sep in event.turn.lane:
+            await told(event.turn.lane)
+        else:
+            await asyncio.sleep(float(event.turn.lane or 0))
         await service.bus.publish("turn.interpreted", interpreter_pb2.TurnInterpreted(turn=event.turn))
 
     async def joined() -> None:

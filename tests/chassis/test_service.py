@@ -8,7 +8,6 @@ import json
 import os
 import re
 import signal
-import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -19,7 +18,7 @@ import pytest
 from earshot.nlu.v1 import interpreter_pb2, interpreter_pb2_grpc
 from earshot_chassis.rpc_client import connect
 from support.nats import NatsServer, free_port, nats_server
-from support.small_service import PROGRAM, TRACE, interpreted, publish, running
+from support.small_service import COMMAND, FOLDER, TRACE, interpreted, publish, running
 
 
 @pytest.fixture
@@ -29,17 +28,21 @@ async def server(tmp_path: Path):
         yield started
 
 
-async def test_sigterm_finishes_the_turn_in_progress(server: NatsServer) -> None:
+async def test_sigterm_finishes_the_turn_in_progress(server: NatsServer, tmp_path: Path) -> None:
     """SIGTERM: readiness goes, the turn in progress is finished, the process ends with 0 well within the grace time."""
-    with running(server) as service:
+    with running(server, EARSHOT_DRAIN_TIMEOUT_S="40") as service:
         await service.until("/readyz", 200)
-        await publish(server, "t1", delay="2")
-        await asyncio.sleep(0.5)
+        await publish(server, "t1", delay=str(folder := tmp_path / "turn"))
+        async with asyncio.timeout(20):
+            while not folder.exists():
+                await asyncio.sleep(0.02)
         service.process.send_signal(signal.SIGTERM)
-        assert "draining" in await service.until("/readyz", 503, 1)
+        assert "draining" in await service.until("/readyz", 503, 20)
+        assert not await interpreted(server)
         began = time.monotonic()
-        code = await asyncio.to_thread(service.process.wait, 10)
-        assert (code, time.monotonic() - began < 6) == (0, True)
+        (folder / "go").touch()
+        code = await asyncio.to_thread(service.process.wait, 20)
+        assert (code, time.monotonic() - began < 15) == (0, True)
         assert await interpreted(server) == 1
 
 
@@ -56,12 +59,12 @@ async def test_sigterm_again_and_again_changes_nothing(server: NatsServer) -> No
 
 async def test_a_draining_service_is_unready_before_it_takes_no_more_work(server: NatsServer) -> None:
     """Its leave hooks run while it already says so and still handles what comes; one that never ends costs its time."""
-    with running(server, SMALL_SERVICE_HANGS="leave", EARSHOT_DRAIN_TIMEOUT_S="4") as service:
+    with running(server, SMALL_SERVICE_HANGS="leave", EARSHOT_DRAIN_TIMEOUT_S="8") as service:
         await service.until("/readyz", 200)
         service.process.send_signal(signal.SIGTERM)
         assert "draining" in await service.until("/readyz", 503, 3)
         await publish(server, "t1")
-        async with asyncio.timeout(3.8):
+        async with asyncio.timeout(7.8):
             while not await interpreted(server):
                 await asyncio.sleep(0.05)
         assert "draining" in await service.until("/readyz", 503, 3)
@@ -261,12 +264,11 @@ async def test_a_missing_credentials_file_is_one_line(tmp_path: Path) -> None:
     """Nobody waits for a file that does not come: the process ends, and says which."""
     environment = {
         **os.environ,
+        "PYTHONPATH": FOLDER,
         "EARSHOT_NATS_CREDENTIALS": str(tmp_path / "nlu.creds"),
         "OTEL_TRACES_EXPORTER": "none",
     }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, str(PROGRAM), env=environment, stderr=asyncio.subprocess.PIPE
-    )
+    process = await asyncio.create_subprocess_exec(*COMMAND, env=environment, stderr=asyncio.subprocess.PIPE)
     async with asyncio.timeout(30):
         _, told = await process.communicate()
     assert process.returncode == 1

@@ -1,6 +1,7 @@
-"""A skill of tests/chaos with an effect outside, as a process: `python effect_skill.py list|lamp|counter`.
+"""A skill of tests/chaos with an effect outside, as a process: `python -m effects.effect_skill list|lamp|counter`.
 
-The first attempt of a call with "early" in its words waits before the effect, one with "late" after it.
+The first attempt of a call with "early" in its words waits before the effect, one with "late" after it; a file of these words in
+EARSHOT_PAUSES says that it does.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from pathlib import Path
 
 from chaos.skills import changing
 from earshot_skillkit import Host, Request, Skill, run
@@ -17,7 +19,9 @@ _PAUSES = {"before effect": "early", "after effect": "late"}
 
 
 async def _at(point: str, request: Request) -> None:
-    if request.attempt == 1 and _PAUSES[point] in (request.text("code") or ""):
+    code = request.text("code") or ""
+    if request.attempt == 1 and _PAUSES[point] in code:
+        await asyncio.to_thread((Path(os.environ["EARSHOT_PAUSES"]) / code).touch)
         await asyncio.sleep(10)
 
 

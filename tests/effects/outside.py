@@ -4,7 +4,7 @@ Usage: python outside.py PORT FILE
 
 POST /<target> {"code": words, "key": idempotency key}. The target "list" does a thing once for one key, all others do it
 as often as they are told. Faults are asked for in the words: "dropped" drops the first connection of a key after the
-effect, "slow" answers after a second.
+effect, "slow" answers a key's first connection after two seconds, others after one.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ class Handler(BaseHTTPRequestHandler):
                     record.flush()
                     os.fsync(record.fileno())
         if "slow" in told["code"]:
-            time.sleep(1.0)
+            # Long enough for a busy machine to kill or freeze whoever waits, and well within its patience.
+            time.sleep(2.0 if first else 1.0)
         if "dropped" in told["code"] and first:
             self.connection.close()
             return

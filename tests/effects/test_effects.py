@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import subprocess
 import sys
 import uuid
@@ -24,7 +23,7 @@ from earshot.common.v1 import turn_pb2
 from earshot.skill.v1 import skill_pb2, skill_pb2_grpc
 from earshot_chassis.rpc_client import connect
 from earshot_chassis.rpc_errors import from_rpc_error
-from earshot_local import Service, Stack
+from earshot_local import Service, Stack, lean
 from earshot_skillkit import wire
 from support.nats import free_port
 
@@ -42,11 +41,12 @@ class Outside:
 
     port: int
     record: Path
+    pauses: Path
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Run it."""
-        command = [sys.executable, str(HERE / "outside.py"), str(self.port), str(self.record)]
+        command = [sys.executable, "-S", str(HERE / "outside.py"), str(self.port), str(self.record)]
         self.process = subprocess.Popen(command)
 
     def stop(self) -> None:
@@ -68,11 +68,19 @@ class Outside:
             while not self.effects(code):
                 await asyncio.sleep(0.01)
 
+    async def paused(self, code: str) -> None:
+        """Wait until a skill pauses, before the effect or when it is journalled."""
+        async with asyncio.timeout(10):
+            while not (self.pauses / code).exists():
+                await asyncio.sleep(0.01)
+
 
 @pytest.fixture(scope="module")
 def outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outside]:
     """Run the outside server."""
-    server = Outside(free_port(), tmp_path_factory.mktemp("outside") / "effects.jsonl")
+    server = Outside(
+        free_port(), tmp_path_factory.mktemp("outside") / "effects.jsonl", tmp_path_factory.mktemp("pauses")
+    )
     server.start()
     yield server
     server.stop()
@@ -86,16 +94,20 @@ async def stack(tmp_path_factory: pytest.TempPathFactory, outside: Outside) -> A
             name=kind,
             module="",
             role=f"skill-chaos_{kind}",
-            command=(sys.executable, str(HERE / "effect_skill.py"), kind),
+            command=(sys.executable, "-P", lean.__file__, "effects.effect_skill", kind),
         )
         for kind in KINDS
     ]
-    environment = {"EARSHOT_OUTSIDE": f"http://127.0.0.1:{outside.port}", "PYTHONPATH": str(HERE.parent)}
+    environment = {
+        "EARSHOT_OUTSIDE": f"http://127.0.0.1:{outside.port}",
+        "EARSHOT_PAUSES": str(outside.pauses),
+        "PYTHONPATH": str(HERE.parent),
+    }
     async with Stack(
         home=tmp_path_factory.mktemp("effects"),
         services=services,
         scale=dict.fromkeys(KINDS, 2),
-        env=dict(os.environ) | environment,
+        env=environment,
         tracestore=False,
     ) as running:
         await running.ready(60)
@@ -182,7 +194,8 @@ async def test_a_replica_that_is_killed_before_the_effect(make, stack: Stack, ou
     """Nothing has happened: the other replica does it."""
     call = make("early")
     first = asyncio.create_task(call.to(0))
-    await asyncio.sleep(0.3)
+    await outside.paused(call.code)
+    assert not outside.effects(call.code)
     await killed(call, stack)
     assert await first != "done"
     assert (await call.to(1), outside.effects(call.code)) == ("done", 1)
@@ -204,8 +217,8 @@ async def test_a_replica_that_is_killed_after_the_effect(make, stack: Stack, out
     """The journal knows what the dead one could not say any more."""
     call = make("late")
     first = asyncio.create_task(call.to(0))
-    await outside.happened(call.code)
-    await asyncio.sleep(0.3)
+    await outside.paused(call.code)
+    assert outside.effects(call.code)
     await killed(call, stack)
     assert await first != "done"
     assert (await call.to(1), outside.effects(call.code)) == ("done", 1)
