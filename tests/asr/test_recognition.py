@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from earshot_asr.assembly import Frame
 from earshot_asr.endpointing import Endpoint, EndpointingRules, EndpointReason
@@ -21,8 +22,10 @@ from earshot_asr.stability import Stability
 from earshot_audio import Encoding, Format
 from support.hearing import frames_of
 from support.recognition import DigestEngine, LoudnessPool, digest, silence, speech
+from support.spans import recorded_spans
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
+spans = pytest.fixture(recorded_spans)
 REQUEST = Request(locale=Locale("en-US"), audio_format=Format(encoding=Encoding.LINEAR16, sample_rate_hertz=16_000))
 
 
@@ -89,6 +92,26 @@ async def test_the_course_of_an_utterance() -> None:
     assert at == pytest.approx(0.4 + 1.0 + 0.8, abs=0.12)
     assert result.rejection is Rejection.NONE
     assert source.position < len(source.frames)
+
+
+async def test_waiting_for_the_talker_is_no_work(spans: InMemorySpanExporter) -> None:
+    """What listening took is told apart: of an engine that takes 10 ms a frame, these; of frames that come in 40 ms, nothing."""
+    for feed_s in (0.0, 0.01):
+        spans.clear()
+        source = Microphone(frames=frames(speech(1.0)))
+        await recognizer(DigestEngine(feed_s=feed_s)).recognize(REQUEST, source, Listener())
+        (listen,) = [span for span in spans.get_finished_spans() if span.name == "asr.listen"]
+        assert listen.attributes == {"voice.asr.busy_s": pytest.approx(feed_s * source.position)}
+
+
+async def test_listening_that_was_broken_off_says_why(spans: InMemorySpanExporter) -> None:
+    """Frames that stop coming fail the listening, and there is neither silence nor decoding."""
+    with pytest.raises(AudioLostError):
+        await recognizer(DigestEngine()).recognize(
+            REQUEST, Microphone(frames=frames(speech(1.0)), ending=Ending.LOST), Listener()
+        )
+    (listen,) = spans.get_finished_spans()
+    assert listen.status.description == "audio_lost"
 
 
 async def test_interim_results_only_where_they_are_wanted() -> None:

@@ -320,15 +320,21 @@ async def test_a_device_can_ask_where_its_upload_stands(heard: TestDevice) -> No
     assert reply.headers["error-code"] == "invalid_turn_id"
 
 
-async def test_a_turn_is_two_spans_here_and_none_a_frame(heard: TestDevice, spans: InMemorySpanExporter) -> None:
-    """Recognition is one span and decoding another within it, however many frames there are."""
+async def test_a_turn_is_few_spans_here_and_none_a_frame(heard: TestDevice, spans: InMemorySpanExporter) -> None:
+    """Recognition is one span; listening to the talker and decoding are others within it, however many frames there are."""
     turn = await heard.begin()
     await heard.say(turn, speech(2.0))
     await heard.result(turn)
     async with asyncio.timeout(5):
-        while len(finished := {span.name: span for span in spans.get_finished_spans()}) < 3:
+        while len(finished := {span.name: span for span in spans.get_finished_spans()}) < 4:
             await asyncio.sleep(0.01)
-    assert set(finished) == {"utterance.started process", "asr.recognize", "asr.decode"}
+    assert set(finished) == {"utterance.started process", "asr.recognize", "asr.listen", "asr.decode"}
+    listen = finished["asr.listen"]
+    assert listen.parent is not None
+    assert listen.parent.span_id == finished["asr.recognize"].context.span_id
+    assert listen.end_time <= finished["asr.decode"].start_time
+    assert listen.attributes is not None
+    assert 0 <= listen.attributes["voice.asr.busy_s"] <= (listen.end_time - listen.start_time) / 1e9
     decode, recognize = finished["asr.decode"], finished["asr.recognize"]
     assert decode.parent is not None
     assert recognize.parent is not None

@@ -154,7 +154,7 @@ async def measured(stack: Stack, results: Sequence[Spoken]) -> list[Measured]:
                     first_audio=result.first_audio_s,
                     silence=asr[attributes.AUDIO_SECONDS] - asr[attributes.END_OF_SPEECH_SECONDS],
                     recognition=(decode["end_ns"] - decode["start_ns"]) / 1e9,
-                    synthesis=by_name["tts.speak"]["attributes"].get(attributes.TIME_TO_FIRST_AUDIO, 0.0),
+                    synthesis=by_name["tts.speak"]["attributes"].get(attributes.TIME_TO_FIRST_FRAME, 0.0),
                 )
             )
     return found

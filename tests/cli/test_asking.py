@@ -51,6 +51,7 @@ def known_turns(store):
         decided_ns=START + 250_000_000,
         outcome="answered",
         intent="clock.get_time",
+        first_audio_s=1.25,
     )
     given_up = TurnFact(
         turn_id="turn-lost", household_id="home", device_id="attic", started_ns=START, abandoned="network_lost"
@@ -98,6 +99,20 @@ def test_turns_lists_lost_ones_too(run):
     assert "network_lost" in printed
     only = json.loads(run("turns", "--device", "attic", "--json"))["turns"]
     assert [turn["turn_id"] for turn in only] == ["turn-lost"]
+
+
+@pytest.mark.usefixtures("known_turns")
+def test_turns_tells_what_its_user_waited(run):
+    """First audio is a column of its own beside the decision, in the document too; slow turns are asked for by it."""
+    printed = run("turns")
+    for told in ("first audio", "1.25 s", "decided", "0.25 s"):
+        assert told in printed
+    waited = {turn["turn_id"]: turn["first_audio_s"] for turn in json.loads(run("turns", "--json"))["turns"]}
+    assert waited == {"turn-answered": 1.25, "turn-lost": None}
+    slow = json.loads(run("turns", "--slower", "1", "--json"))["turns"]
+    assert [turn["turn_id"] for turn in slow] == ["turn-lost", "turn-answered"]
+    slower = json.loads(run("turns", "--slower", "1.5", "--json"))["turns"]
+    assert [turn["turn_id"] for turn in slower] == ["turn-lost"]
 
 
 @pytest.mark.usefixtures("known_turns")

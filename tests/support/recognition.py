@@ -46,6 +46,7 @@ class DigestEngine:
     Attributes:
         places: Streams that may be open at once.
         fail_finish: Errors that the next calls of finish raise.
+        feed_s: How long it works on each stretch of audio.
         finish_s: How long finish takes.
         interim_results: Whether interim results are given.
         streams: Every stream that was opened.
@@ -53,6 +54,7 @@ class DigestEngine:
 
     places: int = 1_000
     interim_results: bool = True
+    feed_s: float = 0.0
     finish_s: float = 0.0
     fail_finish: list[EarshotError] = field(default_factory=list)
     streams: list[DigestStream] = field(default_factory=list)
@@ -114,6 +116,8 @@ class DigestStream:
         """Take the next stretch of audio."""
         if self.closed or self._result is not None:
             raise StreamClosedError("closed")
+        if self._engine.feed_s:
+            await asyncio.sleep(self._engine.feed_s)
         self.pcm += pcm
         self._news.set()
 

@@ -132,6 +132,26 @@ async def test_slow_engine_is_sent_as_it_comes() -> None:
     assert third[70] > third[0]
 
 
+async def test_making_sound_and_holding_it_back_are_told_apart() -> None:
+    """Two sentences that take 0.3 s each are 0.6 s of synthesis, however long what they made is held back."""
+    sent = Sent()
+    progress = await playback(Voice(125, 125, delay_s=0.3), sent).run()
+    assert progress.synthesis_s == pytest.approx(0.6)
+    # What is not made is held back: frames take no time to leave here.
+    assert progress.paced_s == pytest.approx(sent.times[-1] - 0.6)
+    assert progress.paced_s > 6.0
+
+
+async def test_what_is_cancelled_while_it_is_made_or_held_back_counts_until_then() -> None:
+    """A playback that ends early has told where its time went so far."""
+    for delay_s, expected in ((5.0, (3.0, 0.0)), (0.0, (0.0, 3.0))):
+        speaking = playback(Voice(500, delay_s=delay_s), Sent())
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(3.0):
+                await speaking.run()
+        assert (speaking.progress.synthesis_s, speaking.progress.paced_s) == pytest.approx(expected)
+
+
 async def test_last_frame_alone_is_marked() -> None:
     """Only the last frame of the segment is marked as last."""
     sent = Sent()

@@ -24,10 +24,12 @@ UNDERSTOOD: Node = ("earshot-nlu", "turn.transcribed process", "consumer")
 DECIDED: Node = ("earshot-dialogue", "turn.interpreted process", "consumer")
 ASKED: Node = ("earshot-dialogue", "earshot.skill.v1.Skill/Handle", "client")
 SPOKEN: Node = ("earshot-tts", "turn.outcome process", "consumer")
+SPEAKING: Node = ("earshot-tts", "tts.speak", "internal")
 EDGES: set[tuple[Node, Node]] = {
     (TURN, HEARD),
     (TURN, ("earshot-dialogue", "utterance.started process", "consumer")),
     (HEARD, RECOGNISED),
+    (RECOGNISED, ("earshot-asr", "asr.listen", "internal")),
     (RECOGNISED, ("earshot-asr", "asr.silence", "internal")),
     (RECOGNISED, ("earshot-asr", "asr.decode", "internal")),
     (HEARD, UNDERSTOOD),
@@ -37,7 +39,9 @@ EDGES: set[tuple[Node, Node]] = {
     (DECIDED, ASKED),
     (ASKED, ("earshot-skill-clock", "earshot.skill.v1.Skill/Handle", "server")),
     (DECIDED, SPOKEN),
-    (SPOKEN, ("earshot-tts", "tts.speak", "internal")),
+    (SPOKEN, SPEAKING),
+    (SPEAKING, ("earshot-tts", "tts.synthesize", "internal")),
+    (SPEAKING, ("earshot-tts", "tts.pace", "internal")),
     (TURN, (DEVICE, "device.playback", "internal")),
 }
 """Every span of a spoken turn that goes well, with the span that it is directly below: service, name, kind."""
@@ -71,6 +75,9 @@ async def test_spoken_turn_is_one_trace(stack: Stack, address: DeviceAddress) ->
     by_id = {span["span_id"] for span in spans}
     assert [node(span) for span in spans if span["parent_span_id"] not in by_id] == [TURN]
     root = next(span for span in spans if node(span) == TURN)
+    listen, silence, decode = (_of(spans, name) for name in ("asr.listen", "asr.silence", "asr.decode"))
+    assert listen["end_ns"] == max(listen["start_ns"], silence["start_ns"])
+    assert silence["end_ns"] <= decode["start_ns"]
     assert root["attributes"][attributes.TURN_ID] == result.turn_id
     identifiers = (result.turn_id, address.household, address.device, str(result.outcome_id))
     for span in spans:
@@ -83,6 +90,11 @@ async def test_spoken_turn_is_one_trace(stack: Stack, address: DeviceAddress) ->
     said = json.dumps([{**span, "attributes": _without_pii(span["attributes"])} for span in spans]).lower()
     assert "what time" not in said
     assert "tokyo" not in said
+
+
+def _of(spans: list[dict[str, Any]], name: str) -> dict[str, Any]:
+    (found,) = [span for span in spans if span["name"] == name]
+    return found
 
 
 def _without_pii(found: dict[str, Any]) -> dict[str, Any]:

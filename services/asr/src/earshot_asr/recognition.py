@@ -11,7 +11,6 @@ come when the engine has them.
 from __future__ import annotations
 
 import asyncio
-import time
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
@@ -43,6 +42,7 @@ from earshot_asr.errors import (
     UtteranceTooLargeError,
 )
 from earshot_asr.frontend import FrontEnd, Heard
+from earshot_asr.listening import Listening
 from earshot_asr.source import Ending, FrameSource
 from earshot_asr.stability import Stability
 from earshot_asr.vad import VadPool, VoiceActivityDetector
@@ -179,18 +179,19 @@ class Recognizer:
             over = loop.create_future()
         if capabilities.interim_results and (request.interim_results or over is not None):
             interim = loop.create_task(_pass_on(stream, observer if request.interim_results else None, over))
-        try:
-            endpoint = await _listen(source, front_end, stream, observer, over)
-        finally:
-            # What comes now would arrive after the final result.
-            if interim is not None:
-                interim.cancel()
-        if endpoint.reason is EndpointReason.AUDIO_LOST:
-            # Half an utterance may mean something else than the whole, and its device has long apologised.
-            raise AudioLostError(f"frames stopped coming after {front_end.audio_seconds:.1f} s of audio")
+        with Listening() as listening:
+            try:
+                endpoint = await _listen(listening.to(source), front_end, stream, observer, over)
+            finally:
+                # What comes now would arrive after the final result.
+                if interim is not None:
+                    interim.cancel()
+            if endpoint.reason is EndpointReason.AUDIO_LOST:
+                # Half an utterance may mean something else than the whole, and its device has long apologised.
+                raise AudioLostError(f"frames stopped coming after {front_end.audio_seconds:.1f} s of audio")
+            silent = endpoint.reason is EndpointReason.SILENCE
+            listening.ended(front_end.audio_seconds - endpoint.end_of_speech_offset if silent else 0.0)
         await observer.ended(endpoint)
-        if endpoint.reason is EndpointReason.SILENCE:
-            _waited(front_end.audio_seconds - endpoint.end_of_speech_offset)
         if not front_end.endpointer.heard_speech:
             return Result(
                 endpoint=endpoint,
@@ -216,11 +217,6 @@ class Recognizer:
                 return await stream.finish()
         except TimeoutError as error:
             raise RecognitionTimeoutError(f"the engine had no result after {self._finish_timeout_s:g} s") from error
-
-
-def _waited(silence_s: float) -> None:
-    """Show in the trace how long the user had been silent when the utterance was over: usually most of the wait."""
-    telemetry.start_span("asr.silence", start_time_ns=time.time_ns() - int(silence_s * 1e9)).end()
 
 
 async def _listen(

@@ -26,6 +26,7 @@ _STATES = {
 _DONE = frozenset({"answered", "cancelled"})
 _SERVICES = ("cyan", "magenta", "green", "yellow", "blue", "red")
 _BAR = (12, 60)
+_TIMES = ("first audio", "decided")
 # The reason stands there; and where an attempt was lost, somebody took over.
 _SAID_ALREADY = frozenset({"abandoned", "takeover"})
 
@@ -107,10 +108,13 @@ class _Bar:
 
 
 def turns(found: Sequence[Mapping[str, Any]]) -> RenderableType:
-    """Show a list of turns."""
+    """Show a list of turns: each with what its user waited, and when it was decided.
+
+    First audio counts from the end of speech to the first sound of the answer; decided, from the start of speech.
+    """
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("started", "device", "turn", "outcome", "intent", "seconds", "note"):
-        table.add_column(name, no_wrap=name != "note", justify="right" if name == "seconds" else "left")
+    for name in ("started", "device", "turn", "outcome", "intent", *_TIMES, "note"):
+        table.add_column(name, no_wrap=name != "note", justify="right" if name in _TIMES else "left")
     for one in found:
         began = datetime.fromtimestamp((one["started_ns"] or one["heard_ns"]) / 1e9, tz=UTC).astimezone()
         table.add_row(
@@ -120,10 +124,15 @@ def turns(found: Sequence[Mapping[str, Any]]) -> RenderableType:
             one["turn_id"][-12:],
             Text(one["state"], style=_STATES.get(one["state"], "")),
             one["intent"],
-            "" if one["duration_s"] is None else f"{one['duration_s']:.2f}",
+            _seconds(one["first_audio_s"]),
+            _seconds(one["duration_s"]),
             note(one),
         )
     return table
+
+
+def _seconds(number: float | None) -> str:
+    return "" if number is None else f"{number:.2f} s"
 
 
 def note(turn: Mapping[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """The query API: JSON over HTTP on the loopback address.
 
 GET /api/turns?household=&device=&at=<RFC 3339>&window_s=&limit=    turns, newest first, each with its marks
+   …&slower_than_s=              those alone whose user waited longer for first audio, or in vain; longest first
 GET /api/turns/<turn>            one turn, the spans of its trace and their marks; 6 characters of the beginning or end of its
                                  id will do: 400 `fragment_too_short` for fewer, 409 `ambiguous_turn` with `turns` for several
 GET /api/traces/<trace id>       the spans of a trace and their marks
@@ -8,6 +9,7 @@ GET /api/traces/<trace id>       the spans of a trace and their marks
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -91,7 +93,8 @@ class QueryApi:
 
     def _turn(self, turn: Turn) -> dict[str, Any]:
         state = turn.state(time.time_ns(), self._lost_after_s)
-        return {**asdict(turn.fact), "heard_ns": turn.heard_ns, "state": state, "duration_s": turn.duration_s}
+        derived = {"state": state, "duration_s": turn.duration_s, "first_audio_s": turn.first_audio_s}
+        return {**asdict(turn.fact), "heard_ns": turn.heard_ns, **derived}
 
 
 def application(store: Store, *, lost_after_s: float, settled_after_s: float, max_body_bytes: int) -> Starlette:
@@ -119,6 +122,10 @@ def _query(parameters: Mapping[str, str]) -> TurnQuery:
     window_s = float(parameters.get("window_s", "60"))
     if not 1 <= limit <= _MAX_LIMIT or not 0 < window_s <= 7 * 86400:
         raise ValueError(f"limit must be 1 to {_MAX_LIMIT}, window_s above 0 and at most a week")
+    slower = parameters.get("slower_than_s")
+    slower_than_s = float(slower) if slower else None
+    if slower_than_s is not None and not 0 <= slower_than_s < math.inf:
+        raise ValueError("slower_than_s must be a number of seconds")
     moment = datetime.fromisoformat(at) if at else None
     if moment is not None and moment.tzinfo is None:
         raise ValueError("at needs a time zone, for instance 2026-11-22T10:30:00Z")
@@ -128,4 +135,5 @@ def _query(parameters: Mapping[str, str]) -> TurnQuery:
         at_ns=int(moment.timestamp() * 1e9) if moment else None,
         window_s=window_s,
         limit=limit,
+        slower_than_s=slower_than_s,
     )

@@ -60,7 +60,9 @@ class TurnFact:
         decided_ns: When its outcome was decided.
         intent: What was fulfilled.
         error_code: Why it was not answered.
-        first_audio_ns: When the device began to play the answer.
+        end_of_speech_ns: When the user had said it, by asr's word.
+        first_audio_ns: When the device told that it had begun to play the answer.
+        first_audio_s: Seconds from end of speech to that, by the device's own clock.
         finished_ns: When the device had played it.
         abandoned: Why the device gave it up.
     """
@@ -75,7 +77,9 @@ class TurnFact:
     decided_ns: int | None = None
     intent: str = ""
     error_code: str = ""
+    end_of_speech_ns: int | None = None
     first_audio_ns: int | None = None
+    first_audio_s: float | None = None
     finished_ns: int | None = None
     abandoned: str = ""
 
@@ -102,20 +106,43 @@ class Turn:
 
     @property
     def duration_s(self) -> float | None:
-        """From the first event to the decision."""
+        """From the first event to the decision: as long as the user speaks, and then some."""
         began, decided = self.fact.started_ns, self.fact.decided_ns
         return None if began is None or decided is None else max(0.0, (decided - began) / 1e9)
+
+    @property
+    def first_audio_s(self) -> float | None:
+        """From the end of speech to the first sound of the answer at the device: what its user waited.
+
+        By the word of the device, which has both on one clock; of one that sends no spans, by when its PlaybackStarted was
+        heard. None where nothing is heard: typed turns, answers without words, turns that were lost.
+        """
+        told, spoken, began = self.fact.first_audio_s, self.fact.end_of_speech_ns, self.fact.first_audio_ns
+        if told is not None or spoken is None or began is None:
+            return told
+        return max(0.0, (began - spoken) / 1e9)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnQuery:
-    """Which turns to list, newest first; empty fields select everything."""
+    """Which turns to list, newest first; empty fields select everything.
+
+    Attributes:
+        household_id: Its turns alone.
+        device_id: Its turns alone.
+        at_ns: Around this time.
+        window_s: So many seconds before and after it.
+        limit: At most so many.
+        slower_than_s: Those alone whose user waited longer for first audio, or for nothing at all because the device gave up;
+            longest first.
+    """
 
     household_id: str = ""
     device_id: str = ""
     at_ns: int | None = None
     window_s: float = 60.0
     limit: int = 50
+    slower_than_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from earshot_topology import attributes
-from earshot_tracestore.model import Span, Turn, TurnFact, TurnQuery
+from earshot_tracestore.model import ABANDONED_BY_ITSELF, Span, Turn, TurnFact, TurnQuery
 
 _SCHEMA = """
 PRAGMA journal_mode = WAL;
@@ -25,16 +25,20 @@ CREATE INDEX IF NOT EXISTS span_by_start ON span (start_ns);
 CREATE TABLE IF NOT EXISTS turn (
   turn_id TEXT NOT NULL, household_id TEXT NOT NULL, device_id TEXT NOT NULL, trace_id TEXT NOT NULL,
   locale TEXT NOT NULL, started_ns INTEGER, outcome TEXT NOT NULL, decided_ns INTEGER, intent TEXT NOT NULL,
-  error_code TEXT NOT NULL, first_audio_ns INTEGER, finished_ns INTEGER, abandoned TEXT NOT NULL,
-  heard_ns INTEGER NOT NULL, PRIMARY KEY (household_id, device_id, turn_id)
+  error_code TEXT NOT NULL, end_of_speech_ns INTEGER, first_audio_ns INTEGER, first_audio_s REAL, finished_ns INTEGER,
+  abandoned TEXT NOT NULL, heard_ns INTEGER NOT NULL, PRIMARY KEY (household_id, device_id, turn_id)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS turn_by_id ON turn (turn_id);
 CREATE INDEX IF NOT EXISTS turn_by_time ON turn (heard_ns);
 CREATE INDEX IF NOT EXISTS turn_by_trace ON turn (trace_id);
 """
 
+# What a database of an earlier version lacks.
+_ADDED = {"end_of_speech_ns": "INTEGER", "first_audio_s": "REAL"}
+# What a user waited; see `Turn.first_audio_s`.
+_WAITED = "coalesce(first_audio_s, (first_audio_ns - end_of_speech_ns) / 1e9)"
 _FACT = tuple(field.name for field in fields(TurnFact))
-_NUMBERS = {"started_ns", "decided_ns", "first_audio_ns", "finished_ns"}
+_NUMBERS = {"started_ns", "decided_ns", "end_of_speech_ns", "first_audio_ns", "first_audio_s", "finished_ns"}
 
 
 def _kept(column: str) -> str:
@@ -70,6 +74,10 @@ def connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=5.0)
     try:
         connection.executescript(_SCHEMA)
+        there = {row[1] for row in connection.execute("PRAGMA table_info(turn)")}
+        for column, kind in _ADDED.items():
+            if column not in there:
+                connection.execute(f"ALTER TABLE turn ADD COLUMN {column} {kind}")
     except sqlite3.Error:
         connection.close()
         raise
@@ -138,7 +146,7 @@ def turns_like(connection: sqlite3.Connection, fragment: str, limit: int) -> lis
 
 
 def turns(connection: sqlite3.Connection, query: TurnQuery) -> list[Turn]:
-    """List turns, newest first."""
+    """List turns, newest first; those that were slow, slowest first."""
     conditions, values = ["1"], list[object]()
     for column, value in (("household_id", query.household_id), ("device_id", query.device_id)):
         if value:
@@ -148,13 +156,24 @@ def turns(connection: sqlite3.Connection, query: TurnQuery) -> list[Turn]:
         half = int(query.window_s * 1e9)
         conditions.append("coalesce(started_ns, heard_ns) BETWEEN ? AND ?")
         values += [query.at_ns - half, query.at_ns + half]
-    return _turns(connection, " AND ".join(conditions), values, query.limit)
+    if query.slower_than_s is None:
+        return _turns(connection, " AND ".join(conditions), values, query.limit)
+    given_up = ", ".join(f"'{reason}'" for reason in sorted(ABANDONED_BY_ITSELF))
+    conditions.append(f"({_WAITED} > ? OR abandoned IN ({given_up}))")
+    order = f"abandoned IN ({given_up}) DESC, {_WAITED} DESC"
+    return _turns(connection, " AND ".join(conditions), [*values, query.slower_than_s], query.limit, order)
 
 
-def _turns(connection: sqlite3.Connection, condition: str, values: Sequence[object], limit: int) -> list[Turn]:
+def _turns(
+    connection: sqlite3.Connection,
+    condition: str,
+    values: Sequence[object],
+    limit: int,
+    order: str = "coalesce(started_ns, heard_ns) DESC",
+) -> list[Turn]:
     rows = connection.execute(
         f"SELECT {', '.join(_FACT)}, heard_ns FROM turn WHERE {condition} "  # noqa: S608 - conditions are ours
-        "ORDER BY coalesce(started_ns, heard_ns) DESC LIMIT ?",
+        f"ORDER BY {order} LIMIT ?",
         (*values, limit),
     )
     return [Turn(fact=TurnFact(**dict(zip(_FACT, row[:-1], strict=True))), heard_ns=row[-1]) for row in rows.fetchall()]

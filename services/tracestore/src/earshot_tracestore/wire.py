@@ -83,6 +83,7 @@ def outcome(payload: bytes, headers: Mapping[str, str], subject: str, now_ns: in
         decided_ns=now_ns,
         intent=message.intent,
         error_code=message.error.code,
+        end_of_speech_ns=_end_of_speech_ns(message),
     )
 
 
@@ -157,8 +158,14 @@ def _fact_of_span(span: Span) -> TurnFact | None:
     turn, household, device = (span.attributes.get(name) for name in names)
     if span.parent_span_id or not (isinstance(turn, str) and isinstance(household, str) and isinstance(device, str)):
         return None
+    first_audio_s = span.attributes.get(attributes.TIME_TO_FIRST_AUDIO)
     return TurnFact(
-        turn_id=turn, household_id=household, device_id=device, trace_id=span.trace_id, started_ns=span.start_ns
+        turn_id=turn,
+        household_id=household,
+        device_id=device,
+        trace_id=span.trace_id,
+        started_ns=span.start_ns,
+        first_audio_s=first_audio_s if isinstance(first_audio_s, float) else None,
     )
 
 
@@ -184,6 +191,14 @@ def _trace_of(headers: Mapping[str, str]) -> str:
     """Return the trace id of a W3C traceparent header; empty where there is none."""
     parts = headers.get("traceparent", "").split("-")
     return parts[1] if len(parts) == 4 and len(parts[1]) == 32 else ""
+
+
+def _end_of_speech_ns(message: Outcome) -> int | None:
+    """Return when the user had said it; None of a turn that was typed, or refused before its end was heard."""
+    turn = message.turn
+    if not turn.HasField("start_time") or not turn.end_of_speech_offset.ToNanoseconds():
+        return None
+    return _nanoseconds(turn.start_time) + turn.end_of_speech_offset.ToNanoseconds()
 
 
 def _nanoseconds(moment: Timestamp) -> int:

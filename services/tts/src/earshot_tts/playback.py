@@ -11,7 +11,7 @@ Frames below `resume_at` are counted and not sent: another worker sent them.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
@@ -37,8 +37,8 @@ class FrameSender(Protocol):
 class Batches(Protocol):
     """Where frames come from; `close` ends a source that is not used up."""
 
-    def __aiter__(self) -> AsyncIterator[Batch]:
-        """Iterate."""
+    def __anext__(self) -> Awaitable[Batch]:
+        """Return the next frames."""
 
     def aclose(self) -> Awaitable[None]:
         """Stop."""
@@ -54,6 +54,8 @@ class Progress:
         sentences: Sentences that were begun.
         cache_hits: Those that came from a cache.
         sent_s: Sound that left.
+        synthesis_s: Seconds that went into waiting for sound, from the engine or a cache.
+        paced_s: Seconds in which sound was there and the device had enough: nobody waited for it.
     """
 
     next_sequence: int
@@ -61,6 +63,8 @@ class Progress:
     sentences: int = 0
     cache_hits: int = 0
     sent_s: float = 0.0
+    synthesis_s: float = 0.0
+    paced_s: float = 0.0
 
 
 class Playback:
@@ -109,7 +113,7 @@ class Playback:
             self.progress.sentences += 1
             first = True
             async with aclosing(self._batches(span)) as batches:
-                async for batch in batches:
+                while (batch := await self._made(batches)) is not None:
                     if first and batch.source is not Source.ENGINE:
                         self.progress.cache_hits += 1
                     first = False
@@ -120,6 +124,15 @@ class Playback:
         await self._sender.confirm()
         return self.progress
 
+    async def _made(self, batches: Batches) -> Batch | None:
+        """Return the next frames of a sentence, and count how long they were waited for; None: that was all of it."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        try:
+            return await anext(batches, None)
+        finally:
+            self.progress.synthesis_s += loop.time() - began
+
     async def _send(self, payloads: Frames, *, last: bool = False) -> None:
         progress, pacer, loop = self.progress, self._pacer, asyncio.get_running_loop()
         if cancelling():
@@ -128,7 +141,7 @@ class Playback:
             if progress.next_sequence >= self._resume_at:
                 wait_s = pacer.wait_s(loop.time())
                 if wait_s > 0:
-                    await asyncio.sleep(wait_s)
+                    await self._hold_back(wait_s)
                 duration_s = await self._sender.send(progress.next_sequence, payload, last=last)
                 pacer.sent(loop.time(), duration_s)
                 progress.sent_s += duration_s
@@ -136,3 +149,11 @@ class Playback:
                 if progress.sent == 1:
                     self._on_first_frame()
             progress.next_sequence += 1
+
+    async def _hold_back(self, wait_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        try:
+            await asyncio.sleep(wait_s)
+        finally:
+            self.progress.paced_s += loop.time() - began

@@ -13,6 +13,7 @@ from earshot_tts.active import ActiveSpeech
 from earshot_tts.beginning import Beginning, SegmentBeginnings
 from earshot_tts.errors import SpeechError
 from earshot_tts.pacing import Pacer
+from earshot_tts.phases import Phases
 from earshot_tts.playback import FrameSender, Playback, Progress
 from earshot_tts.requests import SpeechRequest, Text, speakable_texts
 from earshot_tts.synthesis import Synthesis
@@ -79,9 +80,12 @@ class Speaker:
         }
         with telemetry.span("tts.speak", attributes=described) as current:
             async with self._active.speaking(request) as speech:
+                queued_at = time.monotonic()
                 beginning = await self._beginnings.find(request, deterministic=capabilities.deterministic)
+                current.set_attribute(attributes.QUEUED_SECONDS, time.monotonic() - queued_at)
                 if not beginning.complete:
-                    await self._play(request, texts, beginning, current, decided_at)
+                    with Phases() as phases:
+                        await self._play(request, texts, beginning, current, phases, decided_at)
             if speech.cancelled:
                 current.set_attribute(attributes.CANCELLED, value=True)
 
@@ -110,12 +114,14 @@ class Speaker:
         texts: tuple[Text, ...],
         beginning: Beginning,
         current: TraceSpan,
+        phases: Phases,
         decided_at: float,
     ) -> None:
         def first_frame() -> None:
             waited_s = max(0.0, time.time() - decided_at)
+            phases.sounding()
             current.add_event("tts.first_frame")
-            current.set_attribute(attributes.TIME_TO_FIRST_AUDIO, waited_s)
+            current.set_attribute(attributes.TIME_TO_FIRST_FRAME, waited_s)
             if request.owner_epoch == 1 and request.segment_index == 0:
                 _FIRST_FRAME.record(waited_s)
 
@@ -165,6 +171,8 @@ def _measured(progress: Progress, beginning: Beginning) -> dict[str, int | float
         attributes.CACHE_HITS: progress.cache_hits,
         attributes.FRAME_COUNT: progress.sent,
         attributes.AUDIO_SECONDS: progress.sent_s,
+        attributes.SYNTHESIS_SECONDS: progress.synthesis_s,
+        attributes.PACED_SECONDS: progress.paced_s,
     }
     if beginning.resume_at > beginning.first_sequence:
         measured[attributes.RESUMED_AT] = beginning.resume_at

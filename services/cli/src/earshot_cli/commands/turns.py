@@ -25,22 +25,38 @@ def turns(
     household: Annotated[str, typer.Option("--household", help="Only this household.", callback=id_option)] = "",
     at: Annotated[str, typer.Option("--at", help="Around this time: 10:32, or 2026-11-22T10:32:00.")] = "",
     limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most so many, newest first.")] = 20,
+    slower: Annotated[
+        float | None,
+        typer.Option(
+            "--slower",
+            min=0.0,
+            help="Only turns whose user waited more than so many seconds from end of speech to first audio, or in vain; longest first.",
+        ),
+    ] = None,
     begun: Annotated[
         bool,
         typer.Option("--begun", help="When each of all turns began, seconds, one a line: earshot scaling --recording."),
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """List turns, newest first: also those that were lost, abandoned, or are not finished."""
+    """List turns, newest first: also those that were lost, abandoned, or are not finished.
+
+    FIRST AUDIO is what the user waited: from the end of speech to the first sound of the answer. DECIDED counts from the start
+    of speech.
+    """
     if begun:
-        if at or as_json:
-            raise BadArgumentError("--begun is of all turns, and lines of text: neither --at nor --json goes with it")
+        if at or slower is not None or as_json:
+            raise BadArgumentError(
+                "--begun is of all turns, and lines of text: neither --at nor --slower nor --json goes with it"
+            )
         for began in lifetime.run(_begun({"device": device, "household": household})):
             typer.echo(f"{began:.3f}")
         return
     query: dict[str, str | float] = {"limit": limit, "device": device, "household": household}
     if at:
         query["at"] = moment(at, datetime.now().astimezone()).isoformat()
+    if slower is not None:
+        query["slower_than_s"] = str(slower)
     found = lifetime.run(_list({name: value for name, value in query.items() if value}))
     output = Output(as_json=as_json)
     output.show(report.turns(found) if found else "no turns")
