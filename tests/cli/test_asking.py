@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -11,6 +12,8 @@ from earshot_cli.commands.turns import moment
 from earshot_cli.errors import BadArgumentError
 from earshot_cli.options import locale_of
 from earshot_cli.scaling import load
+from earshot_local.absences import Absences
+from earshot_local.events import State
 from earshot_tracestore.model import Batch, Span, TurnFact
 
 pytestmark = pytest.mark.usefixtures("running")
@@ -113,6 +116,43 @@ def test_turns_tells_what_its_user_waited(run):
     assert [turn["turn_id"] for turn in slow] == ["turn-lost", "turn-answered"]
     slower = json.loads(run("turns", "--slower", "1.5", "--json"))["turns"]
     assert [turn["turn_id"] for turn in slower] == ["turn-lost"]
+
+
+def test_a_turn_that_nobody_understood_leads_to_the_skill_that_was_away(run, running, store, monkeypatch):
+    """What was not understood names skills that were away then, how they ended and where to look; other turns do not."""
+    absences = Absences(running.absences)
+    absences.begin()
+    absences.note("clock", "clock-0", State.READY, "")
+    absences.note("dice", "dice-0", State.CRASHED, "ended with exit code 1 before it was ready")
+    now_ns = time.time_ns()
+    known = {"household_id": "home", "started_ns": now_ns, "decided_ns": now_ns + 1_000_000, "outcome": "answered"}
+    turns = [
+        TurnFact(turn_id="roll-a-die", device_id="typed", error_code="not_understood", **known),
+        TurnFact(turn_id="murmuring", device_id="heard", error_code="not_for_us", **known | {"outcome": "rejected"}),
+        TurnFact(turn_id="what-time-is-it", device_id="well", intent="clock.get_time", **known),
+        TurnFact(turn_id="was-answered", device_id="well", error_code="timeout", intent="clock.get_time", **known),
+        TurnFact(turn_id="rolling", device_id="gone", error_code="skill_unavailable", intent="dice.roll", **known),
+        TurnFact(
+            turn_id="long-ago",
+            device_id="typed",
+            error_code="not_understood",
+            **known | {"started_ns": 1, "decided_ns": 2},
+        ),
+    ]
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        runner.run(store.add(Batch(facts=turns)))
+    found = {turn["turn_id"]: turn["skills_away"] for turn in json.loads(run("turns", "--json"))["turns"]}
+    dice = [{"skill": "dice", "process": "dice-0", "ending": "ended with exit code 1 before it was ready"}]
+    assert {turn: told for turn, told in found.items() if told} == {
+        "roll-a-die": dice,
+        "murmuring": dice,
+        "rolling": dice,
+    }
+    line = "skill dice was away: dice-0 ended with exit code 1 before it was ready (earshot status)"
+    monkeypatch.setenv("COLUMNS", "300")
+    assert run("turns").count(line) == 3
+    assert line in run("trace", "roll-a-die")
+    assert json.loads(run("trace", "roll-a-die", "--json"))["turn"]["skills_away"] == dice
 
 
 @pytest.mark.usefixtures("known_turns")

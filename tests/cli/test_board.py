@@ -1,6 +1,6 @@
 """What the board says of a stack after it is up, and what `earshot status` does."""
 
-import itertools
+import asyncio
 import os
 import re
 import threading
@@ -13,7 +13,9 @@ from typer.testing import CliRunner
 
 from earshot_cli.app import app
 from earshot_cli.board import Board
-from earshot_cli.errors import NotFoundError
+from earshot_cli.errors import CliError, NotFoundError
+from earshot_local.control import Control
+from earshot_local.errors import StartError, UnknownProcessError
 from earshot_local.events import Event, State
 
 LOG = Path("/logs/dice-0.log")
@@ -62,27 +64,49 @@ def test_status_tells_how_everything_is(running):
         assert told in result.stdout
 
 
+@pytest.fixture
+def control(running):
+    """Where a stack takes commands: it has a skill that can't start, and an asr that can."""
+
+    async def restart(name):
+        if name == "dice":
+            raise StartError(
+                f"dice-0 can't start: it ended\n  | {CRASHED.log_tail[1]}\ndice-0 goes on as it was (process 7)"
+            )
+        raise UnknownProcessError(name, ["asr-0", "dice-0"])
+
+    with asyncio.Runner() as runner:
+        taking = Control(running.control, restart)
+        runner.run(taking.start())
+        ended = asyncio.Event()
+        thread = threading.Thread(target=lambda: runner.run(ended.wait()))
+        thread.start()
+        yield taking
+        runner.get_loop().call_soon_threadsafe(ended.set)
+        thread.join()
+        runner.run(taking.stop())
+
+
+@pytest.mark.usefixtures("control")
 def test_a_restart_that_fails_says_why(running):
-    """What crashes again exits 1 with its lines, as soon as its new start has; a name that nobody has lists those that there are."""
-    stopped = threading.Event()
-
-    def crash_on() -> None:
-        for restarts in itertools.count(4):
-            running.write_status([process("asr-0", "ready"), process("dice-0", "crashed", restarts)])
-            if stopped.wait(0.1):
-                return
-
-    running.write_status([process("asr-0", "ready"), process("dice-0", "crashed", 3)])
-    crashing = threading.Thread(target=crash_on)
-    crashing.start()
-    result = CliRunner().invoke(app, ["restart", "dice"])
-    stopped.set()
-    crashing.join()
-    assert result.exit_code == 1
-    assert "NameError: name 'secret' is not defined" in result.stdout
+    """A successor that can't start exits 1 with its lines and what goes on; a name that nobody has lists those that there are."""
+    running.write_status([process("asr-0", "ready"), process("dice-0", "ready")])
+    failed = CliRunner().invoke(app, ["restart", "dice"])
+    assert isinstance(failed.exception, CliError)
+    assert failed.exception.code == "not_ready"
+    for told in ("NameError: name 'secret' is not defined", "goes on as it was (process 7)"):
+        assert told in str(failed.exception)
     unknown = CliRunner().invoke(app, ["restart", "dic"])
     assert isinstance(unknown.exception, NotFoundError)
     assert "asr-0, dice-0" in str(unknown.exception)
+
+
+def test_services_that_run_elsewhere_are_not_restarted_here(running):
+    """Of an attached stack nothing is ours to restart."""
+    running.write_status([])
+    refused = CliRunner().invoke(app, ["restart", "dice"])
+    assert isinstance(refused.exception, NotFoundError)
+    assert "elsewhere" in str(refused.exception)
 
 
 def process(name, state, restarts=0):

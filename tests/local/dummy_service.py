@@ -1,7 +1,7 @@
 """A process that behaves like a service, for the supervisor's tests. Run by path, not imported.
 
 Arguments: any of `crash` (end by itself at once), `broken` (likewise, until there is a file $DUMMY_MENDED), `mute` (never
-become ready), `stubborn` (ignore SIGTERM), `family` (start a process of its own and write its id to $DUMMY_CHILD).
+become ready), `spoiled` (do as the file $DUMMY_SPOILED says, if there is one), `stubborn` (ignore SIGTERM), `family` (start a process of its own and write its id to $DUMMY_CHILD).
 """
 
 import http.server
@@ -12,6 +12,9 @@ import sys
 from pathlib import Path
 
 MODES = set(sys.argv[1:])
+SPOILED = Path(os.environ.get("DUMMY_SPOILED", "none"))
+if "spoiled" in MODES and SPOILED.exists():
+    MODES.add(SPOILED.read_text())
 
 
 class Ready(http.server.BaseHTTPRequestHandler):

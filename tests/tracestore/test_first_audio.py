@@ -15,7 +15,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from earshot.common.v1.turn_pb2 import TurnContext
-from earshot.dialogue.v1.outcome_pb2 import Outcome, OutcomeKind
+from earshot.dialogue.v1.outcome_pb2 import Outcome, OutcomeKind, Prompt
 from earshot_tracestore import wire
 from earshot_tracestore.api import application
 from earshot_tracestore.model import Batch, TurnFact
@@ -91,6 +91,14 @@ def test_end_of_speech_is_the_start_and_how_long_was_spoken() -> None:
     assert told(start_time=began, end_of_speech_offset=spoken) == began.ToNanoseconds() + 1_500_000_000
     assert told(start_time=began) is None
     assert told(start_time=began, end_of_speech_offset=Duration()) is None
+
+
+def test_an_answer_that_says_no_more_than_that_it_did_not_understand_is_told() -> None:
+    """To dialogue it is an answer like any other; the ledger tells it by the key of its prompt."""
+    for key, code in (("not_understood", "not_understood"), ("clock.time", "")):
+        outcome = Outcome(kind=OutcomeKind.OUTCOME_KIND_ANSWERED, prompts=[Prompt(text="…", key=key)])
+        fact = wire.outcome(outcome.SerializeToString(), {}, "device.h1.d1.down.outcome.t1", now_ns=1)
+        assert (fact.outcome, fact.error_code) == ("answered", code)
 
 
 def test_a_root_span_tells_first_audio() -> None:

@@ -6,8 +6,10 @@ import asyncio
 import os
 import signal
 import time
+from collections.abc import Awaitable
 
-from earshot.dialogue.v1 import outcome_pb2
+from earshot.dialogue.v1 import assistant_pb2, assistant_pb2_grpc, outcome_pb2
+from earshot_chassis.rpc_client import connect
 from earshot_device import TurnResult
 from earshot_local.stack import Stack
 from earshot_topology.subjects import DeviceAddress
@@ -102,3 +104,37 @@ async def test_killed_replica_costs_no_turn(stack: Stack, address: DeviceAddress
         while victim.pid in {pid, None}:
             await asyncio.sleep(0.05)
     await victim.ready()
+
+
+async def kinds_meanwhile(address: DeviceAddress, target: str, change: Awaitable[object]) -> list[int]:
+    """Ask for the time over one connection, again and again, until a change is through and twice more; return how turns ended."""
+    changing = asyncio.ensure_future(change)
+    kinds, left = [], 2
+    async with connect(target) as channel:
+        assistant = assistant_pb2_grpc.AssistantStub(channel)
+        while left:
+            left -= changing.done()
+            request = assistant_pb2.ConverseRequest(
+                household_id=address.household, device_id=address.device, text="what time is it", locale="en-US"
+            )
+            response = await assistant.Converse(request, timeout=12)
+            kinds.append(response.outcomes[-1].kind)
+    await changing
+    return kinds
+
+
+async def test_the_only_replica_of_a_skill_is_replaced_and_nobody_notices(stack: Stack, address: DeviceAddress) -> None:
+    """While a skill's one process gives way to its successor, every turn is answered; so it is with dialogue's that is asked."""
+    other = stack.processes["clock-1"]
+    await other.stop()
+    try:
+        for name in ("clock-0", "dialogue-0"):
+            pid = stack.processes[name].pid
+            target = stack.grpc_target("dialogue").split(",")[0]
+            kinds = await kinds_meanwhile(address, target, stack.restart(name))
+            assert set(kinds) == {outcome_pb2.OUTCOME_KIND_ANSWERED}
+            assert len(kinds) > 5
+            assert stack.processes[name].pid != pid
+    finally:
+        other.start()
+        await other.ready()

@@ -31,7 +31,6 @@ _OPTIONS = (
     # Our clients ping every 500 ms; the default tolerates one in five minutes on a silent call and then hangs up.
     ("grpc.http2.min_ping_interval_without_data_ms", 100),
     ("grpc.max_receive_message_length", 4 * 1024 * 1024),
-    ("grpc.so_reuseport", 0),
 )
 _DURATION = telemetry.histogram("earshot.rpc.server.duration", "Time that gRPC calls took.")
 _OVERLOADED = telemetry.counter("earshot.rpc.server.overloaded", "gRPC calls that were refused: too many at once.")
@@ -51,10 +50,12 @@ class GrpcServer:
 
     Args:
         calls: How many calls it serves at once.
+        shared_port: Whether another process may listen on its port, too: its successor, until this one ends.
     """
 
-    def __init__(self, calls: int = DEFAULT_CALLS) -> None:
-        self._server = grpc.aio.server(interceptors=[_Interceptor(_Places(calls))], options=_OPTIONS)
+    def __init__(self, calls: int = DEFAULT_CALLS, *, shared_port: bool = False) -> None:
+        options = (*_OPTIONS, ("grpc.so_reuseport", int(shared_port)))
+        self._server = grpc.aio.server(interceptors=[_Interceptor(_Places(calls))], options=options)
         self._health = health.aio.HealthServicer()
         self._names: list[str] = []
         self.port = 0

@@ -137,7 +137,7 @@ class Service:
     async def _start(self, compose: Callable[[Service], Awaitable[None]], http_port: int) -> None:
         if self._waits_for_bus:
             await self.bus.connect()
-        self.grpc = GrpcServer(self.settings.grpc_calls)
+        self.grpc = GrpcServer(self.settings.grpc_calls, shared_port=self.settings.grpc_shared_port)
         await compose(self)
         for hook in self._start_hooks:
             await hook()

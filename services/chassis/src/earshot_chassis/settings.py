@@ -38,6 +38,10 @@ class ServiceSettings(BaseSettings):
     instance_id: str = Field(default_factory=_instance, description="Name of this replica in logs, traces and leases.")
     grpc_host: str = Field("127.0.0.1", description="Address that the gRPC server listens on.")
     grpc_port: int = Field(0, ge=0, le=65535, description="Port of the gRPC server; 0: any free one.")
+    grpc_shared_port: bool = Field(
+        default=False,
+        description="Let a successor on the same machine listen on the same port before this process ends.",
+    )
     grpc_calls: int = Field(256, ge=1, description="gRPC calls that are served at once; others are refused.")
     http_host: str = Field("127.0.0.1", description="Address of health and metrics.")
     http_port: int = Field(0, ge=0, le=65535, description="Port of /livez, /readyz and /metrics; 0: any free one.")

@@ -11,7 +11,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from earshot_cli import waterfall
+from earshot_cli import absent, waterfall
 
 _STATES = {
     "answered": "green",
@@ -136,11 +136,12 @@ def _seconds(number: float | None) -> str:
 
 
 def note(turn: Mapping[str, Any]) -> str:
-    """Tell why a turn was not answered, and which faults it went through: at which stage, not each span."""
+    """Tell why a turn was not answered, which faults it went through (at which stage, not each span), and which skills were away."""
     reasons = [turn["abandoned"] or turn["error_code"]]
     reasons += [
         f"{mark['service'].removeprefix('earshot-')}: {mark['text']}"
         for mark in turn.get("marks", ())
         if mark["kind"] not in _SAID_ALREADY
     ]
+    reasons += [absent.told(each) for each in turn.get("skills_away", ())]
     return "\n".join(dict.fromkeys(filter(None, reasons)))

@@ -9,14 +9,15 @@ import signal
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from earshot_chassis.tasks import end
 from earshot_local import forking
 from earshot_local.backoff import LOOP, Backoff
 from earshot_local.errors import StartError
-from earshot_local.events import Event, Listener, State
+from earshot_local.events import Event, Listener, State, nobody
 from earshot_local.orphans import end_group
 from earshot_local.sources import changed_ns
 
@@ -28,6 +29,7 @@ _READY_PROBE_S = 2.0
 _MISSED_PROBES = 3
 _AFTER_S = 10.0
 _SOURCES_S = 0.5
+_END_S = 1.0
 
 Probe = Callable[[], Awaitable[bool]]
 
@@ -139,6 +141,37 @@ class Child:
         async with self._changed:
             await self._changed.wait_for(lambda: self.state is State.READY or self.restarts > 0)
 
+    async def proven(self, timeout_s: float) -> None:
+        """Wait until it is ready for the first time.
+
+        Raises:
+            StartError: It ended before it was, or is not in time; the message has its last lines.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self.tried()
+        if self.state is State.CRASHED:
+            raise StartError(f"{self.name} can't start: it {self.trouble()}")
+        if self.state is not State.READY:
+            raise StartError(f"{self.name} is not ready after {timeout_s:.0f} s: it {self.trouble()}")
+
+    def take_over(self, predecessor: Child) -> None:
+        """Take the place of another child: write where that one did, and tell who was told of it, who hears no more of that one.
+
+        The log of the other one is kept, as at a start.
+        """
+        log = predecessor.program.log
+        with contextlib.suppress(FileNotFoundError):
+            log.replace(log.with_suffix(".previous.log"))
+        self.program.log.replace(log)
+        self.program = replace(self.program, log=log)
+        self._listener = predecessor.hush()
+
+    def hush(self) -> Listener:
+        """Tell nobody from now on; return who was told."""
+        listener, self._listener = self._listener, nobody
+        return listener
+
     def described(self) -> dict[str, Any]:
         """Describe it for a program; one that has crashed with how it ended and its last lines."""
         crashed = self.state is State.CRASHED
@@ -203,6 +236,27 @@ class Child:
         async with self._changed:
             await self._changed.wait_for(lambda: not self._restarting)
         await self.ready()
+
+    async def restarted(self, timeout_s: float) -> None:
+        """Restart it.
+
+        Raises:
+            StartError: Its new start failed, or is not ready in time; it is started again all the same.
+        """
+        before = self.restarts
+        restarting = asyncio.create_task(self.restart())
+        failing = asyncio.create_task(self._ended_again(before))
+        try:
+            await asyncio.wait({restarting, failing}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+            if not restarting.done():
+                raise StartError(f"{self.name} can't start: it {self.trouble()}")
+            await restarting
+        finally:
+            await end([restarting, failing], _END_S)
+
+    async def _ended_again(self, before: int) -> None:
+        async with self._changed:
+            await self._changed.wait_for(lambda: self.restarts > before and self.state is State.CRASHED)
 
     def _send(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.returncode is None:

@@ -5,12 +5,15 @@ LocalError
 ├── NotRunningError       nothing runs from the state folder
 ├── MissingProgramError   nats-server is not installed
 ├── StartError            a process did not become ready
+├── UnknownProcessError   no process of the running stack is called so
+├── BadCommandError       a running stack was told something that is no command
 ├── InvalidScaleError     --scale names no service, or no sensible number
 └── UndeclaredRoleError   a service is not said what it may do on the bus
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from earshot_chassis.errors import PermanentError
@@ -45,6 +48,21 @@ class StartError(LocalError):
     """A process did not become ready."""
 
     code = "not_ready"
+
+
+class BadCommandError(LocalError):
+    """A running stack was told something that is no command."""
+
+    code = "bad_command"
+
+
+class UnknownProcessError(LocalError):
+    """No process of the running stack is called so."""
+
+    code = "not_found"
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        super().__init__(f"no process is called {name[:80]!r}; there are {', '.join(known)}")
 
 
 class InvalidScaleError(LocalError):

@@ -8,11 +8,13 @@
   nats/                nats-server's configuration and JetStream's files
   logs/                one file a process
   traces.sqlite        the trace store
+  absences.jsonl       when skills were away
   answers/             what devices played, as WAV
   music/               sample tunes
   lock                 held by the running stack
   stack.json           where the running stack listens
   status.json          its processes and how they are
+  control.sock         where it takes commands
 """
 
 from __future__ import annotations
@@ -88,6 +90,15 @@ class Home:
         """One file a process."""
         return self.root / "logs"
 
+    def log_of(self, process: str) -> Path:
+        """What a process writes."""
+        return self.logs / f"{process}.log"
+
+    @property
+    def control(self) -> Path:
+        """Where the running stack takes commands."""
+        return self.root / "control.sock"
+
     @property
     def traces(self) -> Path:
         """The trace store's database."""
@@ -102,6 +113,11 @@ class Home:
     def answers(self) -> Path:
         """What devices played."""
         return self.root / "answers"
+
+    @property
+    def absences(self) -> Path:
+        """When skills were away."""
+        return self.root / "absences.jsonl"
 
     @property
     def lock(self) -> Path:

@@ -23,6 +23,7 @@ def service_child(
     listener: Listener,
     grace_s: float,
     fresh: bool = False,
+    log: Path | None = None,
 ) -> Child:
     """Return a service's process, not started yet.
 
@@ -34,6 +35,7 @@ def service_child(
         listener: Told of its states.
         grace_s: How long it may take to end after SIGTERM.
         fresh: Whether it is started from nothing, never forked.
+        log: Where its output goes; None: to the log of its name.
     """
     role = replica.service.role
     own = replica_environment(replica, credentials.service(role) if role else None)
@@ -45,7 +47,7 @@ def service_child(
         name=replica.name,
         command=replica.command,
         environment={**shared, **own},
-        log=home.logs / f"{replica.name}.log",
+        log=log or home.log_of(replica.name),
         probe=probe,
         grace_s=grace_s,
         sources=folder_of(replica.service.module),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
@@ -88,12 +88,36 @@ WEATHER_SAMPLE = Service(name="weather-sample", module="earshot_local.weather_sa
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replica:
-    """One process to run."""
+    """One process to run.
+
+    Attributes:
+        service: Of what.
+        name: What people call it.
+        grpc_port: Where it takes calls.
+        http_port: Where it tells its health.
+        generation: How many were before it in its place.
+    """
 
     service: Service
     name: str
     grpc_port: int
     http_port: int
+    generation: int = 0
+
+    @property
+    def instance(self) -> str:
+        """Its name in logs, traces and leases: another one than its predecessor's, beside which it runs for a moment."""
+        return f"{self.name}-{self.generation}" if self.generation else self.name
+
+    @property
+    def shared_port(self) -> bool:
+        """Whether its successor takes calls where it does: others are told of a skill's replica, and of no service's."""
+        return self.service.scalable and not self.service.skill
+
+    def successor(self, ports: Ports) -> Replica:
+        """Return what can run beside it and then take its place."""
+        grpc_port = self.grpc_port if self.shared_port else ports.take()
+        return replace(self, grpc_port=grpc_port, http_port=ports.take(), generation=self.generation + 1)
 
     @property
     def command(self) -> tuple[str, ...]:
@@ -204,9 +228,10 @@ def shared_environment(
 def replica_environment(replica: Replica, credentials: Path | None) -> dict[str, str]:
     """Return what is a replica's own."""
     own = {
-        "EARSHOT_INSTANCE_ID": replica.name,
+        "EARSHOT_INSTANCE_ID": replica.instance,
         "EARSHOT_GRPC_HOST": HOST,
         "EARSHOT_GRPC_PORT": str(replica.grpc_port),
+        "EARSHOT_GRPC_SHARED_PORT": str(replica.shared_port).lower(),
         "EARSHOT_HTTP_HOST": HOST,
         "EARSHOT_HTTP_PORT": str(replica.http_port),
     }

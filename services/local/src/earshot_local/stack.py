@@ -20,10 +20,12 @@ from types import TracebackType
 from typing import Self
 
 from earshot_local import open_meteo, orphans
+from earshot_local.absences import Absences
 from earshot_local.bus import LocalBus
 from earshot_local.child import Child
+from earshot_local.control import Control
 from earshot_local.credentials import Credentials
-from earshot_local.errors import StartError
+from earshot_local.errors import StartError, UnknownProcessError
 from earshot_local.events import Event, Listener, State, nobody
 from earshot_local.home import Home, Running
 from earshot_local.launch import service_child, tracestore_environment
@@ -45,6 +47,7 @@ from earshot_topology.apply import DestructiveChangeError
 
 _BUS_TIMEOUT_S = 15.0
 _CLUSTER_TIMEOUT_S = 40.0
+_REPLACING_S = 60.0
 _PREFERRED_TRACES_PORT = 8600
 
 
@@ -101,6 +104,13 @@ class Stack:
         self._ports = Ports()
         self._layout: tuple[Replica, ...] = ()
         self._apart: list[Replica] = []
+        self._shared: dict[str, str] = {}
+        self._control = Control(self.home.control, self.restart)
+        self._replacing = asyncio.Lock()
+        self._absences = Absences(self.home.absences)
+        # The skill of each process that is one's.
+        self._skills: dict[str, str] = {}
+        self._successor: Child | None = None
         self._children: dict[str, Child] = {}
         self._optional: list[str] = []
         self._bus: LocalBus | None = None
@@ -213,6 +223,57 @@ class Stack:
                 await asyncio.gather(*(child.decided() for child in optional))
         return tuple(child for child in optional if child.state is not State.READY)
 
+    async def restart(self, name: str, timeout_s: float = _REPLACING_S) -> tuple[Child, ...]:
+        """Replace the processes of a service or skill, or one process, one after the other.
+
+        Its successor starts beside each, and the old one drains when that one is ready, by the same check as at the start of the
+        stack. What can't run twice, the bus, the trace store and the weather sample, ends first and starts then.
+
+        Args:
+            name: "dice" or "dice-0".
+            timeout_s: How long each of them may take.
+
+        Returns:
+            The new ones.
+
+        Raises:
+            UnknownProcessError: There is none of this name.
+            StartError: One can't start. It and those behind it have stayed as they were.
+        """
+        async with self._replacing:
+            found = [process for process in self._children if name in {process, process.rpartition("-")[0]}]
+            if not found:
+                raise UnknownProcessError(name, self._children)
+            return tuple([await self._replace(process, timeout_s) for process in found])
+
+    async def _replace(self, name: str, timeout_s: float) -> Child:
+        old = self._children[name]
+        replica = next((each for each in self._layout if each.name == name and each.service.scalable), None)
+        if replica is None:
+            await old.restarted(timeout_s)
+            return old
+        successor = replica.successor(self._ports)
+        new = self._child_of(successor, self._shared, log=self.home.log_of(f"{name}.next"), listener=self._note)
+        self._successor = new
+        try:
+            new.start()
+            await new.proven(timeout_s)
+        except BaseException as error:
+            # Whoever interrupts this, too, finds it where it is and ends it.
+            await new.stop()
+            self._successor = None
+            if isinstance(error, StartError) and old.state is State.READY:
+                raise StartError(f"{error}\n{name} goes on as it was (process {old.pid})") from None
+            raise
+        self._successor = None
+        new.take_over(old)
+        self._children[name] = new
+        self._layout = tuple(successor if each is replica else each for each in self._layout)
+        self.home.write_state(self._running())
+        self._heard(Event(process=name, state=State.READY, text=f"ready (process {new.pid}); the one before it ends"))
+        await old.stop()
+        return new
+
     async def _start(self) -> None:
         left = orphans.end_recorded(self._record)
         if left:
@@ -232,6 +293,7 @@ class Stack:
         self._otlp_port = self._ports.take()
         sample_weather, _ = await asyncio.gather(self._sample_weather_wanted(), self._start_bus(self._bus))
         self._start_services(sample_weather=sample_weather)
+        await self._control.start()
         self.home.write_state(self._running())
 
     async def _start_bus(self, bus: LocalBus) -> None:
@@ -267,6 +329,7 @@ class Stack:
         )
         shared.setdefault("EARSHOT_MUSIC_DATA_FOLDER", str(self.home.music))
         shared |= self._env
+        self._shared = shared
         extra = list(self._layout)
         if self._with_tracestore:
             store = self._replica_of(TRACESTORE, grpc_port=self._otlp_port, http_port=self._ports.take())
@@ -278,6 +341,8 @@ class Stack:
             extra.insert(0, sample)
             self._say("Open-Meteo can't be reached: a local server of its shape answers with sample data")
         made = [(replica, self._child_of(replica, shared)) for replica in extra]
+        self._skills = {replica.name: replica.service.skill for replica in extra if replica.service.skill}
+        self._absences.begin()
         self._optional = [replica.name for replica in extra if not replica.service.core]
         for replica, child in made:
             after = [other for its, other in made if its.service.name in replica.service.after]
@@ -286,29 +351,46 @@ class Stack:
     def _replica_of(self, service: Service, *, grpc_port: int, http_port: int) -> Replica:
         return Replica(service=service, name=service.name, grpc_port=grpc_port, http_port=http_port)
 
-    def _child_of(self, replica: Replica, shared: Mapping[str, str]) -> Child:
+    def _child_of(
+        self,
+        replica: Replica,
+        shared: Mapping[str, str],
+        *,
+        log: Path | None = None,
+        listener: Listener | None = None,
+    ) -> Child:
         return service_child(
             replica,
             shared,
             home=self.home,
             credentials=self._issuer(),
-            listener=self._heard,
+            listener=listener or self._heard,
             grace_s=self._grace_s,
             fresh=self._fresh,
+            log=log,
         )
 
     def _heard(self, event: Event) -> None:
+        self._note(event)
+        if (child := self._children.get(event.process)) is not None and (skill := self._skills.get(event.process)):
+            self._absences.note(skill, event.process, event.state, child.ending)
+        self._listener(event)
+
+    def _note(self, _event: Event) -> None:
+        running = [*self._children.values(), *([self._successor] if self._successor is not None else [])]
         # On a disk that is full there is nobody to tell, and all the more to look after.
         with contextlib.suppress(OSError):
-            orphans.record(self._record, [child.pid for child in self._children.values() if child.pid is not None])
+            orphans.record(self._record, [child.pid for child in running if child.pid is not None])
             self.home.write_status([child.described() for child in self._children.values()])
-        self._listener(event)
 
     def _adopt(self, child: Child, after: Sequence[Child] = ()) -> None:
         self._children[child.name] = child
         child.start(after)
 
     async def _stop(self) -> None:
+        await self._control.stop()
+        if self._successor is not None:
+            await self._successor.stop()
         with contextlib.suppress(FileNotFoundError):
             self.home.state.unlink()
         servers = [name for name in self._children if name.startswith("nats-server")]

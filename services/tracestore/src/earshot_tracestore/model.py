@@ -59,7 +59,7 @@ class TurnFact:
         outcome: answered, apologised, cancelled or rejected.
         decided_ns: When its outcome was decided.
         intent: What was fulfilled.
-        error_code: Why it was not answered.
+        error_code: Why it was not answered; `not_understood` of an answer that says no more than that.
         end_of_speech_ns: When the user had said it, by asr's word.
         first_audio_ns: When the device told that it had begun to play the answer.
         first_audio_s: Seconds from end of speech to that, by the device's own clock.

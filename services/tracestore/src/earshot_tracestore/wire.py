@@ -19,6 +19,8 @@ from earshot_topology import attributes
 from earshot_topology.subjects import DeviceAddress, locale_and_lane, token, turn_of
 from earshot_tracestore.model import KINDS, STATUSES, Batch, Span, TurnFact
 
+# The key of the prompt by which dialogue says so.
+NOT_UNDERSTOOD = "not_understood"
 _TRACE_ID_BYTES = 16
 _SPAN_ID_BYTES = 8
 _OUTCOMES = {
@@ -82,7 +84,7 @@ def outcome(payload: bytes, headers: Mapping[str, str], subject: str, now_ns: in
         outcome=_OUTCOMES.get(message.kind, ""),
         decided_ns=now_ns,
         intent=message.intent,
-        error_code=message.error.code,
+        error_code=message.error.code or _not_understood(message),
         end_of_speech_ns=_end_of_speech_ns(message),
     )
 
@@ -191,6 +193,11 @@ def _trace_of(headers: Mapping[str, str]) -> str:
     """Return the trace id of a W3C traceparent header; empty where there is none."""
     parts = headers.get("traceparent", "").split("-")
     return parts[1] if len(parts) == 4 and len(parts[1]) == 32 else ""
+
+
+def _not_understood(message: Outcome) -> str:
+    """Return the code of an answer that says that there is none: to dialogue it is an answer, to whoever asks why it is not."""
+    return NOT_UNDERSTOOD if any(prompt.key == NOT_UNDERSTOOD for prompt in message.prompts) else ""
 
 
 def _end_of_speech_ns(message: Outcome) -> int | None:

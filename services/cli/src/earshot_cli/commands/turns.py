@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from earshot_cli import lifetime, report
+from earshot_cli.absent import with_absent
 from earshot_cli.errors import BadArgumentError, UnreachableError
 from earshot_cli.options import Json, id_option
 from earshot_cli.output import Output
@@ -58,6 +59,8 @@ def turns(
     if slower is not None:
         query["slower_than_s"] = str(slower)
     found = lifetime.run(_list({name: value for name, value in query.items() if value}))
+    absences = running_stack().home.absences
+    found = [with_absent(turn, absences) for turn in found]
     output = Output(as_json=as_json)
     output.show(report.turns(found) if found else "no turns")
     output.document({"turns": found})
@@ -70,11 +73,12 @@ def trace(
 ) -> None:
     """Show one turn's trace as a waterfall."""
     found = lifetime.run(_one(turn))
+    told = with_absent(found.turn, running_stack().home.absences)
     output = Output(as_json=as_json)
     output.show(
-        report.turns([found.turn]), report.trace(found.spans, found.marks) if found.spans else "no spans were recorded"
+        report.turns([told]), report.trace(found.spans, found.marks) if found.spans else "no spans were recorded"
     )
-    output.document({"turn": found.turn, "spans": found.spans, "marks": found.marks})
+    output.document({"turn": told, "spans": found.spans, "marks": found.marks})
 
 
 def moment(text: str, now: datetime) -> datetime:
