@@ -20,7 +20,7 @@ from earshot_tracestore.store import Store
 
 
 class FakeAssistant(assistant_pb2_grpc.AssistantServicer):
-    """Answers every text but two with what it was asked."""
+    """Answers every text but two with what it was asked; another is not understood."""
 
     def Converse(self, request, context):
         """Answer."""
@@ -30,8 +30,9 @@ class FakeAssistant(assistant_pb2_grpc.AssistantServicer):
             context.abort(grpc.StatusCode.INTERNAL, "internal error")
         response = ConverseResponse()
         sorry = request.text == "be sorry"
+        lost = request.text == "what did you say"
         kind = OutcomeKind.OUTCOME_KIND_APOLOGISED if sorry else OutcomeKind.OUTCOME_KIND_ANSWERED
-        outcome = response.outcomes.add(kind=kind, intent="clock.get_time", final=True)
+        outcome = response.outcomes.add(kind=kind, intent="" if lost else "clock.get_time", final=True)
         outcome.turn.turn_id = "t1"
         outcome.prompts.add(text=f"You asked: {request.text}", locale=request.locale)
         slot = outcome.hypothesis.slots.add(name="city", text="tokyo")

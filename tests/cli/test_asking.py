@@ -118,6 +118,14 @@ def test_turns_tells_what_its_user_waited(run):
     assert [turn["turn_id"] for turn in slower] == ["turn-lost"]
 
 
+def test_whoever_asks_is_led_to_the_skill_that_is_away(run, running):
+    """What nobody understood says at once which skill is away; what was understood does not."""
+    Absences(running.absences).note("dice", "dice-0", State.CRASHED, "ended with exit code 1 before it was ready")
+    line = "skill dice was away: dice-0 ended with exit code 1 before it was ready (earshot status)"
+    assert line in run("ask", "what did you say")
+    assert line not in run("ask", "what time is it in Tokyo")
+
+
 def test_a_turn_that_nobody_understood_leads_to_the_skill_that_was_away(run, running, store, monkeypatch):
     """What was not understood names skills that were away then, how they ended and where to look; other turns do not."""
     absences = Absences(running.absences)

@@ -95,7 +95,7 @@ def test_end_of_speech_is_the_start_and_how_long_was_spoken() -> None:
 
 def test_an_answer_that_says_no_more_than_that_it_did_not_understand_is_told() -> None:
     """To dialogue it is an answer like any other; the ledger tells it by the key of its prompt."""
-    for key, code in (("not_understood", "not_understood"), ("clock.time", "")):
+    for key, code in (("assistant.not_understood", "not_understood"), ("clock.time", "")):
         outcome = Outcome(kind=OutcomeKind.OUTCOME_KIND_ANSWERED, prompts=[Prompt(text="…", key=key)])
         fact = wire.outcome(outcome.SerializeToString(), {}, "device.h1.d1.down.outcome.t1", now_ns=1)
         assert (fact.outcome, fact.error_code) == ("answered", code)

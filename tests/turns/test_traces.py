@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections import Counter
 from typing import Any
 
+import httpx
+
 from earshot_local.stack import Stack
 from earshot_topology import attributes
 from earshot_topology.subjects import DeviceAddress
-from support.stack import device, spans_of, speech
+from support.browsing import browser
+from support.stack import converse, device, spans_of, speech
 
 Node = tuple[str, str, str]
 
@@ -118,3 +122,16 @@ def _is_json_object(line: str) -> bool:
         return isinstance(json.loads(line), dict)
     except ValueError:
         return False
+
+
+async def test_a_turn_that_is_not_understood_says_so_in_the_ledger(stack: Stack, address: DeviceAddress) -> None:
+    """Dialogue answers that it did not understand; whoever lists turns sees that, and not an answer like any other."""
+    typed = await converse(stack, "florble the gromulator", "en-US", address)
+    turn_id = typed.outcomes[0].turn.turn_id
+    async with browser(base_url=stack.traces_url) as client, asyncio.timeout(10):
+        while (answer := await client.get(f"/api/turns/{turn_id}")).status_code != httpx.codes.OK:
+            await asyncio.sleep(0.05)
+        while not answer.json()["turn"]["outcome"]:
+            answer = await client.get(f"/api/turns/{turn_id}")
+    told = answer.json()["turn"]
+    assert (told["state"], told["error_code"]) == ("answered", "not_understood")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,13 @@ def with_absent(turn: Mapping[str, Any], absences: Path) -> dict[str, Any]:
     if turn["error_code"] not in _NOT_UNDERSTOOD:
         found = {skill: each for skill, each in found.items() if turn["error_code"] and skill == own}
     return {**turn, "skills_away": [_document(each) for _, each in sorted(found.items())]}
+
+
+def hints(document: Mapping[str, Any], absences: Path) -> list[str]:
+    """Tell of skills that are away, after a turn of the command's own that nobody understood; by its document."""
+    if document["intent"] or document["kind"] not in {"answered", "rejected"}:
+        return []
+    return [told(_document(each)) for each in away(absences, time.time())]
 
 
 def told(absent: Mapping[str, str]) -> str:

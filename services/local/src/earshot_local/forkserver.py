@@ -179,6 +179,7 @@ def main() -> None:
     ready.close()
     command = _Server(requests).serve()
     if command is not None:
+        runpy.run_path(str(Path(__file__).with_name("failing.py")))["install"](command[0])
         runpy.run_module(command[0], run_name="__main__", alter_sys=True)
 
 

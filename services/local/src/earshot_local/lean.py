@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
 from types import ModuleType
 
 # By the module whose import of them fails, which it is prepared for.
@@ -70,6 +71,7 @@ def main() -> None:
     """Run the module that the first argument names, with the others as its own."""
     install()
     del sys.argv[0]
+    runpy.run_path(str(Path(__file__).with_name("failing.py")))["install"](sys.argv[0])
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 
 

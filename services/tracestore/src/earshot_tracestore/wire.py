@@ -19,8 +19,8 @@ from earshot_topology import attributes
 from earshot_topology.subjects import DeviceAddress, locale_and_lane, token, turn_of
 from earshot_tracestore.model import KINDS, STATUSES, Batch, Span, TurnFact
 
-# The key of the prompt by which dialogue says so.
-NOT_UNDERSTOOD = "not_understood"
+# What dialogue says then, by its prompt's key.
+_NOT_UNDERSTOOD_KEY = "assistant.not_understood"
 _TRACE_ID_BYTES = 16
 _SPAN_ID_BYTES = 8
 _OUTCOMES = {
@@ -197,7 +197,7 @@ def _trace_of(headers: Mapping[str, str]) -> str:
 
 def _not_understood(message: Outcome) -> str:
     """Return the code of an answer that says that there is none: to dialogue it is an answer, to whoever asks why it is not."""
-    return NOT_UNDERSTOOD if any(prompt.key == NOT_UNDERSTOOD for prompt in message.prompts) else ""
+    return "not_understood" if any(prompt.key == _NOT_UNDERSTOOD_KEY for prompt in message.prompts) else ""
 
 
 def _end_of_speech_ns(message: Outcome) -> int | None:

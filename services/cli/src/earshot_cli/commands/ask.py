@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from earshot_cli import lifetime, report
+from earshot_cli.absent import hints
 from earshot_cli.options import DEFAULT_DEVICE, DEFAULT_HOUSEHOLD, DeviceId, Household, Json, Locale, locale_of
 from earshot_cli.output import Output
 from earshot_cli.stackfinder import running_stack
@@ -38,7 +39,7 @@ def ask(
 
     document = lifetime.run(turn())
     output = Output(as_json=as_json)
-    output.show(report.turn(document))
+    output.show(report.turn(document), *hints(document, target.home.absences))
     output.document(document)
     if not report.done(document):
         raise typer.Exit(1)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from earshot_cli import lifetime, report
+from earshot_cli.absent import hints
 from earshot_cli.errors import BadArgumentError
 from earshot_cli.options import (
     DEFAULT_DEVICE,
@@ -104,7 +105,7 @@ def mic(
             while not documents or documents[-1]["expects_reply"]:
                 output.progress.print("listening …")
                 documents.append(await spoken.listen(source))
-                output.show(report.turn(documents[-1]))
+                output.show(report.turn(documents[-1]), *hints(documents[-1], target.home.absences))
             output.document({"turns": documents})
             await spoken.until_quiet(output.progress)
         return report.done(documents[-1])
@@ -158,7 +159,7 @@ def _turn(
         await _check(target, locale)
         async with speaking(target, speaker, _interim(output)) as spoken:
             document = await speak(spoken)
-            output.show(report.turn(document))
+            output.show(report.turn(document), *hints(document, target.home.absences))
             output.document(document)
             await spoken.until_quiet(output.progress)
         return report.done(document)
