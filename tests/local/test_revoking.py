@@ -278,8 +278,10 @@ async def test_a_bus_that_is_started_anew_remembers(tmp_path: Path) -> None:
     async with Stack(home=tmp_path, services=(), tracestore=False) as stack:
         assert await refused(stack, copy)
         assert not await refused(stack, stack.device_credentials("home", "kitchen"))
-        listed = json.loads((await earshot(stack, "list", "--kind", "device", "--json")).stdout)["issued"]
+        listed = json.loads((await earshot(stack, "list", "--kind", "device", "--all", "--json")).stdout)["issued"]
         assert [each["revoked"] for each in listed] == [True, False]
+        let_in = json.loads((await earshot(stack, "list", "--kind", "device", "--json")).stdout)
+        assert let_in == {"issued": listed[1:], "older": 0, "ended": 1}
 
 
 async def test_an_expired_service_is_let_in_no_more(stack: Stack) -> None:

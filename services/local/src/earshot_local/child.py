@@ -177,6 +177,7 @@ class Child:
         crashed = self.state is State.CRASHED
         return {
             "name": self.name,
+            "instance": self.program.environment.get("EARSHOT_INSTANCE_ID", self.name),
             "state": self.state.value,
             "pid": self.pid,
             "restarts": self.restarts,

@@ -15,6 +15,7 @@ from rich.table import Table
 from earshot_cli import lifetime
 from earshot_cli.administrating import Bus, BusOptions, with_bus_options
 from earshot_cli.errors import BadArgumentError, CliError, NotFoundError
+from earshot_cli.in_force import in_force
 from earshot_cli.options import Json, id_option
 from earshot_cli.output import Output
 from earshot_cli.stackfinder import home
@@ -63,18 +64,30 @@ class Signed(StrEnum):
 def list_issued(
     *,
     kind: Annotated[Kind | None, typer.Option("--kind", help="Only users of this kind.")] = None,
+    everybody: Annotated[
+        bool,
+        typer.Option("--all", help="Everybody who was ever made here: also older ones, and who is let in no more."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """List users that were made here, oldest first, and those that are let in no more."""
+    """List whom the bus lets in, by the newest user of each name, oldest first. Of older ones, which it lets in as well, it tells how many."""
     output = Output(as_json=as_json)
     found = [(user, revoked) for user, revoked in _credentials().issued() if kind in {None, user.kind}]
+    present = in_force(found, time.time())
+    if not everybody:
+        found = [(user, False) for user in present.newest]
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("made", "kind", "name", "user", "state"):
         table.add_column(name)
     for user, revoked in found:
         table.add_row(_day(user.made), user.kind, user.name, user.key, _state(user, revoked=revoked))
-    output.show(table if found else "no user was made here")
-    output.document({"issued": [_document(user) | {"revoked": revoked} for user, revoked in found]})
+    output.show(table if found else "nobody who was made here is let in")
+    if not everybody and (present.older or present.ended):
+        output.show(
+            f"older ones that are let in as well: {present.older}; let in no more: {present.ended}; --all shows them"
+        )
+    document: dict[str, Any] = {"issued": [_document(user) | {"revoked": revoked} for user, revoked in found]}
+    output.document(document | {"older": present.older, "ended": present.ended})
 
 
 @issue.command("device")
@@ -214,7 +227,7 @@ def _revoke_named(kind: Kind, name: str, *, as_json: bool) -> None:
     users = [user for user, _ in credentials.issued() if (user.kind, user.name) == (kind, name)]
     if not users:
         raise NotFoundError(
-            f"no user of {kind} {name} was made here: `earshot credentials list` has all, `revoke file` takes one from elsewhere"
+            f"no user of {kind} {name} was made here: `earshot credentials list --all` has all, `revoke file` takes one from elsewhere"
         )
     living = [user for user in users if not user.expires or user.expires > time.time()]
     if not living:

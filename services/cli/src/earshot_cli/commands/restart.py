@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from earshot_cli.errors import CliError, NotFoundError, UnreachableError
 from earshot_cli.options import Json
 from earshot_cli.output import Output
-from earshot_cli.stackfinder import running_stack
+from earshot_cli.stackfinder import Target, running_stack
 from earshot_local.control import ask
 from earshot_local.errors import UnknownProcessError
 
@@ -31,6 +31,20 @@ def restart(
     if not target.home.processes():
         raise NotFoundError(f"no process is called {name[:80]!r}; there are none: the services run elsewhere")
     output.progress.print(f"{name}: starting anew …")
+    processes = replaced(target, name)
+    output.document({"processes": processes})
+    for process in processes:
+        output.show(f"{process['name']} is ready (process {process['pid']})")
+
+
+def replaced(target: Target, name: str) -> list[dict[str, Any]]:
+    """Replace a service's processes, or one process; return those that run now.
+
+    Raises:
+        NotFoundError: There is none of this name.
+        CliError: One can't start; with its lines, and the supervisor's code.
+        UnreachableError: There is no answer.
+    """
     try:
         answer = ask(target.home.control, {"restart": name}, _PATIENCE_S)
     except TimeoutError as error:
@@ -41,6 +55,5 @@ def restart(
         if refused["code"] == UnknownProcessError.code:
             raise NotFoundError(refused["message"])
         raise CliError(refused["message"], code=refused["code"])
-    output.document(answer)
-    for process in answer["processes"]:
-        output.show(f"{process['name']} is ready (process {process['pid']})")
+    processes: list[dict[str, Any]] = answer["processes"]
+    return processes
