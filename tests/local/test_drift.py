@@ -13,7 +13,7 @@ from nats.js import JetStreamContext
 from nats.js.api import ConsumerConfig, KeyValueConfig, StorageType, StreamConfig
 
 from earshot_local import Stack
-from earshot_local.credentials import load_keys
+from earshot_local.keyfile import load_keys
 from earshot_topology import declared
 from earshot_topology.apply import Change, DestructiveChangeError, apply, diff
 from earshot_topology.held import differences, reported

@@ -3,29 +3,93 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import nkeys
 import pytest
 
-from earshot_local.credentials import Credentials, load_keys
+from earshot_local.credentials import Credentials
 from earshot_local.errors import StandingMissingError, UnreadableKeysError
 from earshot_local.home import Home
+from earshot_local.keyfile import load_keys
+from earshot_topology import jwt
 from earshot_topology.jwt import read_claims
 
 
-def test_keys_of_an_older_version_are_kept_and_completed(tmp_path: Path) -> None:
-    """What owns the streams and makes devices stays; what that version did not have is made, once."""
+def older_keys() -> dict[str, str]:
+    """Return what an older version kept: seeds alone, also those of accounts."""
+    names = ("system", "account", "device_account", "devices", "skill_account", "skills")
+    made = {name: jwt.new_seed(nkeys.PREFIX_BYTE_ACCOUNT).decode() for name in names}
+    return {"operator": jwt.new_seed(nkeys.PREFIX_BYTE_OPERATOR).decode(), **made}
+
+
+@pytest.mark.parametrize("missing", [(), ("device_account", "skill_account", "skills")])
+def test_keys_of_an_older_version_are_brought_along(tmp_path: Path, missing: tuple[str, ...]) -> None:
+    """What streams belong to and what makes devices stays; the seeds of accounts are set aside; what was not there is made, once."""
     home = Home(tmp_path)
     home.make()
-    older = {name: getattr(load_keys(home), name).decode() for name in ("operator", "system", "account", "devices")}
+    older = {name: seed for name, seed in older_keys().items() if name not in missing}
     home.keys.write_text(json.dumps(older))
     keys = load_keys(home)
-    assert {name: getattr(keys, name).decode() for name in older} == older
+    assert keys.services == jwt.public(older["account"].encode())
+    assert keys.accounts["system"] == jwt.public(older["system"].encode())
+    assert (keys.operator.decode(), keys.signing["device"].decode()) == (older["operator"], older["devices"])
     assert load_keys(home) == keys
+    assert older["account"] not in home.keys.read_text()
+    assert json.loads(home.older_keys.read_text()) == older
+    assert {path.stat().st_mode & 0o777 for path in (home.keys, home.older_keys)} == {0o600}
+    assert "rotate operator" in Credentials(home).older
+
+    credentials = Credentials(home)
+    credentials.rotate_operator()
+    assert credentials.older == ""
+    assert load_keys(home).accounts == keys.accounts
+    assert load_keys(home).operator_signing
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", "null", '{"operator": 1}', '{"operator": "S", "of_tomorrow": "S"}'])
+def test_nobody_has_the_seed_of_an_account(tmp_path: Path) -> None:
+    """It is not needed for anything, and could not be replaced."""
+    home = Home(tmp_path)
+    home.make()
+    keys = load_keys(home)
+    seeds = [keys.operator, keys.operator_signing or b"", *keys.signing.values()]
+    assert not {jwt.public(seed) for seed in seeds} & set(keys.accounts.values())
+    assert home.keys.read_text().count('"S') == len(seeds)
+    assert Credentials(home).older == ""
+
+
+def _changed(by: Callable[[dict[str, Any]], object]) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        home = Home(Path(folder))
+        home.make()
+        load_keys(home)
+        content = json.loads(home.keys.read_text())
+    by(content)
+    return json.dumps(content)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{}",
+        "[]",
+        "null",
+        '{"operator": 1}',
+        '{"operator": "S", "of_tomorrow": "S"}',
+        json.dumps({"operator": "S", "system": "S", "account": "S"}),
+        json.dumps({name: seed for name, seed in older_keys().items() if name != "account"}),
+        _changed(lambda content: content.pop("operator_signing")),
+        _changed(lambda content: content["signing"].pop("service")),
+        _changed(lambda content: content["signing"].update(service="SA")),
+        _changed(lambda content: content["accounts"].update(of_tomorrow="A")),
+        _changed(lambda content: content.update(of_tomorrow="S")),
+    ],
+)
 def test_what_holds_no_keys_is_refused_and_left(tmp_path: Path, text: str) -> None:
     """Whoever lost a part of it must be able to look."""
     home = Home(tmp_path)
@@ -34,6 +98,7 @@ def test_what_holds_no_keys_is_refused_and_left(tmp_path: Path, text: str) -> No
     with pytest.raises(UnreadableKeysError, match="left as it is"):
         load_keys(home)
     assert home.keys.read_text() == text
+    assert not home.older_keys.exists()
 
 
 def test_who_is_made_in_place_of_another_lasts_as_long(tmp_path: Path) -> None:

@@ -20,8 +20,9 @@ from nats.aio.msg import Msg
 from nats.errors import Error
 
 from earshot_local import Stack
-from earshot_local.credentials import Credentials, load_keys
+from earshot_local.credentials import Credentials
 from earshot_local.home import Home
+from earshot_local.keyfile import load_keys
 from earshot_local.nats_server import trust_section
 from earshot_local.reloading import reload
 from earshot_topology import jwt

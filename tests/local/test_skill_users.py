@@ -10,7 +10,7 @@ import pytest
 from nats.js.errors import KeyNotFoundError
 
 from earshot_local import Stack
-from earshot_local.credentials import load_keys
+from earshot_local.keyfile import load_keys
 from earshot_topology import jwt
 from earshot_topology.permissions import Permissions
 from earshot_topology.subjects import SKILLS_API, InvalidTokenError

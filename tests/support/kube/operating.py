@@ -17,7 +17,7 @@ import nats
 import yaml
 
 from earshot_local import Stack
-from earshot_local.credentials import load_keys
+from earshot_local.keyfile import load_keys
 from earshot_registry.listing import list_bucket
 from support.kube import real, reasons
 from support.kube.cluster import NAMESPACE, Cluster, cluster

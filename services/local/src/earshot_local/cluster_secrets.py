@@ -14,8 +14,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from earshot_local.credentials import SKILL_PREFIX, SYSTEM, Credentials, load_keys
+from earshot_local.credentials import SKILL_PREFIX, SYSTEM, Credentials
 from earshot_local.home import Home
+from earshot_local.keyfile import load_keys
 from earshot_local.nats_server import trust_section
 from earshot_topology.permissions import ROLES
 from earshot_topology.policies import NAMESPACE

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import fields, replace
 from pathlib import Path
 
 from earshot_local import issued, standing
-from earshot_local.errors import StandingMissingError, UnreadableKeysError
+from earshot_local.errors import StandingMissingError
 from earshot_local.home import Home
 from earshot_local.issued import Issued, Record
+from earshot_local.keyfile import load_keys, write_keys, write_private
 from earshot_topology import jwt
 from earshot_topology.permissions import ROLES
 from earshot_topology.subjects import token
@@ -136,7 +134,7 @@ class Credentials:
         self._replace({user.key for user in self._record.all() if user.kind == kind})
 
     def rotate(self, kind: str, *, keep: bool) -> None:
-        """Sign users of a kind, "device" or "skill", with a new key. Files here are replaced as by `revoke`.
+        """Sign users of a kind, "device", "service" or "skill", with a new key. Files here are replaced as by `revoke`.
 
         Args:
             kind: Whose.
@@ -148,12 +146,36 @@ class Credentials:
             standing.change(self._home.standing, standing.with_retiring(account, old))
         else:
             standing.change(self._home.standing, standing.without_retiring(account))
-        _write_keys(self._home, self._keys)
+        write_keys(self._home, self._keys)
         self._replace({user.key for user in self._record.all() if user.kind == kind})
 
     def retire(self, kind: str) -> None:
         """End the signing keys that `rotate` left good, and with them whatever they signed."""
         standing.change(self._home.standing, standing.without_retiring(self._keys.accounts[kind]))
+
+    def retiring(self) -> dict[str, str]:
+        """Return the signing keys that `rotate` left good, and whose users they signed."""
+        present = standing.load(self._home.standing)
+        return {key: kind for kind, account in self._keys.accounts.items() for key in present.retiring.get(account, ())}
+
+    def rotate_operator(self) -> None:
+        """Sign accounts with a new key, and who may ask servers themselves with another; accounts and all other users stay.
+
+        A server takes another operator when it is started, not before.
+        """
+        self._keys = self._keys.with_another_operator()
+        write_keys(self._home, self._keys)
+        self._replace({user.key for user in self._record.all() if user.kind == SYSTEM})
+
+    @property
+    def older(self) -> str:
+        """What is still let in because of an older version's keys, and how that is ended; empty: nothing is."""
+        if self._keys.operator_signing is not None:
+            return ""
+        return (
+            f"{self._home.keys} was an older version's ({self._home.older_keys.name} is what it was): the accounts' own keys, "
+            "which it held, still sign users. `earshot credentials rotate operator` ends that"
+        )
 
     def _replace(self, keys: set[str]) -> None:
         for role in self.roles:
@@ -178,41 +200,4 @@ class Credentials:
 
     def _write(self, path: Path, text: str) -> None:
         self._record.add(self.whose(text))
-        _write_private(path, text)
-
-
-def load_keys(home: Home) -> jwt.Keys:
-    """Return the keys of a state folder; they are made at the first call, and those that an older version did not have.
-
-    Raises:
-        UnreadableKeysError: The file holds something else. Nobody overwrites it: it owns every stream and makes every device.
-    """
-    fresh = jwt.Keys.generate()
-    if not home.keys.exists():
-        _write_keys(home, fresh)
-        return fresh
-    names = {field.name for field in fields(jwt.Keys)}
-    try:
-        seeds: dict[str, str] = json.loads(home.keys.read_text())
-        if not seeds or not seeds.keys() <= names:
-            raise UnreadableKeysError(home.keys)
-        keys = replace(fresh, **{name: seed.encode() for name, seed in seeds.items()})
-    except (ValueError, AttributeError, TypeError) as error:
-        raise UnreadableKeysError(home.keys) from error
-    if seeds.keys() != names:
-        _write_keys(home, keys)
-    return keys
-
-
-def _write_keys(home: Home, keys: jwt.Keys) -> None:
-    names = sorted(field.name for field in fields(jwt.Keys))
-    _write_private(home.keys, json.dumps({name: getattr(keys, name).decode() for name in names}))
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Write a secret that is never readable by others, not even between two calls, and never half."""
-    replacement = path.with_suffix(f".{os.getpid()}.new")
-    replacement.unlink(missing_ok=True)
-    replacement.touch(mode=0o600, exist_ok=False)
-    replacement.write_text(text)
-    replacement.replace(path)
+        write_private(path, text)

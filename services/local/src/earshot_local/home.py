@@ -2,6 +2,7 @@
 
 .earshot/
   keys.json            seeds that sign everything (0600)
+  keys.older.json      what an older version had in its place
   issued.jsonl         users that were made of them, by their public keys
   standing.json        which of them are let in no more
   credentials/         <role>.creds, devices/<household>/<device>.creds (0600)
@@ -59,6 +60,11 @@ class Home:
     def keys(self) -> Path:
         """Seeds."""
         return self.root / "keys.json"
+
+    @property
+    def older_keys(self) -> Path:
+        """Seeds, as an older version kept them."""
+        return self.root / "keys.older.json"
 
     @property
     def issued(self) -> Path:

@@ -1,9 +1,13 @@
 """NATS's decentralised JWTs in pure Python: who may do what is signed by keys, not listed in the server.
 
-    operator ──signs──► account SYSTEM   the server's own events
-             ──signs──► account EARSHOT  ──signs──► users of services
-             ──signs──► account SKILLS   ──lists──► skill signing key ──signs──► users of skills
-             ──signs──► account DEVICES  ──lists──► device signing key ──signs──► users of devices
+    operator ──signs──► its own statement, which lists the key that signs accounts, and says that identities sign nothing
+             ──signs──► account SYSTEM   ──lists──► signing key ──signs──► who asks servers themselves
+             ──signs──► account EARSHOT  ──lists──► signing key ──signs──► users of services
+             ──signs──► account SKILLS   ──lists──► signing key ──signs──► users of skills
+             ──signs──► account DEVICES  ──lists──► signing key ──signs──► users of devices
+
+An account is a public key, and streams belong to it. Nobody has the seed of it: it is thrown away when the account is made. So there is
+no key that can't be replaced while the streams stay (ADR 0021).
 
 Devices and skills have accounts of their own. Of EARSHOT, that of devices imports what they say (as services) and what they
 are told (as a stream); that of skills what they ask of their buckets and write there (as services); and nothing else exists
@@ -12,7 +16,7 @@ service's answers ask whether the asker may publish there: within one account, a
 as another household's outcome, and a skill could have what it keeps sent to any device. Across accounts an answer goes to a
 subject that the server makes up, and then to the asker's own account.
 
-The two signing keys are scoped: whatever a user claims that it signed, the server applies the template stored in
+The signing keys of devices and skills are scoped: whatever a user claims that it signed, the server applies the template stored in
 the account, with the household's tag and the user's name filled in. A leaked device key can't make a service's user, and
 the operator, which holds the skills' key, can't make one either.
 """
@@ -57,56 +61,61 @@ _USER_JWT = re.compile(r"-----BEGIN NATS USER JWT-----\s+(\S+)\s+------END NATS 
 _DEVICE_LIMITS = {"subs": 16, "data": UNLIMITED, "payload": 64 * 1024}
 
 
+# What users are, by the names of their accounts.
+KINDS = {"system": "SYSTEM", "service": "EARSHOT", "device": "DEVICES", "skill": "SKILLS"}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keys:
-    """The seeds that everything is signed with: secrets."""
+    """The seeds that everything is signed with, which are secrets, and the accounts that there are.
+
+    Attributes:
+        operator: Signs its own statement.
+        operator_signing: Signs accounts. None, in what an older version made: the operator does, and whoever has the seed of an
+            account's own key may sign users of it.
+        accounts: Public keys, by kinds of users.
+        signing: Of what signs users, by their kinds.
+    """
 
     operator: bytes
-    system: bytes
-    account: bytes
-    device_account: bytes
-    devices: bytes
-    skill_account: bytes
-    skills: bytes
+    operator_signing: bytes | None
+    accounts: Mapping[str, str]
+    signing: Mapping[str, bytes]
 
     @classmethod
     def generate(cls) -> Keys:
         """Make new ones."""
+        return cls.of_accounts({kind: public(new_seed(nkeys.PREFIX_BYTE_ACCOUNT)) for kind in KINDS})
+
+    @classmethod
+    def of_accounts(cls, accounts: Mapping[str, str]) -> Keys:
+        """Make new ones for accounts that there are."""
         return cls(
-            operator=_seed(nkeys.PREFIX_BYTE_OPERATOR),
-            system=_seed(nkeys.PREFIX_BYTE_ACCOUNT),
-            account=_seed(nkeys.PREFIX_BYTE_ACCOUNT),
-            device_account=_seed(nkeys.PREFIX_BYTE_ACCOUNT),
-            devices=_seed(nkeys.PREFIX_BYTE_ACCOUNT),
-            skill_account=_seed(nkeys.PREFIX_BYTE_ACCOUNT),
-            skills=_seed(nkeys.PREFIX_BYTE_ACCOUNT),
+            operator=new_seed(nkeys.PREFIX_BYTE_OPERATOR),
+            operator_signing=new_seed(nkeys.PREFIX_BYTE_OPERATOR),
+            accounts=dict(accounts),
+            signing={kind: new_seed(nkeys.PREFIX_BYTE_ACCOUNT) for kind in KINDS},
         )
 
     @property
     def skill_signing(self) -> SkillSigning:
         """What the operator needs of them, and no more."""
-        return SkillSigning(seed=self.skills, account=_public(self.skill_account))
+        return SkillSigning(seed=self.signing["skill"], account=self.accounts["skill"])
 
     @property
     def services(self) -> str:
         """Public key of the services' account, which holds every stream."""
-        return _public(self.account)
-
-    @property
-    def accounts(self) -> Mapping[str, str]:
-        """Public keys of the accounts, by what their users are."""
-        return {
-            "system": _public(self.system),
-            "service": _public(self.account),
-            "device": _public(self.device_account),
-            "skill": _public(self.skill_account),
-        }
+        return self.accounts["service"]
 
     def renewed(self, kind: str) -> tuple[Keys, str]:
-        """Return the keys with another one that signs users of a kind, "device" or "skill", and the old one's public key."""
-        name = {"device": "devices", "skill": "skills"}[kind]
-        old: bytes = getattr(self, name)
-        return replace(self, **{name: _seed(nkeys.PREFIX_BYTE_ACCOUNT)}), _public(old)
+        """Return the keys with another one that signs users of a kind, and the old one's public key."""
+        signing = {**self.signing, kind: new_seed(nkeys.PREFIX_BYTE_ACCOUNT)}
+        return replace(self, signing=signing), public(self.signing[kind])
+
+    def with_another_operator(self) -> Keys:
+        """Return the keys with another operator, and another key for those who ask servers themselves."""
+        another = Keys.of_accounts(self.accounts)
+        return replace(another, signing={**self.signing, "system": another.signing["system"]})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +133,7 @@ class SkillSigning:
     @property
     def public(self) -> str:
         """The key that users are signed with, as the account lists it."""
-        return _public(self.seed)
+        return public(self.seed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +151,7 @@ class Standing:
 
     Attributes:
         revoked: By account, public keys of users and the Unix time until which they may have been made; "*" is everybody.
-        retiring: Public keys of scoped signing keys that were replaced and are good for a while, by account.
+        retiring: Public keys of signing keys that were replaced and are good for a while, by account.
     """
 
     revoked: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
@@ -160,18 +169,16 @@ def trust(keys: Keys, standing: Standing | None = None) -> Trust:
         standing: What has become of users and keys of before; None: nothing.
     """
     standing = standing or Standing()
-    system, account, device_account = _public(keys.system), _public(keys.account), _public(keys.device_account)
-    skill_account = _public(keys.skill_account)
-    device_keys = [
-        _scope("device", key, DEVICE_TEMPLATE, _DEVICE_LIMITS)
-        for key in (_public(keys.devices), *standing.retiring.get(device_account, ()))
-    ]
-    skill_keys = [
-        _scope("skill", key, SKILL_TEMPLATE, _USER_LIMITS)
-        for key in (_public(keys.skills), *standing.retiring.get(skill_account, ()))
-    ]
-    operator_claims = {"system_account": system}
-    system_claims = {"limits": _LIMITS | dict.fromkeys(_JETSTREAM, 0)}
+    system, account = keys.accounts["system"], keys.accounts["service"]
+    operator_claims: dict[str, Any] = {"system_account": system}
+    if keys.operator_signing is not None:
+        # Users that an account's own key has signed are refused, and accounts that the operator's own has.
+        operator_claims |= {"signing_keys": [public(keys.operator_signing)], "strict_signing_key_usage": True}
+
+    def signing_keys(kind: str) -> tuple[str, ...]:
+        return public(keys.signing[kind]), *standing.retiring.get(keys.accounts[kind], ())
+
+    without_streams = {"limits": _LIMITS | dict.fromkeys(_JETSTREAM, 0)}
     for_devices = [
         *({"name": subject, "subject": subject, "type": "service"} for subject in DEVICES_SAY),
         *({"name": subject, "subject": subject, "type": "stream"} for subject in DEVICES_HEAR),
@@ -181,58 +188,63 @@ def trust(keys: Keys, standing: Standing | None = None) -> Trust:
         | ({"response_type": "Stream"} if subject in SKILLS_LIST else {})
         for subject in SKILLS_SAY
     ]
-    account_claims = {"limits": _LIMITS | _JETSTREAM, "exports": [*for_devices, *for_skills]}
-    skill_claims = {
-        "limits": _LIMITS | dict.fromkeys(_JETSTREAM, 0),
-        "imports": [
-            {
-                "name": subject,
-                "subject": subject,
-                "local_subject": in_skills_account(subject),
-                "type": "service",
-                "account": account,
-            }
-            for subject in SKILLS_SAY
-        ],
-        "signing_keys": skill_keys,
-    }
-    device_claims = {
-        "limits": _LIMITS | dict.fromkeys(_JETSTREAM, 0),
-        "imports": [{**each, "account": account} for each in for_devices],
-        "signing_keys": device_keys,
+    claims: dict[str, dict[str, Any]] = {
+        "system": without_streams | {"signing_keys": list(signing_keys("system"))},
+        "service": {
+            "limits": _LIMITS | _JETSTREAM,
+            "exports": [*for_devices, *for_skills],
+            "signing_keys": list(signing_keys("service")),
+        },
+        "device": without_streams
+        | {
+            "imports": [{**each, "account": account} for each in for_devices],
+            "signing_keys": [_scope("device", key, DEVICE_TEMPLATE, _DEVICE_LIMITS) for key in signing_keys("device")],
+        },
+        "skill": without_streams
+        | {
+            "imports": [
+                {
+                    "name": subject,
+                    "subject": subject,
+                    "local_subject": in_skills_account(subject),
+                    "type": "service",
+                    "account": account,
+                }
+                for subject in SKILLS_SAY
+            ],
+            "signing_keys": [_scope("skill", key, SKILL_TEMPLATE, _USER_LIMITS) for key in signing_keys("skill")],
+        },
     }
 
-    def signed(name: str, public: str, claims: dict[str, Any]) -> str:
-        revoked = {"revocations": dict(standing.revoked[public])} if standing.revoked.get(public) else {}
-        return _sign("account", name, public, claims | revoked, keys.operator, made=0)
+    def signed(kind: str) -> str:
+        own = keys.accounts[kind]
+        revoked = {"revocations": dict(standing.revoked[own])} if standing.revoked.get(own) else {}
+        signer = keys.operator_signing or keys.operator
+        return _sign("account", KINDS[kind], own, claims[kind] | revoked, signer, made=0)
 
     return Trust(
-        operator=_sign("operator", "earshot-local", _public(keys.operator), operator_claims, keys.operator, made=0),
+        operator=_sign("operator", "earshot-local", public(keys.operator), operator_claims, keys.operator, made=0),
         system_account=system,
-        accounts={
-            system: signed("SYSTEM", system, system_claims),
-            account: signed("EARSHOT", account, account_claims),
-            device_account: signed("DEVICES", device_account, device_claims),
-            skill_account: signed("SKILLS", skill_account, skill_claims),
-        },
+        accounts={keys.accounts[kind]: signed(kind) for kind in KINDS},
     )
 
 
 def service_user(keys: Keys, name: str, permissions: Permissions, *, expires: int = 0) -> str:
     """Return the credentials file of a service's new user; it expires as a skill's does."""
     claims = {**_permissions(permissions), **_USER_LIMITS}
-    return _user(name, claims, account=_public(keys.account), signer=keys.account, expires=expires)
+    return _user(name, claims, account=keys.accounts["service"], signer=keys.signing["service"], expires=expires)
 
 
 def device_user(keys: Keys, household: str, device: str) -> str:
     """Return the credentials file of a device's new user; what it may do is the account's template."""
     claims = {"tags": [f"household:{household}"]}
-    return _user(device, claims, account=_public(keys.device_account), signer=keys.devices)
+    return _user(device, claims, account=keys.accounts["device"], signer=keys.signing["device"])
 
 
 def system_user(keys: Keys, *, expires: int = 0) -> str:
     """Return the credentials file of a new user of the system account: server statistics. It expires as a skill's does."""
-    return _user("system", _USER_LIMITS, account=_public(keys.system), signer=keys.system, expires=expires)
+    account, signer = keys.accounts["system"], keys.signing["system"]
+    return _user("system", _USER_LIMITS, account=account, signer=signer, expires=expires)
 
 
 def skill_user(signing: SkillSigning, skill_id: str, *, expires: int = 0) -> str:
@@ -275,10 +287,8 @@ def _scope(role: str, key: str, template: Permissions, limits: Mapping[str, int]
 
 
 def _user(name: str, claims: Mapping[str, Any], *, account: str, signer: bytes, expires: int = 0) -> str:
-    seed = _seed(nkeys.PREFIX_BYTE_USER)
-    if _public(signer) != account:
-        claims = {**claims, "issuer_account": account}
-    signed = _sign("user", name, _public(seed), claims, signer, expires=expires)
+    seed = new_seed(nkeys.PREFIX_BYTE_USER)
+    signed = _sign("user", name, public(seed), {**claims, "issuer_account": account}, signer, expires=expires)
     return (
         f"-----BEGIN NATS USER JWT-----\n{signed}\n------END NATS USER JWT------\n\n"
         f"-----BEGIN USER NKEY SEED-----\n{seed.decode()}\n------END USER NKEY SEED------\n"
@@ -310,7 +320,7 @@ def _sign(
 ) -> str:
     body: dict[str, Any] = {
         "iat": int(time.time()) if made is None else made,
-        "iss": _public(signer),
+        "iss": public(signer),
         "name": name,
         "sub": subject,
         "nats": {"type": kind, "version": 2, **claims},
@@ -324,13 +334,22 @@ def _sign(
     return (signed + b"." + _base64(signature)).decode()
 
 
-def _seed(prefix: int) -> bytes:
+def new_seed(prefix: int) -> bytes:
+    """Make a key of a kind, as `nkeys` numbers them."""
     seed: bytes = nkeys.encode_seed(os.urandom(32), prefix)
     return seed
 
 
-def _public(seed: bytes) -> str:
-    key: bytes = nkeys.from_seed(seed).public_key
+def public(seed: bytes) -> str:
+    """Return the public key of a seed.
+
+    Raises:
+        ValueError: It is none.
+    """
+    try:
+        key: bytes = nkeys.from_seed(seed).public_key
+    except nkeys.NkeysError as error:
+        raise ValueError(str(error)) from error
     return key.decode()
 
 
