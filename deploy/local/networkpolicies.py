@@ -17,6 +17,8 @@ from earshot_topology.policies import address_policies, deny_all, group_policy, 
 
 _DEPLOY = Path(__file__).resolve().parent.parent
 _FILE = "networkpolicy.yaml"
+# What components say of hosted skills is in the namespace of those.
+_HOSTED = {"operator": "skills", "otel": "skills-otel"}
 # Whose whole policy is in which component.
 _BROUGHT_BY = {flows.BUS: "bus", flows.BUS_APPLY: "bus-apply", flows.COLLECTOR: "otel", flows.OPERATOR: "operator"}
 _HEAD = "# Made by `make networkpolicies` from earshot_topology.flows; not edited by hand.\n"
@@ -31,6 +33,8 @@ def wanted() -> Iterator[tuple[Path, list[dict[str, Any]]]]:
     for part in sorted({flow.part for flow in flows.FLOWS if flow.part}):
         if (_DEPLOY / "components" / part).is_dir():
             yield _DEPLOY / "components" / part / _FILE, list(_of_part(part, services))
+    for part, folder in _HOSTED.items():
+        yield _DEPLOY / "components" / folder / _FILE, [group_policy(flows.HOSTED, part)]
 
 
 def _of_part(part: str, services: list[str]) -> Iterator[dict[str, Any]]:

@@ -27,6 +27,7 @@ from earshot_local.nats_server import trust_section
 from earshot_topology import jwt
 from earshot_topology.apply import apply
 from earshot_topology.permissions import ROLES
+from earshot_topology.policies import SKILLS_NAMESPACE
 from support.kube.cluster import cluster
 from support.kube.operating import DEPLOY
 from support.manifests import of_kind, render
@@ -238,8 +239,11 @@ async def furnished(folder, *, keda_version="2.20.1"):
                 "spec": {"image": "toy:2", "locales": ["en-US"]},
                 "status": {"version": "1.0.0", "ready": 1, "conditions": conditions},
             },
+            SKILLS_NAMESPACE,
         )
-        put(running, secret("bus-skill-toy", 20))
+        put(running, deployment("skill-toy", "toy:1", done), SKILLS_NAMESPACE)
+        put(running, secret("bus-skill-toy", 20), SKILLS_NAMESPACE)
+        put(running, secret("bus-skill-gone", -1), SKILLS_NAMESPACE)
         put(running, secret("bus-skill-old", -1))
         yield running
 
@@ -261,7 +265,8 @@ async def test_status_tells_what_runs_where(tmp_path):
     assert "LocaleMissing" in lines["toy"]
     assert lines["TURNS/nlu"].split()[1:] == ["1", "0"]
     document = json.loads(for_programs.stdout)
-    assert [(each["name"], each["state"]) for each in document["services"]] == [("asr", "done"), ("nlu", "stuck")]
+    states = [(each["name"], each["state"]) for each in document["services"]]
+    assert states == [("asr", "done"), ("nlu", "stuck"), ("skill-toy", "done")]
     assert {"stream": "TURNS", "durable": "nlu", "pending": 1, "in_progress": 0} in document["consumers"]
 
 
@@ -297,12 +302,13 @@ async def test_the_doctor_finds_what_is_wrong(tmp_path):
         "workloads: nlu is stuck: nlu-new: ImagePullBackOff: not found",
         "skills: skill toy: LocaleMissing: toy:2 is refused",
         "credentials: bus-skill-old has expired",
+        "credentials: bus-skill-gone has expired",
         "credentials: bus-nlu holds a user that is revoked: earshot bus secrets bus-nlu makes another one",
         "bus: consumer TURNS/nlu: missing (earshot bus apply)",
         "clocks: node node-2's clock is ",
     ):
         assert expected in told
-    assert len(failed) == 7, told
+    assert len(failed) == 8, told
     (warned,) = (each["message"] for each in document["findings"] if each["check"] == "nodes")
     assert warned == "node node-3 is not ready: Kubelet stopped posting node status."
     assert any(
@@ -383,6 +389,9 @@ async def test_the_doctor_has_nothing_against_our_overlays(tmp_path, monkeypatch
             put(running, done(content))
         for content in of_kind(rendered, "ConfigMap", "HorizontalPodAutoscaler", "ScaledObject"):
             put(running, copy.deepcopy(content))
+        theirs = of_kind(render("overlays/prod/skills"), "ConfigMap") if overlay == "prod" else []
+        for content in theirs:
+            put(running, copy.deepcopy(content), SKILLS_NAMESPACE)
         if overlay == "prod":
             put(running, keda("2.20.1"), "keda")
             chart = done(deployment("nats", "nats:2.15.1", {"wanted": 3}))
@@ -400,6 +409,8 @@ async def test_the_doctor_has_nothing_against_our_overlays(tmp_path, monkeypatch
         _, shown = await answered(monkeypatch, kubeconfig, "status")
         assert "nats" in {each["name"] for each in shown["services"]}
         running.server.remove(running.server.find("v1", "Pod", "nats-0", "earshot"))
+        for content in theirs:
+            running.server.delete("v1", "ConfigMap", content["metadata"]["name"], SKILLS_NAMESPACE)
         asr = running.server.find("apps/v1", "Deployment", "asr", "earshot")
         required = {"name": "EARSHOT_ASR_REQUIRED_LOCALES", "value": '["en-US", "zh-CN"]'}
         asr["spec"]["template"]["spec"]["containers"][0]["env"].append(required)
@@ -408,6 +419,8 @@ async def test_the_doctor_has_nothing_against_our_overlays(tmp_path, monkeypatch
     failed = [each["message"] for each in less["findings"] if each["result"] != "ok"]
     expected = "2 nats-servers run, and there are to be 3 copies" if overlay == "prod" else "no nats-server runs"
     assert any(message.startswith(expected) for message in failed), failed
+    apart = "an operator runs, and in earshot-skills nothing is there for Skills"
+    assert any(message.startswith(apart) for message in failed) == (overlay == "prod"), failed
     (heard,) = [each["message"] for each in less["findings"] if each["check"] == "recognition"]
     assert heard.startswith('asr has a model for each of ["en-US", "zh-CN"]')
 

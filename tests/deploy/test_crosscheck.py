@@ -8,12 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from earshot_operator.core.objects import autoscaler, deployment, desired_template, surroundings
-from earshot_operator.core.skill import parse
-from earshot_operator.settings import OperatorSettings
 from support.crosscheck.checks import complaints
 from support.crosscheck.cluster import Cluster, overlays_of
 from support.crosscheck.mutations import MUTATIONS, Mutation, mutated
+from support.hosted import hosted
 from support.manifests import DEPLOY, OVERLAYS, render
 
 
@@ -53,17 +51,8 @@ def test_nothing_is_wrong_with_what_may_be_added(tmp_path: Path) -> None:
 
 def test_nothing_is_wrong_with_a_skill_that_the_operator_makes() -> None:
     """A skill runs as well by its Skill as by a folder: in place of that of the timers."""
-    metadata = {"name": "timers", "namespace": "earshot", "uid": "1", "generation": 1}
-    scale = {"min": 2, "max": 10}
-    spec = {"image": "earshot/skill-timers:0.1.0", "locales": ["en-US", "zh-CN"], "scheduler": True, "scale": scale}
-    skill, platform = parse({"metadata": metadata, "spec": spec}), OperatorSettings().platform()
-    made = (
-        *surroundings(skill, platform),
-        deployment(skill, platform, desired_template(skill, platform), verified=True),
-        autoscaler(skill, platform),
-    )
-    others = tuple(each for each in overlays_of("prod") if each["metadata"]["name"] != skill.name)
+    others = tuple(each for each in overlays_of("prod") if each["metadata"]["name"] != "skill-timers")
     assert others != overlays_of("prod")
-    cluster = Cluster(others + made)
+    cluster = Cluster(others + hosted("timers", scheduler=True, scale={"min": 2, "max": 10}))
     assert complaints(cluster) == []
-    assert cluster.containers[-1].told["EARSHOT_SCHEDULER_TARGET"] == "dns:///scheduler:50051"
+    assert cluster.containers[-1].told["EARSHOT_SCHEDULER_TARGET"] == "dns:///scheduler.earshot:50051"

@@ -263,6 +263,8 @@ def test_production_s_bus_agrees_with_its_overlay(values: dict[str, Any]) -> Non
     applied = named(render("overlays/prod/admin"), "ConfigMap", "bus")["data"]
     # By the name that all nodes have, from another namespace.
     assert applied == {"replicas": bus["replicas"], "url": f"tls://nats-headless.earshot:{flows.BUS_PORT}"}
+    theirs = named(render("overlays/prod/skills"), "ConfigMap", "bus")["data"]["url"].split(",")
+    assert theirs == [host.replace("-headless:", "-headless.earshot:") for host in hosts]
     assert config["nats"]["tls"]["enabled"]
     assert config["cluster"]["tls"]["enabled"]
     assert config["cluster"]["merge"]["tls"]["verify"]

@@ -13,7 +13,21 @@ import yaml
 
 from earshot_topology import flows
 from earshot_topology.flows import FLOWS, Flow
-from support.manifests import BASES, DEPLOY, NAME, PART_OF, ROOT, Object, of_kind, pod_templates, render, selects
+from earshot_topology.policies import NAMESPACE, SCHEDULING_LABEL, SKILLS_NAMESPACE
+from support.hosted import hosted
+from support.manifests import (
+    BASES,
+    COMPONENT,
+    DEPLOY,
+    NAME,
+    PART_OF,
+    ROOT,
+    Object,
+    of_kind,
+    pod_templates,
+    render,
+    selects,
+)
 from support.network_policies import Party, allowed
 
 PORTS = sorted({flow.port for flow in FLOWS} | {22, 80, 6443, 9090})
@@ -26,13 +40,26 @@ BY_IPV6 = " by IPv6"
 # Nobody that a flow means.
 STRANGERS = {
     "somebody": Party(labels={NAME: "asr", PART_OF: "earshot"}, namespace="elsewhere"),
+    "somebody's skill": Party(
+        labels={COMPONENT: "skill", PART_OF: "earshot", SCHEDULING_LABEL: "true"}, namespace="elsewhere"
+    ),
     "somebody's Job": Party(labels={NAME: "bus-apply", PART_OF: "earshot"}, namespace="elsewhere"),
     "node": Party(address="10.0.0.9"),
     "metadata service": Party(address="169.254.169.254"),
     "neighbour": Party(address="fd00::7"),
 }
-# A pod of the services' namespace that calls itself what lets in another one's.
-IMPOSTOR = "impostor"
+# Pods that call themselves what lets in another namespace's.
+IMPOSTORS = {
+    "services' apply": Party(labels={NAME: flows.BUS_APPLY, PART_OF: "earshot"}),
+    "services' scheduling skill": Party(labels={SCHEDULING_LABEL: "true", PART_OF: "earshot"}),
+    **{
+        f"skills' {name}": Party(labels={NAME: name, PART_OF: "earshot"}, namespace=SKILLS_NAMESPACE)
+        for name in ("dialogue", flows.OPERATOR, flows.BUS_APPLY, flows.BUS)
+    },
+    "skills' service": Party(labels={COMPONENT: "service", PART_OF: "earshot"}, namespace=SKILLS_NAMESPACE),
+}
+# Of the operator: whatever becomes of a Skill.
+HOSTED = {"skill-trivia": flows.HOSTED, "skill-alarms": flows.SCHEDULING}
 OUTSIDE = {
     flows.DNS: Party(labels={"k8s-app": "kube-dns"}, namespace="kube-system"),
     flows.GATEWAY: Party(namespace="gateway-system"),
@@ -48,24 +75,30 @@ OUTSIDE = {
 
 
 def _objects(overlay: str) -> tuple[Object, ...]:
-    return render(f"overlays/{overlay}") + render(f"overlays/{overlay}/admin")
+    objects = render(f"overlays/{overlay}") + render(f"overlays/{overlay}/admin")
+    if "operator" not in COMPONENTS[overlay]:
+        return objects
+    return objects + render(f"overlays/{overlay}/skills") + hosted("trivia") + hosted("alarms", scheduler=True)
 
 
 def _parties(objects: tuple[Object, ...]) -> dict[str, Party]:
     inside = {
-        workload["metadata"]["name"]: Party(
+        HOSTED.get(workload["metadata"]["name"], workload["metadata"]["name"]): Party(
             labels=template["metadata"]["labels"], namespace=workload["metadata"]["namespace"]
         )
         for workload, template in pod_templates(objects)
     }
     # The official chart's pods, where it is not our component that runs them.
     return {flows.BUS: Party(labels={NAME: "nats", "app.kubernetes.io/component": "nats"}), **inside, **OUTSIDE} | {
-        IMPOSTOR: Party(labels={NAME: flows.BUS_APPLY, PART_OF: "earshot"})
+        # Without an operator there is no such namespace.
+        name: party
+        for name, party in IMPOSTORS.items()
+        if party.namespace == NAMESPACE or flows.OPERATOR in inside
     }
 
 
 def _is(party: str, meant: str) -> bool:
-    if party in {IMPOSTOR, *STRANGERS}:
+    if party in {*IMPOSTORS, *STRANGERS}:
         return False
     party = party.removesuffix(BY_IPV6)
     return flows.belongs(party, meant) or (party, meant) == (flows.INTERNET, flows.DEVICES)
@@ -107,6 +140,7 @@ def test_what_gets_through_is_what_is_declared(overlay: str) -> None:
     objects = _objects(overlay)
     parties = _parties(objects)
     assert {*BASES, flows.BUS_APPLY} <= parties.keys()
+    assert ({*HOSTED.values()} <= parties.keys()) == (overlay == "prod")
     through = {
         (source, target, port)
         for source, target, port in _pairs(parties)
@@ -116,6 +150,20 @@ def test_what_gets_through_is_what_is_declared(overlay: str) -> None:
     assert sorted(through - declared) == []
     assert sorted(declared - through) == []
     assert len(declared) >= 40
+
+
+def test_a_skill_that_lists_private_addresses_reaches_no_service() -> None:
+    """A pod's address may be among them: who is let in is said at the other end, and timers take the label of those that set them."""
+    listed = hosted("greedy", egress=[{"cidr": "10.0.0.0/8", "ports": [flows.GRPC_PORT]}])
+    objects = _objects("prod") + listed
+    ((_, template),) = pod_templates(listed)
+    greedy = Party(labels=template["metadata"]["labels"], namespace=SKILLS_NAMESPACE)
+    reached = {
+        name
+        for name, party in _parties(objects).items()
+        if name not in OUTSIDE and allowed(objects, greedy, party, flows.GRPC_PORT)
+    }
+    assert reached == set()
 
 
 def test_addresses_are_what_the_component_has_until_an_overlay_says_more() -> None:
@@ -151,22 +199,23 @@ def test_an_overlay_narrows_addresses_as_the_document_says(tmp_path: Path) -> No
 
 def test_prometheus_is_let_in_where_it_scrapes_and_nowhere_else() -> None:
     """The PodMonitor selects exactly the pods that declare Prometheus as a caller, at a port that they have by that number."""
-    objects = render("overlays/prod")
-    (monitor,) = of_kind(objects, "PodMonitor")
+    objects = _objects("prod")
+    monitors = {each["metadata"]["namespace"]: each["spec"] for each in of_kind(objects, "PodMonitor")}
     scraped: dict[str, set[int]] = {}
     for workload, template in pod_templates(objects):
-        if selects(monitor["spec"]["selector"], template["metadata"]["labels"]):
+        monitor = monitors.get(workload["metadata"]["namespace"])
+        if monitor is not None and selects(monitor["selector"], template["metadata"]["labels"]):
             ports = {each["name"]: each["containerPort"] for each in template["spec"]["containers"][0]["ports"]}
-            wanted = {ports[each["port"]] for each in monitor["spec"]["podMetricsEndpoints"]}
-            scraped[workload["metadata"]["name"]] = wanted
+            name = workload["metadata"]["name"]
+            scraped[HOSTED.get(name, name)] = {ports[each["port"]] for each in monitor["podMetricsEndpoints"]}
     parties = _parties(objects)
     open_to_it = {
         name: {port for port in PORTS if allowed(objects, OUTSIDE[flows.PROMETHEUS], party, port)}
         for name, party in parties.items()
-        if name not in {IMPOSTOR, *OUTSIDE}
+        if name not in {*IMPOSTORS, *OUTSIDE}
     }
     assert scraped == {name: ports for name, ports in open_to_it.items() if ports}
-    assert {*BASES, flows.OPERATOR} == scraped.keys()
+    assert {*BASES, flows.OPERATOR, *HOSTED.values()} == scraped.keys()
 
 
 def test_names_are_asked_for_by_both_protocols() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from support.hosted import hosted
 from support.manifests import ADMINS, OVERLAYS, Object, named, pod_templates, render, services_of
 from support.pod_security import violations
 
@@ -47,6 +48,12 @@ def test_services_have_a_temporary_folder() -> None:
         spec = deployment["spec"]["template"]["spec"]
         (mount,) = [each for each in spec["containers"][0]["volumeMounts"] if each["mountPath"] == "/tmp"]  # noqa: S108
         assert {"name": mount["name"], "emptyDir": {"sizeLimit": "256Mi"}} in spec["volumes"]
+
+
+def test_the_operator_s_skills_are_restricted() -> None:
+    """Their namespace refuses what is not, as that of the services does."""
+    ((_, template),) = pod_templates(hosted("trivia"))
+    assert list(violations(template)) == []
 
 
 def _drop(template: Object) -> None:

@@ -14,13 +14,15 @@ import pytest
 import yaml
 
 from earshot_local.plan import SERVICES
-from earshot_topology.policies import ADMIN_NAMESPACE, NAMESPACE
+from earshot_topology.policies import ADMIN_NAMESPACE, NAMESPACE, SKILLS_NAMESPACE
 from support.manifests import (
     ADMINS,
+    APART,
     BASES,
     DEPLOY,
     OVERLAYS,
     ROOT,
+    SKILLS,
     InvalidObjectError,
     named,
     of_kind,
@@ -29,7 +31,11 @@ from support.manifests import (
     validate,
 )
 
-FOLDERS = [*(f"base/{name}" for name in BASES), *(f"overlays/{name}" for name in (*OVERLAYS, *ADMINS))]
+FOLDERS = [
+    *(f"base/{name}" for name in BASES),
+    *(f"overlays/{name}" for name in (*OVERLAYS, *APART)),
+    "components/skill-team",
+]
 OWN = ["Deployment", "NetworkPolicy", "PodDisruptionBudget", "ScaledObject", "Service", "ServiceAccount"]
 
 
@@ -97,11 +103,12 @@ def test_the_overlays_hold_every_folder() -> None:
     assert sorted(listed) == sorted(BASES)
 
 
-@pytest.mark.parametrize("overlay", [*OVERLAYS, *ADMINS])
+@pytest.mark.parametrize("overlay", [*OVERLAYS, *APART])
 def test_the_overlay_names_the_namespace(overlay: str) -> None:
     """Objects of bases and components alike are in the overlay's namespace, which enforces restricted pod security."""
     objects = render(f"overlays/{overlay}")
-    name = ADMIN_NAMESPACE if overlay in ADMINS else NAMESPACE
+    apart = SKILLS_NAMESPACE if overlay in SKILLS else NAMESPACE
+    name = ADMIN_NAMESPACE if overlay in ADMINS else apart
     namespace = named(objects, "Namespace", name)
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
     assert {content["metadata"].get("namespace") for content in objects if content is not namespace} == {name}
@@ -123,7 +130,7 @@ def test_images_are_of_the_version_that_is_here() -> None:
 
 def test_nothing_of_a_cluster_is_in_two_places() -> None:
     """No two objects of an overlay are the same one."""
-    for overlay in (*OVERLAYS, *ADMINS):
+    for overlay in (*OVERLAYS, *APART):
         keys = [(each["kind"], each["metadata"]["name"]) for each in render(f"overlays/{overlay}")]
         assert len(keys) == len(set(keys))
 

@@ -26,8 +26,8 @@ import pytest_asyncio
 from deploy_slow.document import SCRIPTS, Desk, commands, edit
 from earshot_local.nats_server import program
 from earshot_local.plan import SERVICES
-from earshot_topology.policies import ADMIN_NAMESPACE
-from support.kube.cluster import NAMESPACE, Cluster, cluster
+from earshot_topology.policies import ADMIN_NAMESPACE, NAMESPACE
+from support.kube.cluster import Cluster, cluster
 from support.kube.nodes import ready
 from support.kube.processes import Process, Start, Started
 from support.kube.proxy import Proxy

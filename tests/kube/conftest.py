@@ -12,8 +12,9 @@ from kubernetes import config
 from kubernetes.client import ApiClient, Configuration, CoreV1Api
 from kubernetes.client.exceptions import ApiException
 
+from earshot_topology.policies import NAMESPACE
 from support.kube import real
-from support.kube.cluster import NAMESPACE, cluster
+from support.kube.cluster import cluster
 from support.kube.operating import DEPLOY
 
 # What a real server's garbage collector takes at most.

@@ -15,7 +15,7 @@ from kubernetes.dynamic.exceptions import ResourceNotFoundError
 
 from support.kube import real
 from support.kube.operating import ROOT
-from support.manifests import OVERLAYS, render
+from support.manifests import APART, OVERLAYS, render
 
 KUBECTL = Path(sys.executable).parent / "kubectl"
 # That for development is applied to our own server by the long tests (deploy_slow).
@@ -69,7 +69,7 @@ async def test_our_definitions(cluster, call):
     assert said.endswith("(server dry run)")
 
 
-@pytest.mark.parametrize("overlay", [f"overlays/{each}{more}" for each in TRIED for more in ("", "/admin")])
+@pytest.mark.parametrize("overlay", [f"overlays/{each}" for each in (*TRIED, *APART) if each.split("/")[0] in TRIED])
 async def test_an_overlay(cluster, client, call, where, overlay):
     """Each object is one that the server would take; kinds that a real one lacks are named, and the rest is tried."""
     objects = list(moved(render(overlay), where))

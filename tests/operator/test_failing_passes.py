@@ -8,6 +8,7 @@ from aiohttp import web
 from earshot.skill.v1 import skill_pb2
 from earshot_registry.wire import description_key, endpoint_key
 from earshot_topology.apply import apply
+from earshot_topology.policies import SCHEDULING_LABEL, SKILLS_NAMESPACE
 from earshot_topology.streams import SKILL_ENDPOINTS, SKILLS
 from support.kube.passing import passing
 from support.nats import nats_server
@@ -148,7 +149,8 @@ async def test_a_bus_that_is_away_is_told(tmp_path, bus):
         assert one.conditions()["Degraded"] == ("True", "BusUnavailable")
         assert one.conditions()["Available"] == one.conditions()["Registered"] == ("Unknown", "BusUnavailable")
         assert one.skill["status"]["version"] == "1.0.0", "what was known last"
-        assert server.find("networking.k8s.io/v1", "NetworkPolicy", "skill-toy-scheduler", "earshot")
+        template = server.find("apps/v1", "Deployment", "skill-toy", SKILLS_NAMESPACE)["spec"]["template"]
+        assert template["metadata"]["labels"][SCHEDULING_LABEL] == "true"
         assert one.events().count("BusUnavailable") == 1
         bus.start()
         await bus.ready()

@@ -78,7 +78,7 @@ def shape(at_work, name):
     """Return everything that a skill has become, without what is another one in every life, and without its name."""
     found = {}
     for api_version, kind in KINDS:
-        for content in at_work.double.server.listed(api_version, kind, "earshot"):
+        for content in at_work.double.server.listed(api_version, kind, at_work.namespace):
             if content["metadata"]["name"] in {f"skill-{name}", f"bus-skill-{name}"}:
                 found[f"{kind}/{content['metadata']['name']}"] = steady(
                     content, "status", "revision", "verified-template"

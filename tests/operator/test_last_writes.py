@@ -13,9 +13,9 @@ import pytest
 from earshot.skill.v1 import skill_pb2
 from earshot_operator.core.verdicts import Description
 from earshot_registry.wire import description_key, endpoint_key
+from earshot_topology.policies import SKILLS_NAMESPACE
 from earshot_topology.streams import SKILL_ENDPOINTS, SKILLS
 from support.kube.asking import FailedError
-from support.kube.cluster import NAMESPACE
 from support.kube.passing import passing
 from support.kube.steady import steady
 from support.nats import nats_server
@@ -100,7 +100,7 @@ async def live(folder, bus, *, kills):
             stood.append((name, made, sorted(set(one.events()))))
 
         async def replace_pod(version, instance):
-            for pod in server.listed("v1", "Pod", NAMESPACE):
+            for pod in server.listed("v1", "Pod", SKILLS_NAMESPACE):
                 server.remove(pod)
             one.said = Description(skill_id="toy", version=version, locales=("en-US",), timeout_s=2.0)
             one.run_pod(instance)
@@ -122,14 +122,14 @@ async def live(folder, bus, *, kills):
         one.said = Description(skill_id="other", version="3.0.0", locales=("en-US",), timeout_s=2.0)
         await stage("refuse")
         assert one.conditions()["Degraded"] == ("True", "WrongSkill")
-        template = server.find("apps/v1", "Deployment", "skill-toy", NAMESPACE)["spec"]["template"]
+        template = server.find("apps/v1", "Deployment", "skill-toy", SKILLS_NAMESPACE)["spec"]["template"]
         assert template["spec"]["containers"][0]["image"] == "toy:2", "what was right before runs again"
         fate.stage = "delete"
         assert await fate.settle(one.remove) == "pods_remain"
-        for pod in server.listed("v1", "Pod", NAMESPACE):
+        for pod in server.listed("v1", "Pod", SKILLS_NAMESPACE):
             server.remove(pod)
         assert await fate.settle(one.remove) == ""
-        assert server.find("v1", "Secret", "bus-skill-toy", NAMESPACE) is None
+        assert server.find("v1", "Secret", "bus-skill-toy", SKILLS_NAMESPACE) is None
         server.remove(one.skill)
         left = [key.name for key in server.store.all() if "toy" in key.name and key.kind.name != "Event"]
         assert left == [], left

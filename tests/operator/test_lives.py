@@ -10,11 +10,12 @@ import pytest
 
 from earshot_operator.credentials import load_signing
 from earshot_topology.jwt import read_claims, skill_user
+from earshot_topology.policies import NAMESPACE, SCHEDULING_LABEL
 from support.kube import real
 from support.kube.access import rights
 from support.kube.images import Toy
 from support.kube.nodes import ready
-from support.kube.operating import operating
+from support.kube.operating import ACCOUNT, operating
 
 pytestmark = pytest.mark.timeout(3600 if real.wanted() else 500)
 OWNED = (
@@ -49,7 +50,7 @@ async def test_a_skill_lives_and_goes(stack, tmp_path):
         at_work.start()
         at_work.write(image=image, scheduler=True)
         await at_work.serving(version)
-        assert at_work.find("networking.k8s.io/v1", "NetworkPolicy", f"{name}-scheduler")
+        assert {pod["metadata"]["labels"].get(SCHEDULING_LABEL) for pod in at_work.pods()} == {"true"}
         uid = at_work.skill()["metadata"]["uid"]
         for api_version, kind in OWNED:
             found = at_work.find(api_version, kind, name)
@@ -70,7 +71,7 @@ async def test_a_skill_lives_and_goes(stack, tmp_path):
         for image, version in at_work.versions[1:]:
             at_work.write(image=image)
             await at_work.serving(version)
-            await at_work.until(lambda: not at_work.find("networking.k8s.io/v1", "NetworkPolicy", f"{name}-scheduler"))
+            assert {pod["metadata"]["labels"].get(SCHEDULING_LABEL) for pod in at_work.pods()} == {None}
             assert at_work.status()["observedGeneration"] == at_work.skill()["metadata"]["generation"]
             assert {pod["spec"]["containers"][0]["image"] for pod in at_work.pods()} == {image}
             assert await at_work.registered("SKILLS") in (None, {f"{at_work.skill_id}.{version}"})
@@ -88,9 +89,12 @@ async def test_a_skill_lives_and_goes(stack, tmp_path):
             assert not await at_work.registered(bucket)
 
         if at_work.cluster is not None:
-            role = at_work.find("rbac.authorization.k8s.io/v1", "Role", "operator")
-            asked = {one.right for one in at_work.double.server.access.log if one.user == "sa:earshot:operator"}
-            assert asked == rights(role), "each right of the Role is used, and nothing else is asked for"
+            for namespace in (at_work.namespace, NAMESPACE):
+                role = at_work.double.server.find("rbac.authorization.k8s.io/v1", "Role", "operator", namespace)
+                log = [one for one in at_work.double.server.access.log if one.user == ACCOUNT]
+                asked = {one.right for one in log if one.namespace == namespace}
+                assert asked == rights(role), "each right of the Role is used, and nothing else is asked for"
+            assert {one.namespace for one in log} == {at_work.namespace, NAMESPACE}
 
 
 async def test_a_killed_operator_goes_on(stack, tmp_path):

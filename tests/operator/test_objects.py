@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from dataclasses import replace
 
@@ -14,7 +15,7 @@ from earshot_operator.core.scaling import unmet
 from earshot_operator.core.skill import ID, parse
 from earshot_operator.errors import InvalidSkillError
 from earshot_operator.settings import OperatorSettings
-from earshot_topology.policies import PRIVATE
+from earshot_topology.policies import NAMESPACE, PRIVATE, SCHEDULING_LABEL
 from support.kube.operating import ROOT
 from support.manifests import environment, named, render, validate
 
@@ -25,7 +26,7 @@ OWN = {"EARSHOT_DRAIN_TIMEOUT_S"}
 def skill(**spec):
     """Return the Skill that is to be the clock."""
     body = {
-        "metadata": {"name": "clock", "namespace": "earshot", "uid": "u", "generation": 1},
+        "metadata": {"name": "clock", "namespace": "earshot-skills", "uid": "u", "generation": 1},
         "spec": {"image": "earshot/skill-clock:0.1.0", "locales": ["en-US"], **spec},
     }
     return parse(body)
@@ -35,9 +36,11 @@ def skill(**spec):
 def platform(monkeypatch):
     """What the operator of the overlay prod is told."""
     deployment = named(render("overlays/prod"), "Deployment", "operator")
+    bus = named(render("overlays/prod"), "ConfigMap", "bus")["data"]
+    referred = {"configMap bus monitoring-endpoint": bus["monitoring-endpoint"], "configMap bus-trust account": "AACC"}
     for name, value in environment(deployment["spec"]["template"]["spec"]["containers"][0]).items():
-        if name.startswith("EARSHOT_OPERATOR_") and " " not in value:
-            monkeypatch.setenv(name, value)
+        if name.startswith("EARSHOT_OPERATOR_") and not value.startswith("field "):
+            monkeypatch.setenv(name, referred.get(value, value))
     return OperatorSettings().platform()
 
 
@@ -70,12 +73,24 @@ def test_its_pods_are_those_of_deploy_base(platform):
     assert {name: mine[name] for name in mine.keys() - OWN} == {name: base[name] for name in base.keys() - OWN}
 
 
+def seen_from_beside(policy):
+    """Return what a policy would be in the services' namespace."""
+    made = copy.deepcopy(policy)
+    rules = [*made["spec"]["ingress"], *made["spec"]["egress"]]
+    for peer in (peer for rule in rules for peer in rule.get("from", rule.get("to"))):
+        if peer.get("namespaceSelector") == {"matchLabels": {"kubernetes.io/metadata.name": NAMESPACE}}:
+            del peer["namespaceSelector"]
+    return made
+
+
 @pytest.mark.parametrize("kind", ["Service", "ServiceAccount", "NetworkPolicy", "PodDisruptionBudget", "ScaledObject"])
 def test_its_surroundings_are_those_of_deploy_base(platform, kind):
-    """Each object is the same, but for its owner and one label more."""
+    """Each object is the same, but for its owner and one label more, and where it meets who is in the services' namespace."""
     shipped = named(render("overlays/prod"), kind, "skill-clock")
     found = [*objects.surroundings(skill(), platform), objects.autoscaler(skill(), platform)]
     made = named(found, kind, "skill-clock")
+    if kind == "NetworkPolicy":
+        made = seen_from_beside(made)
     assert {name: value for name, value in made.items() if name != "metadata"} == {
         name: value for name, value in shipped.items() if name != "metadata"
     }
@@ -119,7 +134,6 @@ def test_what_it_asks_for_is_given(platform):
     made = [
         *objects.surroundings(asking, platform),
         objects.deployment(asking, platform, template, verified=True),
-        objects.scheduler_access(asking),
         objects.autoscaler(asking, platform),
     ]
     for content in made:
@@ -127,7 +141,9 @@ def test_what_it_asks_for_is_given(platform):
     spec = template["spec"]
     variables = environment(spec["containers"][0])
     assert variables["EARSHOT_WEATHER_API_KEY"] == "secret weather api-key"
-    assert variables["EARSHOT_SCHEDULER_TARGET"] == "dns:///scheduler:50051"
+    assert variables["EARSHOT_SCHEDULER_TARGET"] == "dns:///scheduler.earshot:50051"
+    assert template["metadata"]["labels"][SCHEDULING_LABEL] == "true"
+    assert SCHEDULING_LABEL not in objects.desired_template(skill(), platform)["metadata"]["labels"]
     assert float(variables["EARSHOT_DRAIN_TIMEOUT_S"]) == drain_s(asking) >= asking.deadline_s
     assert spec["terminationGracePeriodSeconds"] > PRE_STOP_S + drain_s(asking)
     egress = named(made, "NetworkPolicy", "skill-clock")["spec"]["egress"]
@@ -136,8 +152,16 @@ def test_what_it_asks_for_is_given(platform):
         "ports": [{"protocol": "TCP", "port": 443}],
     } in egress
     triggers = by_name(named(made, "ScaledObject", "skill-clock")["spec"]["triggers"], "type")
-    assert triggers["nats-jetstream"]["metadata"] == {"stream": "NEWS", "consumer": "news", "lagThreshold": "5"}
-    assert triggers["nats-jetstream"]["authenticationRef"] == {"name": "bus-monitoring"}
+    assert triggers["nats-jetstream"] == {
+        "type": "nats-jetstream",
+        "metadata": {
+            "natsServerMonitoringEndpoint": platform.bus_monitoring,
+            "accountID": platform.bus_account,
+            "stream": "NEWS",
+            "consumer": "news",
+            "lagThreshold": "5",
+        },
+    }
 
 
 @pytest.mark.parametrize(
@@ -189,7 +213,7 @@ def test_calls_in_progress_are_asked_of_the_prometheus_of_the_others(platform):
     for field in ("serverAddress", "ignoreNullValues"):
         assert trigger["metadata"][field] == theirs["metadata"][field]
     assert trigger["metricType"] == theirs["metricType"]
-    query = 'sum(rate(earshot_rpc_server_duration_seconds_sum{namespace="earshot",pod=~"skill-clock-.*"}[30s]))'
+    query = 'sum(rate(earshot_rpc_server_duration_seconds_sum{namespace="earshot-skills",pod=~"skill-clock-.*"}[30s]))'
     assert (trigger["metadata"]["query"], trigger["metadata"]["threshold"]) == (query, "5")
     assert unmet(asking, platform) is None
 
@@ -221,8 +245,7 @@ def test_the_definition_takes_the_names_that_the_operator_takes():
         {"secrets": [{"env": "LD_PRELOAD", "name": "a", "key": "b"}]},
         {"deadline": "40s"},
         {"secrets": [{"env": "A", "name": "bus-admin", "key": "user.creds"}]},
-        {"secrets": [{"env": "A", "name": "operator-signing", "key": "seed"}]},
-        {"secrets": [{"env": "A", "name": "gateway-tls", "key": "tls.key"}]},
+        {"secrets": [{"env": "A", "name": "bus-skill-other", "key": "user.creds"}]},
         {"egress": [{"cidr": "1.2.3.4.5/8", "ports": [443]}]},
     ],
 )

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from earshot_operator.settings import OperatorSettings
-from support.kube.cluster import NAMESPACE
+from earshot_topology.policies import SKILLS_NAMESPACE
 from support.kube.passing import passing
 from support.nats import nats_server
 
@@ -22,20 +22,24 @@ async def test_a_change_of_the_setting_reaches_accounts_that_are_there(tmp_path)
             one.tools = replace(one.tools, platform=OperatorSettings(pull_secrets=setting).platform())
             one.restart()
             await one.once()
-            account = server.find("v1", "ServiceAccount", "skill-toy", NAMESPACE)
+            account = server.find("v1", "ServiceAccount", "skill-toy", SKILLS_NAMESPACE)
             return [each["name"] for each in account.get("imagePullSecrets", [])]
 
         assert await pulled_by("") == []
-        generation = server.find("apps/v1", "Deployment", "skill-toy", NAMESPACE)["metadata"]["generation"]
+        generation = server.find("apps/v1", "Deployment", "skill-toy", SKILLS_NAMESPACE)["metadata"]["generation"]
         assert await pulled_by("registry,mirror") == ["registry", "mirror"]
         assert await pulled_by("mirror") == ["mirror"]
-        server.rewrite(server.find("v1", "ServiceAccount", "skill-toy", NAMESPACE) | {"imagePullSecrets": []})
+        server.rewrite(server.find("v1", "ServiceAccount", "skill-toy", SKILLS_NAMESPACE) | {"imagePullSecrets": []})
         assert await pulled_by("mirror") == ["mirror"], "as it was taken away"
         assert await pulled_by("") == []
         theirs = [{"name": "theirs"}]
-        server.rewrite(server.find("v1", "ServiceAccount", "skill-toy", NAMESPACE) | {"imagePullSecrets": theirs})
+        server.rewrite(
+            server.find("v1", "ServiceAccount", "skill-toy", SKILLS_NAMESPACE) | {"imagePullSecrets": theirs}
+        )
         assert await pulled_by("") == ["theirs"]
-        assert server.find("apps/v1", "Deployment", "skill-toy", NAMESPACE)["metadata"]["generation"] == generation
+        assert (
+            server.find("apps/v1", "Deployment", "skill-toy", SKILLS_NAMESPACE)["metadata"]["generation"] == generation
+        )
 
 
 @pytest.mark.parametrize("setting", ["Registry", "a b", "a,", ",a", "a,,b", "-a"])

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from earshot_registry.listing import list_bucket
+from earshot_topology.apply import apply
+from earshot_topology.policies import NAMESPACE, SKILLS_NAMESPACE
 from support.kube import real
 from support.kube.images import Toy
 from support.kube.operating import ACCOUNT, operating
+from support.kube.passing import passing
+from support.nats import nats_server
 
 
 def run_by_manifests(name):
@@ -81,8 +86,8 @@ class Faster:
         if asked.verb in {"create", "delete"}:
             self.done.add(asked.verb)
             if asked.verb == "delete":
-                self._server.remove(self._server.find("apps/v1", "Deployment", NAME, "earshot"))
-            self._server.create(run_by_manifests(NAME)[0], "earshot")
+                self._server.remove(self._server.find("apps/v1", "Deployment", NAME, SKILLS_NAMESPACE))
+            self._server.create(run_by_manifests(NAME)[0], SKILLS_NAMESPACE)
 
 
 @pytest.mark.skipif(bool(real.wanted()), reason="an API server of our own is needed")
@@ -104,18 +109,50 @@ async def test_what_appears_meanwhile_is_left_alone(stack, tmp_path):
         assert "ownerReferences" not in at_work.find("apps/v1", "Deployment", NAME)["metadata"]
 
 
+@pytest.mark.skipif(bool(real.wanted()), reason="an API server of our own is needed")
+async def test_what_manifests_run_beside_the_services_is_no_skill_of_the_operator_s(tmp_path):
+    """A Skill of its name would speak for it: it gets no credential, and what is registered stays when it goes."""
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": NAME}, "spec": {"clusterIP": "None"}}
+    async with nats_server(tmp_path / "bus") as bus:
+        client = await bus.connect()
+        await apply(client.jetstream())
+        await client.jetstream().publish("$KV.SKILLS.toy.0.9.0", b"")
+        async with passing(tmp_path, bus) as one:
+            server = one.cluster.server
+            server.create(service, NAMESPACE)
+            assert await one.once() == ""
+            assert one.conditions()["Degraded"] == ("True", "NameTaken")
+            assert "Service skill-toy in earshot" in str(one.skill["status"])
+            made = [key.name for key in server.store.all() if key.namespace == SKILLS_NAMESPACE]
+            assert [name for name in made if "skill-toy" in name] == []
+            assert await one.remove() == ""
+            kept = await list_bucket(client, "SKILLS")
+            assert [each.key for each in kept.entries if each.value is not None] == ["toy.0.9.0"]
+            server.delete("v1", "Service", NAME, NAMESPACE)
+            assert await one.once() == ""
+            assert server.find("v1", "Secret", f"bus-{NAME}", SKILLS_NAMESPACE)
+        await client.close()
+
+
 def test_the_tests_of_a_real_cluster_refuse_a_skill_that_runs(monkeypatch):
     """They make and delete a Skill: none is supposed, and one that is there is not taken."""
-    there = {("apps/v1", "Deployment", "skill-clock", "earshot"): {}}
+    there = {
+        ("apps/v1", "Deployment", "skill-trains", SKILLS_NAMESPACE): {},
+        ("v1", "Service", "skill-clock", NAMESPACE): {},
+    }
 
     def find(*place):
         return there.get(place)
 
     monkeypatch.delenv("E2E_SKILL", raising=False)
     with pytest.raises(ValueError, match="E2E_SKILL"):
-        real.skill(find, "earshot")
-    monkeypatch.setenv("E2E_SKILL", "clock")
-    with pytest.raises(ValueError, match="Deployment skill-clock"):
-        real.skill(find, "earshot")
+        real.skill(find, SKILLS_NAMESPACE)
+    for named, said in (
+        ("trains", "Deployment skill-trains in earshot-skills"),
+        ("clock", "Service skill-clock in earshot"),
+    ):
+        monkeypatch.setenv("E2E_SKILL", named)
+        with pytest.raises(ValueError, match=said):
+            real.skill(find, SKILLS_NAMESPACE)
     monkeypatch.setenv("E2E_SKILL", "trivia")
-    assert real.skill(find, "earshot") == "trivia"
+    assert real.skill(find, SKILLS_NAMESPACE) == "trivia"

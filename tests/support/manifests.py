@@ -22,6 +22,9 @@ KUBERNETES = "1.30"
 OVERLAYS = ("dev", "prod")
 # What the bus is made by, beside each overlay, in a namespace of its own.
 ADMINS = tuple(f"{overlay}/admin" for overlay in OVERLAYS)
+# Where the operator's skills are, likewise.
+SKILLS = ("prod/skills",)
+APART = (*ADMINS, *SKILLS)
 BASES = tuple(sorted(folder.name for folder in (DEPLOY / "base").iterdir() if folder.is_dir()))
 PART_OF = "app.kubernetes.io/part-of"
 NAME = "app.kubernetes.io/name"

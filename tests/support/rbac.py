@@ -1,6 +1,6 @@
 """Who may read a Secret, by rendered Roles, bindings and pods.
 
-There are three ways: the API server gives it to whoever may `get`, `list` or `watch` it; a pod mounts it, so that whoever may make or
+There are three ways: the API server gives it to whoever may `get`, `list` or `watch` it, and shows it to whoever may patch or delete it; a pod mounts it, so that whoever may make or
 change pods of its namespace may read all of that; and whoever may give rights, or act as others, may have any.
 """
 
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from support.manifests import Object, of_kind, pod_templates
 
-_READS = {"get", "list", "watch"}
+# What is patched, or deleted step by step, is in the answer.
+_READS = {"get", "list", "watch", "patch", "delete", "deletecollection"}
 _WRITES = {"create", "update", "patch"}
 _MAKE_PODS = {
     ("", "pods"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from earshot_local.plan import SERVICES
-from earshot_topology.policies import ADMIN_NAMESPACE, NAMESPACE
+from earshot_topology.policies import ADMIN_NAMESPACE, NAMESPACE, SKILLS_NAMESPACE
 
 Kept = dict[tuple[str, str], set[str]]
 
@@ -22,6 +22,11 @@ MADE: Final[Kept] = {
 } | {("secret", f"bus-{service.role}"): {"user.creds"} for service in SERVICES}
 # In the administrator's namespace.
 MADE_APART: Final[Kept] = {("secret", "bus-admin"): {"user.creds"}, ("secret", "bus-ca"): {"ca.crt"}}
+# In that of Skills; credentials are the operator's to make, here for the Skill of a test.
+MADE_OF_SKILLS: Final[Kept] = {
+    ("secret", "bus-ca"): {"ca.crt"},
+    ("secret", "bus-skill-timers"): {"user.creds"},
+}
 # Not everywhere: whoever reads them does without.
 MAY_BE_MISSING: Final = {
     ("configMap", "settings"),
@@ -29,4 +34,4 @@ MAY_BE_MISSING: Final = {
     ("secret", "bus-ca"),
     ("secret", "skill-weather"),
 }
-MADE_IN: Final = {NAMESPACE: MADE, ADMIN_NAMESPACE: MADE_APART}
+MADE_IN: Final = {NAMESPACE: MADE, ADMIN_NAMESPACE: MADE_APART, SKILLS_NAMESPACE: MADE_OF_SKILLS}

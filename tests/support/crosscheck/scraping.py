@@ -17,7 +17,8 @@ def check(cluster: Cluster) -> Iterator[str]:
     scraped: set[str] = set()
     for monitor in monitors:
         who = f"PodMonitor {monitor['metadata']['name']}"
-        chosen = [each for each in cluster.containers if selects(monitor["spec"]["selector"], _labels(each))]
+        where, selector = monitor["metadata"]["namespace"], monitor["spec"]["selector"]
+        chosen = [each for each in cluster.containers if each.namespace == where and selects(selector, _labels(each))]
         scraped |= {each.who for each in chosen}
         for endpoint in monitor["spec"]["podMetricsEndpoints"]:
             for each in chosen:

@@ -26,7 +26,7 @@ _GO = {"GOMEMLIMIT", "GOMAXPROCS", "GOGC"}
 # What a variable may be told of its pod.
 _OF_THE_POD = {
     "EARSHOT_INSTANCE_ID": "metadata.name",
-    "EARSHOT_OPERATOR_NAMESPACE": "metadata.namespace",
+    "EARSHOT_OPERATOR_SERVICES_NAMESPACE": "metadata.namespace",
     "POD_IP": "status.podIP",
     "POD_NAME": "metadata.name",
 }

@@ -10,12 +10,11 @@ from pathlib import Path
 
 import yaml
 
+from earshot_topology.policies import NAMESPACE, SKILLS_NAMESPACE
 from support.kube.deployments import Deployments
 from support.kube.kubelet import Kubelet
 from support.kube.processes import Start
 from support.kube.server import ApiServer
-
-NAMESPACE = "earshot"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +63,7 @@ async def cluster(
         definitions: Files of CustomResourceDefinitions to begin with.
     """
     server = ApiServer()
-    for name in ("default", "kube-system", NAMESPACE):
+    for name in ("default", "kube-system", NAMESPACE, SKILLS_NAMESPACE):
         server.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     for path in definitions:
         server.create(yaml.safe_load(path.read_text()))

@@ -19,8 +19,9 @@ import yaml
 from earshot_local import Stack
 from earshot_local.keyfile import load_keys
 from earshot_registry.listing import list_bucket
+from earshot_topology.policies import NAMESPACE, SKILLS_NAMESPACE
 from support.kube import real, reasons
-from support.kube.cluster import NAMESPACE, Cluster, cluster
+from support.kube.cluster import Cluster, cluster
 from support.kube.operator_process import run_operator
 from support.kube.processes import Forked, Start
 from support.kube.real import RealApi
@@ -82,7 +83,7 @@ class Operating:
     folder: Path
     settings: Mapping[str, str]
     skill_id: str = "toy"
-    namespace: str = NAMESPACE
+    namespace: str = SKILLS_NAMESPACE
     versions: tuple[tuple[str, str], ...] = (("toy:1", "1.0.0"), ("toy:2", "2.0.0"))
     operator: Forked | None = None
 
@@ -124,7 +125,7 @@ class Operating:
     def restart(self) -> None:
         """SIGKILL the operator, wherever it is, and have another one: a real cluster's Deployment starts it."""
         if self.cluster is None:
-            real.end_pods(self.api, self.namespace, "operator")
+            real.end_pods(self.api, NAMESPACE, "operator")
             return
         self.kill()
         self.start()
@@ -280,11 +281,13 @@ async def operating(
     (signing / "account").write_text(keys.skill_signing.account)
     definitions = [DEPLOY / "crds" / "skills.yaml", Path(__file__).parents[1] / "crds" / "scaledobjects.yaml"]
     async with cluster(folder / "pods", images, definitions=definitions) as running:
-        for name in ("serviceaccount", "role", "rolebinding"):
-            content = yaml.safe_load((DEPLOY / "components" / "operator" / f"{name}.yaml").read_text())
-            running.server.create(content, NAMESPACE)
+        for component, namespace in (("operator", NAMESPACE), ("skills", SKILLS_NAMESPACE)):
+            for name in ("serviceaccount", "role", "rolebinding"):
+                path = DEPLOY / "components" / component / f"{name}.yaml"
+                if path.exists():
+                    running.server.create(yaml.safe_load(path.read_text()), namespace)
         url = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "bus"}, "data": {"url": stack.nats_url}}
-        running.server.create(url, NAMESPACE)
+        running.server.create(url, SKILLS_NAMESPACE)
         at_work = Operating(
             api=running.server, cluster=running, stack=stack, folder=folder, settings=settings, skill_id=skill_id
         )

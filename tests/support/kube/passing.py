@@ -23,8 +23,9 @@ from earshot_operator.registration import Registrations
 from earshot_operator.removing import Remover
 from earshot_operator.settings import OperatorSettings
 from earshot_topology import jwt
+from earshot_topology.policies import NAMESPACE, SKILLS_NAMESPACE
 from support.kube import reasons
-from support.kube.cluster import NAMESPACE, Cluster, cluster
+from support.kube.cluster import Cluster, cluster
 from support.kube.store import Object
 from support.nats import NatsServer
 
@@ -69,7 +70,8 @@ class Passing:
 
     async def remove(self) -> str:
         """Take along what the Skill has made, as an operator does that has just begun; return as `once` does."""
-        remover = Remover(self.tools.kube, self.tools.registrations, keda=True, patience_s=0)
+        tools = self.tools
+        remover = Remover(tools.kube, tools.services, tools.registrations, keda=True, patience_s=0)
         try:
             await remover.remove("toy", self.skill["metadata"]["uid"], again=False)
         except EarshotError as error:
@@ -86,7 +88,7 @@ class Passing:
     @property
     def skill(self) -> Object:
         """The Skill as it is."""
-        return self.cluster.server.find(*SKILL, "toy", NAMESPACE) or {}
+        return self.cluster.server.find(*SKILL, "toy", SKILLS_NAMESPACE) or {}
 
     def conditions(self) -> dict[str, tuple[str, str]]:
         """Return status and reason by type."""
@@ -96,30 +98,30 @@ class Passing:
 
     def events(self) -> list[str]:
         """Return the reason of every event."""
-        return [each["reason"] for each in self.cluster.server.listed("v1", "Event", NAMESPACE)]
+        return [each["reason"] for each in self.cluster.server.listed("v1", "Event", SKILLS_NAMESPACE)]
 
     def run_pod(self, name: str) -> None:
         """Put a pod there that is ready, of the template that the Deployment has."""
-        deployment = self.cluster.server.find("apps/v1", "Deployment", "skill-toy", NAMESPACE) or {}
+        deployment = self.cluster.server.find("apps/v1", "Deployment", "skill-toy", SKILLS_NAMESPACE) or {}
         template: dict[str, Any] = deployment["spec"]["template"]
         pod = {"apiVersion": "v1", "kind": "Pod", "spec": template["spec"]}
-        made = self.cluster.server.create(pod | {"metadata": template["metadata"] | {"name": name}}, NAMESPACE)
+        made = self.cluster.server.create(pod | {"metadata": template["metadata"] | {"name": name}}, SKILLS_NAMESPACE)
         ready = {"phase": "Running", "podIP": "127.0.0.1", "conditions": [{"type": "Ready", "status": "True"}]}
         self.cluster.server.set_status(made | {"status": ready})
 
     def see(self) -> None:
         """Have the Deployment's controller see its newest spec, by which nothing changes."""
-        deployment = self.cluster.server.find("apps/v1", "Deployment", "skill-toy", NAMESPACE)
+        deployment = self.cluster.server.find("apps/v1", "Deployment", "skill-toy", SKILLS_NAMESPACE)
         if deployment is not None and "status" in deployment:
             seen = {"observedGeneration": deployment["metadata"]["generation"]}
             self.cluster.server.set_status(deployment | {"status": deployment["status"] | seen})
 
     def roll_out(self) -> None:
         """Say of the Deployment what its controller says when all of it runs."""
-        deployment = self.cluster.server.find("apps/v1", "Deployment", "skill-toy", NAMESPACE) or {}
+        deployment = self.cluster.server.find("apps/v1", "Deployment", "skill-toy", SKILLS_NAMESPACE) or {}
         deployment["spec"]["replicas"] = 1
         self.cluster.server.rewrite(deployment)
-        deployment = self.cluster.server.find("apps/v1", "Deployment", "skill-toy", NAMESPACE) or {}
+        deployment = self.cluster.server.find("apps/v1", "Deployment", "skill-toy", SKILLS_NAMESPACE) or {}
         counts = dict.fromkeys(("replicas", "updatedReplicas", "availableReplicas"), 1)
         seen = {"observedGeneration": deployment["metadata"]["generation"]}
         self.cluster.server.set_status(deployment | {"status": counts | seen})
@@ -150,7 +152,8 @@ async def passing(folder: Path, bus: NatsServer) -> AsyncIterator[Passing]:
             client = connect()
         with client:
             tools = Tools(
-                kube=Kube(client, NAMESPACE),
+                kube=Kube(client, SKILLS_NAMESPACE),
+                services=Kube(client, NAMESPACE),
                 registrations=Registrations(connection),
                 issuer=Issuer(folder, 24.0),
                 describe=describe,
@@ -160,5 +163,5 @@ async def passing(folder: Path, bus: NatsServer) -> AsyncIterator[Passing]:
             made = Passing(cluster=running, tools=tools, reconciler=Reconciler(tools))
             spec = {"image": "toy:1", "locales": ["en-US"], "scale": {"min": 1}}
             skill = {"apiVersion": SKILL[0], "kind": SKILL[1], "metadata": {"name": "toy"}, "spec": spec}
-            running.server.create(skill, NAMESPACE)
+            running.server.create(skill, SKILLS_NAMESPACE)
             yield made

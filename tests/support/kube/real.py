@@ -1,8 +1,8 @@
 """A real cluster in the place of the API server of our own: `make e2e-kube KUBECONFIG=…`.
 
-The operator runs there already (deploy/components/operator). What else has to be told:
+The operator runs there already (deploy/components/operator, and skills). What else has to be told:
 
-    E2E_KUBECONFIG       the cluster; its context's namespace is where the operator looks
+    E2E_KUBECONFIG       the cluster; its context's namespace is where the operator looks, "earshot-skills"; it is itself in "earshot"
     E2E_SKILL            id of a skill whose image is at hand, and that does not run there: it is made and deleted
     E2E_IMAGE            its image
     E2E_VERSION          the version that it registers: 0.1.0
@@ -22,6 +22,7 @@ from kubernetes.client import ApiClient, Configuration
 from kubernetes.dynamic import DynamicClient
 from kubernetes.dynamic.exceptions import NotFoundError
 
+from earshot_topology.policies import NAMESPACE, SKILLS_NAMESPACE
 from support.kube.store import Object
 
 _LOOK_S = 0.5
@@ -35,7 +36,7 @@ class RealApi:
         config.load_kube_config(kubeconfig, client_configuration=configuration)
         self._client = DynamicClient(ApiClient(configuration))
         _, active = config.list_kube_config_contexts(kubeconfig)
-        self.namespace = str(active["context"].get("namespace", "earshot"))
+        self.namespace = str(active["context"].get("namespace", SKILLS_NAMESPACE))
 
     def create(self, content: Object, namespace: str = "") -> Object:
         """Create an object."""
@@ -110,9 +111,13 @@ def skill(find: Callable[..., Object | None], namespace: str) -> str:
     named = os.environ.get("E2E_SKILL", "")
     if not named:
         raise ValueError("say with E2E_SKILL which skill: one that does not run there")
-    for place in (("apps/v1", "Deployment", f"skill-{named}"), ("earshot.dev/v1alpha1", "Skill", named)):
-        if find(*place, namespace) is not None:
-            raise ValueError(f"there is a {place[1]} {place[2]} in {namespace}: name another skill in E2E_SKILL")
+    for *place, where in (
+        ("apps/v1", "Deployment", f"skill-{named}", namespace),
+        ("earshot.dev/v1alpha1", "Skill", named, namespace),
+        ("v1", "Service", f"skill-{named}", NAMESPACE),
+    ):
+        if find(*place, where) is not None:
+            raise ValueError(f"there is a {place[1]} {place[2]} in {where}: name another skill in E2E_SKILL")
     return named
 
 

@@ -32,10 +32,12 @@ def composition(settings: OperatorSettings) -> Callable[[Service], Awaitable[Non
             client = connect()
         except ConfigException as error:
             raise ClusterUnreachableError(f"no cluster is named: {error}") from error
-        kube, registrations = Kube(client, settings.namespace), Registrations(service.bus)
+        kube, services = (Kube(client, each) for each in (settings.namespace, settings.services_namespace))
+        registrations = Registrations(service.bus)
         reconciler = Reconciler(
             Tools(
                 kube=kube,
+                services=services,
                 registrations=registrations,
                 issuer=Issuer(settings.signing_folder, settings.credential_hours),
                 describe=describe,
@@ -43,7 +45,7 @@ def composition(settings: OperatorSettings) -> Callable[[Service], Awaitable[Non
                 grpc_port=settings.grpc_port,
             )
         )
-        remover = Remover(kube, registrations, keda=settings.keda, patience_s=settings.patience_s)
+        remover = Remover(kube, services, registrations, keda=settings.keda, patience_s=settings.patience_s)
         pace = Pace(poll_s=settings.poll_s, resync_s=settings.resync_s, retry_s=settings.retry_s)
         handlers = Handlers(reconciler, remover, pace)
 

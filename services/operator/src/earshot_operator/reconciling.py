@@ -1,7 +1,7 @@
 """Makes what there is what a Skill says. Level-triggered: each pass looks at everything and remembers nothing.
 
     read       the Skill, what there is of it, its pods, its leases
-    check      nothing of the names that it needs is somebody else's; Secrets that it names are meant for it
+    check      nothing of the names that it needs is somebody else's, manifests run no such skill; Secrets that it names are meant for it
     judge      pods of the wanted template say what they are (Describe); the template that is to run is chosen
     remember   a refusal goes into the status before anything is put back, so that it is found again
     apply      Secret, ServiceAccount, Service, NetworkPolicy, PodDisruptionBudget, Deployment, ScaledObject
@@ -51,6 +51,7 @@ class Tools:
 
     Attributes:
         kube: The API server.
+        services: The same, where services are.
         registrations: The registry.
         issuer: Makes credentials.
         describe: Asks a gRPC target what it is.
@@ -59,6 +60,7 @@ class Tools:
     """
 
     kube: Kube
+    services: Kube
     registrations: Registrations
     issuer: Issuer
     describe: Callable[[str], Awaitable[Description]]
@@ -125,7 +127,8 @@ class Reconciler:
             registered = await self._tools.registrations.leases(id_)
         found: Found | None = None
         with failures:
-            found = await find(self._kube, objects.places(id_, keda=self._tools.platform.keda), uid)
+            places = objects.places(id_, keda=self._tools.platform.keda)
+            found = await find(self._kube, self._tools.services, places, uid)
         pods = None if present is None else read_pods(present)
         choice, expires, lacks, deployment = None, str(before.get("credentialExpires", "")), None, None
         if found is not None and pods is not None:
@@ -172,7 +175,6 @@ class Reconciler:
         platform = self._tools.platform
         for content in objects.surroundings(skill, platform):
             await self._apply(content, found)
-        await self._keep(objects.scheduler_access(skill), found, wanted=skill.scheduler)
         autoscaler = objects.autoscaler(skill, platform)
         if platform.keda and choice.is_stopped:
             # Before the Deployment: it would give it replicas again.

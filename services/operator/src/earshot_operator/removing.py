@@ -30,13 +30,17 @@ class Remover:
 
     Args:
         kube: The API server.
+        services: The same, where services are.
         registrations: The registry.
         keda: Whether KEDA is there.
         patience_s: How long pods may take to go before it is told.
     """
 
-    def __init__(self, kube: Kube, registrations: Registrations, *, keda: bool, patience_s: float) -> None:
+    def __init__(
+        self, kube: Kube, services: Kube, registrations: Registrations, *, keda: bool, patience_s: float
+    ) -> None:
         self._kube = kube
+        self._services = services
         self._registrations = registrations
         self._keda = keda
         self._patience_s = patience_s
@@ -66,7 +70,7 @@ class Remover:
 
     async def _remove(self, name: str, uid: str) -> None:
         places = objects.places(name, keda=self._keda)
-        found = await find(self._kube, places, uid)
+        found = await find(self._kube, self._services, places, uid)
         for place in places:
             if place[1] in _STARTS_PODS and (content := found.at(place)) is not None:
                 await self._kube.delete(content)
@@ -77,7 +81,7 @@ class Remover:
         for place in places:
             if place[1] == "Secret" and (content := found.at(place)) is not None:
                 await self._kube.delete(content)
-        _log.info("skill_removed", skill=name, left=[f"{kind}/{each}" for _, kind, each in found.taken])
+        _log.info("skill_removed", skill=name, left=found.taken)
 
     async def _wait_for_pods(self, name: str) -> None:
         loop = asyncio.get_running_loop()

@@ -1,7 +1,7 @@
 """Which Secrets a Skill may name: those that somebody who may write Secrets has labelled as being for it.
 
-Whoever may write Skills could otherwise read every Secret of the namespace, by way of a pod of his own. The skill's credential is
-not among them: the operator makes it, and no Skill may name it.
+Whoever may write Skills could otherwise read every Secret of the namespace, other teams' among them, by way of a pod of his own. The
+skill's credential is none that a Skill may name: the operator makes it.
 """
 
 from __future__ import annotations

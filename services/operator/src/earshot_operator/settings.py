@@ -17,7 +17,10 @@ class OperatorSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="EARSHOT_OPERATOR_", frozen=True, extra="ignore")
 
-    namespace: str = Field("earshot", description="Whose Skills it looks after, and where it has its rights.")
+    namespace: str = Field("earshot-skills", description="Whose Skills it looks after, and where it has its rights.")
+    services_namespace: str = Field(
+        "earshot", description="Where services are, and skills that manifests run: no Skill may bear their names."
+    )
     signing_folder: Path = Field(
         Path("/var/run/earshot/signing"),
         description="Files seed (of the scoped signing key of skills) and account (public key of its account).",
@@ -35,9 +38,10 @@ class OperatorSettings(BaseSettings):
     grpc_port: int = Field(50_051, ge=1, le=65_535, description="Where skills listen.")
     keda: bool = Field(default=True, description="Whether KEDA is there; else skills have their least replicas.")
     bus_config: str = Field("bus", description='ConfigMap whose key "url" is the bus that skills connect to.')
-    scheduler_target: str = Field("dns:///scheduler:50051", description="Where skills reach the scheduler.")
+    scheduler_target: str = Field("dns:///scheduler.earshot:50051", description="Where skills reach the scheduler.")
     prometheus_url: str = Field("", description="Where KEDA asks for calls in progress; empty: skills scale on CPU.")
-    bus_monitoring: str = Field("bus-monitoring", description="TriggerAuthentication by which KEDA asks for lag.")
+    bus_monitoring: str = Field("", description="Where KEDA asks the bus for the lag of consumers, host:port.")
+    bus_account: str = Field("", description="Whose consumers those are: the services' account, by its id.")
     pull_secrets: str = Field(
         "",
         pattern=rf"^({_NAME}(,{_NAME})*)?$",
@@ -52,6 +56,7 @@ class OperatorSettings(BaseSettings):
             scheduler_target=self.scheduler_target,
             prometheus_url=self.prometheus_url,
             bus_monitoring=self.bus_monitoring,
+            bus_account=self.bus_account,
             progress_deadline_s=self.progress_deadline_s,
             pull_secrets=tuple(filter(None, self.pull_secrets.split(","))),
         )

@@ -1,7 +1,8 @@
 """Who opens connections to whom, declared once: network policies are made from it, and a running stack is compared with it.
 
 A party is a service by its name, a group of them, or somebody outside. A new service or skill is in its group without a
-line here; a line is needed when it calls another one directly.
+line here; a line is needed when it calls another one directly. Skills that the operator runs have no names here: they are
+hosted skills, each with the flows of all of them.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ ROUTES_PORT: Final = 6_222
 MONITORING_PORT: Final = 8_222
 OTLP_PORT: Final = 4_317
 
-# Groups: every service and skill; skills alone.
+# Groups: every service and skill; skills alone, whoever runs them; those that the operator runs; of these, who sets timers.
 EVERY: Final = "every"
 SKILLS: Final = "skills"
+HOSTED: Final = "hosted-skills"
+SCHEDULING: Final = "scheduling-skills"
 # Parties that are not services of ours, but are in the cluster with them.
 BUS: Final = "nats"
 BUS_APPLY: Final = "bus-apply"
@@ -64,6 +67,7 @@ FLOWS: Final = (
     Flow(source="asr", target="tts", port=GRPC_PORT, why="pronunciations of words that no dictionary has"),
     Flow(source="dialogue", target=SKILLS, port=GRPC_PORT, why="skill calls"),
     Flow(source="skill-timers", target="scheduler", port=GRPC_PORT, why="timers and alarms"),
+    Flow(source=SCHEDULING, target="scheduler", port=GRPC_PORT, why="timers and alarms of theirs", local=False),
     Flow(source="skill-weather", target=INTERNET, port=443, why="forecasts"),
     # The stack on one machine asks for health at the same place.
     Flow(source=PROMETHEUS, target=EVERY, port=HTTP_PORT, why="metrics"),
@@ -80,7 +84,7 @@ FLOWS: Final = (
     Flow(source=GATEWAY, target="skill-music", port=MEDIA_PORT, why="music, to devices", part="gateway-api"),
     Flow(source=OPERATOR, target=KUBERNETES, port=443, why="what it watches and makes", part="operator", local=False),
     Flow(source=OPERATOR, target=BUS, port=BUS_PORT, why="registrations of skills", part="operator", local=False),
-    Flow(source=OPERATOR, target=SKILLS, port=GRPC_PORT, why="Describe", part="operator", local=False),
+    Flow(source=OPERATOR, target=HOSTED, port=GRPC_PORT, why="Describe", part="operator", local=False),
     Flow(source=OPERATOR, target=DNS, port=53, why="names of services", part="operator", local=False),
     Flow(source=PROMETHEUS, target=OPERATOR, port=HTTP_PORT, why="metrics", part="operator", local=False),
     Flow(source=OPERATOR, target=COLLECTOR, port=OTLP_PORT, why="spans", part="otel", local=False),
@@ -89,7 +93,7 @@ FLOWS: Final = (
 _OURS_ALONE: Final = frozenset(
     {BUS, BUS_APPLY, COLLECTOR, OPERATOR, DEVICES, DNS, GATEWAY, INTERNET, KEDA, KUBERNETES, PROMETHEUS}
 )
-
+_GROUPS: Final = frozenset({EVERY, SKILLS, HOSTED, SCHEDULING})
 
 # No pods: they are known by addresses, which an overlay knows better. Each has a policy of its own, for an overlay to replace.
 BY_ADDRESS: Final = frozenset({DEVICES, KUBERNETES})
@@ -97,29 +101,31 @@ BY_ADDRESS: Final = frozenset({DEVICES, KUBERNETES})
 
 def is_service(party: str) -> bool:
     """Tell whether a party is a service or skill, and no group."""
-    return party not in _OURS_ALONE and party not in {EVERY, SKILLS}
+    return party not in _OURS_ALONE and party not in _GROUPS
 
 
 def belongs(party: str, group: str) -> bool:
-    """Tell whether a party is meant by a name in a flow: its own, or its group's."""
+    """Tell whether a party is meant by a name in a flow: its own, or its group's. Hosted skills are within groups, too."""
     if party == group:
         return True
+    if party == SCHEDULING:
+        return belongs(HOSTED, group)
     if group == SKILLS:
-        return party.startswith(SKILL_PREFIX)
-    return group == EVERY and is_service(party)
+        return party == HOSTED or party.startswith(SKILL_PREFIX)
+    return group == EVERY and (party == HOSTED or is_service(party))
 
 
 def of(party: str, part: str = "") -> tuple[tuple[Flow, ...], tuple[Flow, ...]]:
     """Return the flows to and from a party, but for those of `BY_ADDRESS`.
 
     Args:
-        party: A service or another party, no group.
-        part: For services: whose flows; empty: those of every deployment. Other parties have all of theirs.
+        party: A service or another party, or those of the hosted skills.
+        part: For services and skills: whose flows; empty: those of every deployment. Other parties have all of theirs.
     """
     flows = [
         flow
         for flow in FLOWS
-        if (flow.part == part or not is_service(party)) and not BY_ADDRESS & {flow.source, flow.target}
+        if (flow.part == part or party in _OURS_ALONE) and not BY_ADDRESS & {flow.source, flow.target}
     ]
     return (
         tuple(flow for flow in flows if belongs(party, flow.target)),

@@ -11,9 +11,12 @@ from typing import Any, Final
 from earshot_topology import flows
 from earshot_topology.flows import Flow
 
-# Where services are, and the one whose credential may do everything on the bus.
+# Where services are, the one whose credential may do everything on the bus, and skills that the operator runs.
 NAMESPACE: Final = "earshot"
 ADMIN_NAMESPACE: Final = f"{NAMESPACE}-admin"
+SKILLS_NAMESPACE: Final = f"{NAMESPACE}-skills"
+# On pods of hosted skills that set timers: the operator says it, and nobody else makes pods there.
+SCHEDULING_LABEL: Final = "earshot.dev/scheduler"
 PART_OF: Final = {"app.kubernetes.io/part-of": "earshot"}
 # Where the usual installations of what is outside run.
 NAMESPACES: Final[Mapping[str, str]] = {
@@ -38,11 +41,23 @@ def network_policy(party: str, part: str = "", *, name: str = "") -> dict[str, A
     return _policy(name or party, party, into, out_of)
 
 
+def hosted_policy(name: str, *, scheduling: bool) -> dict[str, Any]:
+    """Return the policy of one hosted skill: the flows that all of them have.
+
+    Args:
+        name: Its own, `app.kubernetes.io/name` of its pods.
+        scheduling: Whether it sets timers.
+    """
+    policy = network_policy(flows.SCHEDULING if scheduling else flows.HOSTED, name=name)
+    policy["spec"]["podSelector"] = _labels(name)
+    return policy
+
+
 def group_policy(group: str, part: str) -> dict[str, Any]:
     """Return what a component adds to the policies of a whole group, as one policy beside them."""
     mine = [flow for flow in flows.FLOWS if flow.part == part]
-    into = [flow for flow in mine if flow.target == group]
-    out_of = [flow for flow in mine if flow.source == group]
+    into = [flow for flow in mine if flows.belongs(group, flow.target)]
+    out_of = [flow for flow in mine if flows.belongs(group, flow.source)]
     return _policy(f"{part}-{group}", group, into, out_of, both=False)
 
 
@@ -85,7 +100,9 @@ def _policy(
 def _labels(party: str) -> dict[str, Any]:
     if party == flows.EVERY:
         return {"matchLabels": dict(PART_OF), "matchExpressions": [_one_of("service", "skill")]}
-    if party == flows.SKILLS:
+    if party == flows.SCHEDULING:
+        return {"matchLabels": {SCHEDULING_LABEL: "true", **PART_OF}, "matchExpressions": [_one_of("skill")]}
+    if party in {flows.SKILLS, flows.HOSTED}:
         return {"matchLabels": dict(PART_OF), "matchExpressions": [_one_of("skill")]}
     if party == flows.BUS:
         # Labelled by whoever installed it: our own component, or the official chart.
@@ -111,14 +128,22 @@ def _peers(party: str, viewer: str) -> list[dict[str, Any]]:
         return [cluster | {"podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}]
     if party in NAMESPACES:
         return [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": NAMESPACES[party]}}}]
+    # Groups have their pods in two places.
+    members = (party, flows.HOSTED) if party in {flows.EVERY, flows.SKILLS} else (party,)
+    return [_pods(member, viewer) for member in members]
+
+
+def _pods(party: str, viewer: str) -> dict[str, Any]:
     peer = {"podSelector": _labels(party)}
     if _home(party) != _home(viewer):
         peer = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": _home(party)}}} | peer
-    return [peer]
+    return peer
 
 
 def _home(party: str) -> str:
-    return ADMIN_NAMESPACE if party == flows.BUS_APPLY else NAMESPACE
+    if party == flows.BUS_APPLY:
+        return ADMIN_NAMESPACE
+    return SKILLS_NAMESPACE if party in {flows.HOSTED, flows.SCHEDULING} else NAMESPACE
 
 
 def _ports(flow: Flow) -> list[dict[str, Any]]:

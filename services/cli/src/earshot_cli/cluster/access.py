@@ -20,6 +20,8 @@ from earshot_cli.errors import CliError, NotFoundError
 
 Object = dict[str, Any]
 _TIMEOUT_S = 10.0
+# As the overlays name it, after the namespace of the services.
+_SKILLS = "-skills"
 
 
 class NoClusterError(CliError):
@@ -51,7 +53,7 @@ class Cluster:
 
     Attributes:
         client: What asks it.
-        namespace: Where Earshot is.
+        namespace: Where Earshot's services are.
         server: The API server's address.
         answered: What its clock said in its last answer, and ours; None before the first.
     """
@@ -61,6 +63,11 @@ class Cluster:
         self.namespace = namespace
         self.server = str(client.configuration.host)
         self.answered: tuple[datetime, float] | None = None
+
+    @property
+    def skills(self) -> Cluster:
+        """The same, where Skills are that the operator runs."""
+        return Cluster(self.client, f"{self.namespace}{_SKILLS}")
 
     def get(self, path: str, **query: str) -> Object:
         """Return what is at a path.

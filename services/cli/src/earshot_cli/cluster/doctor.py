@@ -55,6 +55,10 @@ def _workloads(cluster: Cluster) -> Iterator[Finding]:
     if not found:
         message = f"nothing of Earshot's runs in namespace {cluster.namespace}: kubectl apply -k deploy/overlays/…"
         yield Finding(check="workloads", result=Result.FAILED, message=message)
+    try:
+        found += workloads.workloads(*owners.of(cluster.skills))
+    except ForbiddenError as error:
+        yield Finding(check="workloads", result=Result.SKIPPED, message=str(error))
     for each in found:
         if each.state == "done":
             continue
@@ -65,8 +69,14 @@ def _workloads(cluster: Cluster) -> Iterator[Finding]:
 
 
 def _skills(cluster: Cluster) -> Iterator[Finding]:
+    apart = cluster.skills
+    if cluster.has(cluster.within("apps/v1", "deployments/operator")) and not apart.has(
+        apart.within("v1", "configmaps/bus")
+    ):
+        message = f"an operator runs, and in {apart.namespace} nothing is there for Skills: kubectl apply -k deploy/overlays/…/skills"
+        yield Finding(check="skills", result=Result.FAILED, message=message)
     try:
-        found = workloads.skills(cluster.listed(cluster.within("earshot.dev/v1alpha1", "skills")))
+        found = workloads.skills(apart.listed(apart.within("earshot.dev/v1alpha1", "skills")))
     except NotFoundError:
         # The definitions' check tells it.
         return
@@ -84,9 +94,10 @@ def _skills(cluster: Cluster) -> Iterator[Finding]:
 def _credentials(cluster: Cluster) -> Iterator[Finding]:
     now = time.time()
     revoked = revocations(cluster.find(cluster.within("v1", "configmaps/bus-trust")))
-    for secret in cluster.listed(cluster.within("v1", "secrets")):
-        if (finding := credential(secret, now, revoked)) is not None:
-            yield finding
+    for each in (cluster, cluster.skills):
+        for secret in each.listed(each.within("v1", "secrets")):
+            if (finding := credential(secret, now, revoked)) is not None:
+                yield finding
 
 
 _CHECKS: dict[str, Check] = {

@@ -1,4 +1,4 @@
-"""What of Earshot's is to run, with the pods of the namespace."""
+"""What of Earshot's is to run in a namespace, with the pods of it."""
 
 from __future__ import annotations
 

@@ -34,7 +34,11 @@ def definitions(cluster: Cluster) -> Iterator[Finding]:
 def keda(cluster: Cluster) -> Iterator[Finding]:
     """Look at what scales: KEDA where it is to, and whether its ScaledObjects are ready; else the autoscalers."""
     try:
-        scaled = cluster.listed(cluster.within("keda.sh/v1alpha1", "scaledobjects"))
+        scaled = [
+            scaled
+            for each in (cluster, cluster.skills)
+            for scaled in each.listed(each.within("keda.sh/v1alpha1", "scaledobjects"))
+        ]
     except NotFoundError:
         scaled = []
     if not scaled:

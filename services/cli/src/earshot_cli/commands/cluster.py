@@ -24,7 +24,8 @@ app = typer.Typer(help="Earshot in a Kubernetes cluster (KUBECONFIG, or the pod'
 
 Context = Annotated[str, typer.Option("--context", help="Context of the kubeconfig; default: the current one.")]
 Namespace = Annotated[
-    str, typer.Option("--namespace", "-n", help="Where Earshot is; default: the context's own, else earshot.")
+    str,
+    typer.Option("--namespace", "-n", help="Where Earshot's services are; default: the context's own, else earshot."),
 ]
 
 
@@ -37,16 +38,20 @@ def status(*, context: Context = "", namespace: Namespace = "", as_json: Json = 
     from earshot_cli.cluster.access import ForbiddenError  # noqa: PLC0415 - likewise
     from earshot_cli.errors import NotFoundError  # noqa: PLC0415 - likewise
 
-    services = workloads.workloads(*owners.of(cluster))
+    services, skills, unknown = workloads.workloads(*owners.of(cluster)), [], []
     try:
-        skills = workloads.skills(cluster.listed(cluster.within("earshot.dev/v1alpha1", "skills")))
+        services += workloads.workloads(*owners.of(cluster.skills))
+        skills = workloads.skills(cluster.listed(cluster.skills.within("earshot.dev/v1alpha1", "skills")))
     except NotFoundError:
-        skills = []
-    unknown = ""
+        # Nobody has made the definition.
+        pass
+    except ForbiddenError as error:
+        unknown.append(f"how Skills are doing is not known: {error}")
     try:
         lags = buses.lags(buses.servers(cluster))
     except (CliError, ForbiddenError) as error:
-        lags, unknown = [], str(error)
+        lags = []
+        unknown.append(f"what waits is not known: {error}")
     if not services:
         output.show(f"nothing of Earshot's runs in namespace {cluster.namespace} of {cluster.server}")
     tables = (
@@ -56,8 +61,8 @@ def status(*, context: Context = "", namespace: Namespace = "", as_json: Json = 
     )
     for number, table in enumerate(table for found, table in tables if found):
         output.show(*(("",) if number else ()), table)
-    if unknown:
-        output.progress.print(f"what waits is not known: {unknown}", markup=False)
+    for each in unknown:
+        output.progress.print(each, markup=False)
     output.document(
         {
             "namespace": cluster.namespace,

@@ -6,18 +6,15 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, Final
 
 from earshot_operator.core.skill import Skill
-from earshot_topology.flows import GRPC_PORT
-from earshot_topology.policies import PART_OF, PRIVATE, PRIVATE_6
-from earshot_topology.policies import network_policy as declared
+from earshot_topology.policies import PRIVATE, PRIVATE_6, hosted_policy
 
 Object = dict[str, Any]
 _CLOSED: Final = tuple(ip_network(each) for each in (*PRIVATE, *PRIVATE_6))
-_GRPC = {"protocol": "TCP", "port": GRPC_PORT}
 
 
 def network_policy(skill: Skill) -> Object:
     """Return its spec. What components add to every skill, they add to this one, too: it is labelled as one."""
-    spec: Object = declared(skill.name)["spec"]
+    spec: Object = hosted_policy(skill.name, scheduling=skill.scheduler)["spec"]
     listed = [
         {
             "to": [{"ipBlock": _block(each.cidr)}],
@@ -25,18 +22,7 @@ def network_policy(skill: Skill) -> Object:
         }
         for each in skill.egress
     ]
-    if skill.scheduler:
-        listed.append({"to": [_pods("scheduler")], "ports": [_GRPC]})
     return spec | {"egress": [*spec["egress"], *listed]}
-
-
-def scheduler_policy(skill: Skill) -> Object:
-    """Return the spec of what lets it in at the scheduler."""
-    return {
-        "podSelector": _pods("scheduler")["podSelector"],
-        "policyTypes": ["Ingress"],
-        "ingress": [{"from": [_pods(skill.name)], "ports": [_GRPC]}],
-    }
 
 
 def _block(cidr: str) -> Object:
@@ -48,7 +34,3 @@ def _block(cidr: str) -> Object:
 
 def _is_within(inner: IPv4Network | IPv6Network, outer: IPv4Network | IPv6Network) -> bool:
     return inner.version == outer.version and inner.network_address in outer and inner.prefixlen >= outer.prefixlen
-
-
-def _pods(name: str) -> Object:
-    return {"podSelector": {"matchLabels": {"app.kubernetes.io/name": name, **PART_OF}}}

@@ -9,11 +9,12 @@ import hashlib
 import json
 from typing import Any
 
-from earshot_operator.core.networks import network_policy, scheduler_policy
+from earshot_operator.core.networks import network_policy
 from earshot_operator.core.platform import Platform
 from earshot_operator.core.pods import GRPC_PORT, HTTP_PORT, pod_template
 from earshot_operator.core.scaling import scaled_object
 from earshot_operator.core.skill import API_VERSION, KIND, Skill
+from earshot_topology.policies import SCHEDULING_LABEL
 
 Object = dict[str, Any]
 # API version, kind and name.
@@ -61,6 +62,9 @@ def desired_template(skill: Skill, platform: Platform) -> Object:
     judged = [template["spec"], sorted(skill.locales)]
     digest = hashlib.sha256(json.dumps(judged, sort_keys=True).encode()).hexdigest()[:10]
     template["metadata"]["labels"][REVISION] = digest
+    if skill.scheduler:
+        # Who may reach the scheduler is said there, where the operator has no rights: pods that bear this.
+        template["metadata"]["labels"][SCHEDULING_LABEL] = "true"
     return template
 
 
@@ -96,16 +100,6 @@ def deployment(skill: Skill, platform: Platform, template: Object, *, verified: 
     return made
 
 
-def scheduler_access(skill: Skill) -> Object:
-    """Return what lets the skill in at the scheduler: applied where it sets timers, deleted where it does not."""
-    return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": metadata(skill, f"{skill.name}-scheduler"),
-        "spec": scheduler_policy(skill),
-    }
-
-
 def autoscaler(skill: Skill, platform: Platform) -> Object:
     """Return the ScaledObject; applied after what it scales."""
     return {
@@ -137,7 +131,6 @@ def places(skill_id: str, *, keda: bool) -> tuple[Place, ...]:
         ("v1", "ServiceAccount", name),
         ("v1", "Service", name),
         ("networking.k8s.io/v1", "NetworkPolicy", name),
-        ("networking.k8s.io/v1", "NetworkPolicy", f"{name}-scheduler"),
         ("policy/v1", "PodDisruptionBudget", name),
     )
 

@@ -14,7 +14,8 @@ class Platform:
         bus_config: ConfigMap whose key "url" is the bus.
         scheduler_target: Where skills reach the scheduler.
         prometheus_url: Where KEDA asks how many calls are in progress; empty: it scales on CPU.
-        bus_monitoring: TriggerAuthentication by which KEDA asks for lag.
+        bus_monitoring: Where KEDA asks the bus for lag.
+        bus_account: Whose consumers those are: the services' account, by its id.
         pull_secrets: Secrets of the namespace by which images are pulled.
         progress_deadline_s: How long a rollout may stand still before it has failed.
     """
@@ -24,5 +25,6 @@ class Platform:
     scheduler_target: str
     prometheus_url: str
     bus_monitoring: str
+    bus_account: str
     progress_deadline_s: int
     pull_secrets: tuple[str, ...] = ()

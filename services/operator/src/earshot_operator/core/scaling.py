@@ -72,9 +72,14 @@ def _triggers(skill: Skill, platform: Platform) -> list[Object]:
         triggers.append(
             {
                 "type": "nats-jetstream",
-                "metadata": {"stream": stream, "consumer": durable, "lagThreshold": str(skill.scale.lag or _LAG)},
-                # Of deploy/components/keda: which server, and whose account.
-                "authenticationRef": {"name": platform.bus_monitoring},
+                # All that it takes, since a TriggerAuthentication is of its own namespace.
+                "metadata": {
+                    "natsServerMonitoringEndpoint": platform.bus_monitoring,
+                    "accountID": platform.bus_account,
+                    "stream": stream,
+                    "consumer": durable,
+                    "lagThreshold": str(skill.scale.lag or _LAG),
+                },
             }
         )
     return triggers

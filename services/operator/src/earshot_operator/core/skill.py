@@ -22,8 +22,8 @@ _SECONDS = re.compile(r"([1-9]\d?)s")
 # Set by the operator itself; a secret must not be able to put another bus or another name in its place.
 _RESERVED = re.compile(r"EARSHOT_(NATS|GRPC|HTTP|INSTANCE|SKILL|DRAIN|SCHEDULER)_\w+|PATH|HOME|POD_IP|(LD|PYTHON)\w*")
 
-# Of the platform: credentials of the bus, the key that signs them, certificates.
-_PLATFORM_SECRETS = re.compile(r"bus-.*|operator-.*|.*-tls")
+# Of the platform: credentials of the bus, which the operator makes, and its authority.
+_PLATFORM_SECRETS = re.compile(r"bus-.*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
