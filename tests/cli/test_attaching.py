@@ -42,7 +42,7 @@ async def test_commands_use_a_bus_elsewhere_while_one_is_attached(tmp_path: Path
         assert {each["metadata"]["namespace"] for each in elsewhere} == {"other", "other-admin"}
         assert (trust["kind"], trust["metadata"]["name"]) == ("ConfigMap", "bus-trust")
         attached = await asyncio.create_subprocess_exec(
-            *(str(EARSHOT), "attach", "--nats", stack.nats_url, "--grpc", "dialogue=127.0.0.1:5", "--json"),
+            *(str(EARSHOT), "attach", "--url", stack.nats_url, "--grpc", "dialogue=127.0.0.1:5", "--json"),
             env=_environment(here),
             stdout=asyncio.subprocess.PIPE,
         )
@@ -62,9 +62,9 @@ async def test_keys_that_the_bus_does_not_trust_are_one_sentence(tmp_path: Path)
         other = tmp_path / "other"
         await earshot(other, "bus", "secrets")
         for home, arguments, code in (
-            (other, ("--nats", stack.nats_url), "unreachable"),
-            (tmp_path / "none", ("--nats", stack.nats_url), "bad_argument"),
-            (other, ("--nats", stack.nats_url, "--grpc", "dialogue"), "bad_argument"),
+            (other, ("--url", stack.nats_url), "unreachable"),
+            (tmp_path / "none", ("--url", stack.nats_url), "bad_argument"),
+            (other, ("--url", stack.nats_url, "--grpc", "dialogue"), "bad_argument"),
         ):
             found = await earshot(home, "attach", "--json", *arguments)
             assert found.returncode == 1

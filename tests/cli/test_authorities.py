@@ -89,7 +89,7 @@ async def test_commands_of_an_attached_bus_know_its_authority(home: Home, server
     """Whoever attached has said it: administrators and devices are not asked again."""
     url, ca = f"tls://127.0.0.1:{server.port}", home.root / "ca.crt"
     attached = await asyncio.create_subprocess_exec(
-        *(str(EARSHOT), "attach", "--nats", url, "--ca", str(ca), "--json"),
+        *(str(EARSHOT), "attach", "--url", url, "--ca", str(ca), "--json"),
         env={**os.environ, "EARSHOT_HOME": str(home.root)},
         stdout=asyncio.subprocess.PIPE,
     )

@@ -167,7 +167,7 @@ async def _attached(made: Applied) -> AsyncIterator[None]:
     """Be `earshot attach`, with Services where they are on this machine."""
     grpc = [f"{name}={made.proxy.address(name, 50_051)}" for name in ("dialogue", "tts")]
     attached = await asyncio.create_subprocess_exec(
-        *(str(SCRIPTS / "earshot"), "attach", "--nats", made.bus, "--grpc", grpc[0], "--grpc", grpc[1], "--json"),
+        *(str(SCRIPTS / "earshot"), "attach", "--url", made.bus, "--grpc", grpc[0], "--grpc", grpc[1], "--json"),
         env=made.desk.environment,
         stdout=asyncio.subprocess.PIPE,
     )

@@ -21,7 +21,9 @@ from earshot_local.lock import FolderLock
 
 def attach(
     *,
-    url: Annotated[str, typer.Option("--nats", help="The bus, comma separated.")] = "nats://127.0.0.1:4222",
+    url: Annotated[
+        str, typer.Option("--url", envvar="EARSHOT_BUS_URL", help="The bus, comma separated.")
+    ] = "nats://127.0.0.1:4222",
     grpc: Annotated[
         list[str] | None, typer.Option("--grpc", help="service=host:port, once for each; dialogue and tts are of use.")
     ] = None,

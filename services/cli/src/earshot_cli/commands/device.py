@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -10,7 +11,7 @@ import typer
 
 from earshot_cli import lifetime, report
 from earshot_cli.absent import hints
-from earshot_cli.errors import BadArgumentError
+from earshot_cli.errors import BadArgumentError, UnreachableError
 from earshot_cli.options import (
     DEFAULT_DEVICE,
     DEFAULT_HOUSEHOLD,
@@ -139,11 +140,12 @@ def wait(
 
 
 async def _check(target: Target, locale: str | None) -> None:
-    """Refuse a locale that was asked for and that nobody speaks; where there is no TTS, nobody can tell."""
+    """Refuse a locale that was asked for and that nobody speaks; where no TTS is or answers, nobody can tell."""
     from earshot_cli.services import check_locale  # noqa: PLC0415
 
     if locale and "tts" in target.running.grpc:
-        await check_locale(target.grpc("tts"), locale)
+        with contextlib.suppress(UnreachableError):
+            await check_locale(target.grpc("tts"), locale)
 
 
 def _turn(
