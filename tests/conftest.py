@@ -10,12 +10,20 @@ from typing import Any
 
 import nats
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
 from earshot_chassis.client import QuickClient
 
 # Tests connect as services do: a flush of nats-py's own client does not wait for a subscription made before it.
 nats.NATS = QuickClient  # type: ignore[misc]
+
+# How long an example takes says more about who else uses the machine than about the code. Examples are the same each time, so
+# that what has passed passes again; others are sought with ARGS=--hypothesis-profile=seek.
+_UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("seek", _UNHURRIED)
+settings.register_profile("same", _UNHURRIED, derandomize=True)
+settings.load_profile("same")
 
 # `make test-deploy` names it.
 collect_ignore = ["deploy_slow"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from earshot_asr.assembly import Assembler, Frame
@@ -14,7 +14,6 @@ def frame(sequence: int) -> bytes:
     return sequence.to_bytes(4, "little")
 
 
-@settings(deadline=None)
 @given(st.integers(1, 60), st.data())
 def test_any_order_and_any_repetition_gives_the_same_audio(count: int, data: st.DataObject) -> None:
     """Frames that come shuffled and more than once are handed out once each, in order."""
@@ -31,7 +30,6 @@ def test_any_order_and_any_repetition_gives_the_same_audio(count: int, data: st.
     assert not assembler.has_gap
 
 
-@settings(deadline=None)
 @given(st.sets(st.integers(0, 80)), st.integers(81, 90))
 def test_the_first_missing_frame_is_known(present: set[int], last: int) -> None:
     """next_sequence is the first frame that is missing, and nothing behind it is handed out."""
@@ -44,7 +42,6 @@ def test_the_first_missing_frame_is_known(present: set[int], last: int) -> None:
     assert assembler.has_gap is any(sequence > missing for sequence in present)
 
 
-@settings(deadline=None)
 @given(st.sets(st.integers(0, 200), min_size=1))
 def test_given_up_gaps_become_silence(present: set[int]) -> None:
     """After gaps are given up, every place up to the last frame is taken: by its frame or by silence."""

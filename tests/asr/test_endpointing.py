@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from earshot_asr.endpointing import (
@@ -145,7 +145,6 @@ def test_audio_that_nothing_judges_is_speech() -> None:
     assert [end.reason for end in ends] == [EndpointReason.MAXIMUM_LENGTH]
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), max_size=2_000))
 def test_whatever_is_heard_there_is_one_endpoint(probabilities: list[float]) -> None:
     """Events come in a sensible order, at most one of them an endpoint, and it is the last."""

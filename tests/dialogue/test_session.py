@@ -160,5 +160,5 @@ class Dialogue(RuleBasedStateMachine):
             assert self.state.expire_time <= self.now + IDLE
 
 
-Dialogue.TestCase.settings = settings(max_examples=50, stateful_step_count=25, deadline=None)
+Dialogue.TestCase.settings = settings(max_examples=50, stateful_step_count=25)
 TestDialogue = Dialogue.TestCase

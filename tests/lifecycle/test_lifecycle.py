@@ -24,7 +24,6 @@ EXAMPLES = int(os.environ.get("EARSHOT_LIFECYCLE_EXAMPLES", "250"))
 CHECKED = settings(
     max_examples=EXAMPLES,
     stateful_step_count=40,
-    deadline=None,
     derandomize="EARSHOT_LIFECYCLE_EXAMPLES" not in os.environ,
     suppress_health_check=list(HealthCheck),
 )

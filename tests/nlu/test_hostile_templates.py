@@ -83,7 +83,7 @@ _FILES = st.fixed_dictionaries(
 
 
 @given(_FILES)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_no_file_stops_the_others_from_being_learnt(document: object) -> None:
     """Whatever shape a sentence file has, a catalogue is made, and the skill beside it is understood."""
     good = skill_words("good", "en-US", "intents: {hello: {data: [{sentences: ['hello there']}]}}")

@@ -114,7 +114,7 @@ def take(step: str, subject: Any, buckets: Buckets, readers: list[RegistryState[
             readers[subject].blind()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(STEPS, max_size=40))
 def test_readers_agree_when_things_are_quiet(steps: list[tuple[str, Any]]) -> None:
     """Revisions never fall; after the last lease has run out, all readers have the same skills and revision."""

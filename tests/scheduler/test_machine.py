@@ -299,7 +299,7 @@ steps = st.lists(
 
 
 @given(steps=steps, kind=st.sampled_from(["timer", "alarm", "repeat"]))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_whatever_happens_each_armed_occurrence_rings_once(steps: list[tuple[str, int]], kind: str) -> None:
     """Revisions rise, what rings has an id of its own, what was armed before never rings again, and what is armed is due."""
     now = NOW

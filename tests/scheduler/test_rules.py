@@ -212,7 +212,7 @@ walls = st.datetimes(datetime(2026, 1, 1), datetime(2032, 12, 31)).map(lambda mo
 
 
 @given(rule=rules(), anchor=walls)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_rules_come_when_another_implementation_says(rule: str, anchor: datetime) -> None:
     """The same occurrences as python-dateutil's, of every rule that comes within its search."""
     ours = list(islice(parse(rule).after(anchor, inclusive=True), 6))
@@ -223,7 +223,7 @@ def test_rules_come_when_another_implementation_says(rule: str, anchor: datetime
 
 
 @given(rule=rules(), anchor=walls)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_any_occurrence_is_as_good_an_anchor_as_the_first(rule: str, anchor: datetime) -> None:
     """What is kept of a repeat is its next occurrence: going on from there gives the same ones."""
     occurrences = list(islice(parse(rule).after(anchor, inclusive=True), 5))
@@ -236,7 +236,7 @@ def test_any_occurrence_is_as_good_an_anchor_as_the_first(rule: str, anchor: dat
     start=walls,
     frequency=st.sampled_from(["DAILY", "WEEKLY", "HOURLY", "MINUTELY;INTERVAL=20"]),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_moments_come_one_after_another_one_a_period(zone: str, start: datetime, frequency: str) -> None:
     """Strictly increasing; the wall-clock time is kept unless it does not exist; each day or week has one."""
     place, rule = ZoneInfo(zone), f"FREQ={frequency}"
@@ -265,7 +265,7 @@ def test_moments_come_one_after_another_one_a_period(zone: str, start: datetime,
     ),
     away=st.timedeltas(timedelta(0), timedelta(days=40)),
 )
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_what_was_missed_in_a_long_time_leaves_a_repeat_where_it_would_be(
     zone: str, start: datetime, rule: str, away: timedelta
 ) -> None:

@@ -42,7 +42,7 @@ def test_tables_are_large_enough(locale) -> None:
 
 
 @pytest.mark.parametrize("locale", LOCALES)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     text=st.text(
         alphabet=st.sampled_from("0123456789 .,:;/-–—~^*×²+%$€°CFkmapMst'\"()#&@!?年月日点个第零元"), max_size=40
@@ -55,7 +55,7 @@ def test_no_digit_or_sign_is_left(locale, text) -> None:
 
 
 @pytest.mark.parametrize("locale", LOCALES)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(text=st.text(max_size=80))
 @example(text="a \U00016130 of a script younger than the interpreter")
 def test_any_text_can_be_normalised(locale, text) -> None:
@@ -65,7 +65,7 @@ def test_any_text_can_be_normalised(locale, text) -> None:
         span.text.encode()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(number=st.integers(min_value=0, max_value=10**16 - 1))
 def test_chinese_cardinals_mean_their_number(number) -> None:
     """Reading a cardinal back gives the number."""
