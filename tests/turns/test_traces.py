@@ -9,10 +9,12 @@ from collections import Counter
 from typing import Any
 
 import httpx
+import pytest
 
 from earshot_local.stack import Stack
 from earshot_topology import attributes
 from earshot_topology.subjects import DeviceAddress
+from earshot_tracestore.waits import Stage
 from support.browsing import browser
 from support.stack import converse, device, spans_of, speech
 
@@ -78,6 +80,13 @@ async def test_spoken_turn_is_one_trace(stack: Stack, address: DeviceAddress) ->
     assert len(spans) == len(EDGES) + 1, f"something has a span each time: {found}"
     by_id = {span["span_id"] for span in spans}
     assert [node(span) for span in spans if span["parent_span_id"] not in by_id] == [TURN]
+    async with browser(base_url=stack.traces_url) as client:
+        told = (await client.get(f"/api/turns/{result.turn_id}")).json()["turn"]
+    assert told["first_audio_s"] == result.first_audio_s
+    waited = {wait["stage"]: wait["seconds"] for wait in told["waits"]}
+    assert waited.keys() <= {stage.value for stage in Stage} - {Stage.LOST.value}
+    # A wait of a few milliseconds is not told.
+    assert sum(waited.values()) == pytest.approx(result.first_audio_s, abs=0.05)
     root = next(span for span in spans if node(span) == TURN)
     listen, silence, decode = (_of(spans, name) for name in ("asr.listen", "asr.silence", "asr.decode"))
     assert listen["end_ns"] == max(listen["start_ns"], silence["start_ns"])

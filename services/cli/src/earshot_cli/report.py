@@ -107,8 +107,8 @@ class _Bar:
         return Measurement(*_BAR)
 
 
-def turns(found: Sequence[Mapping[str, Any]]) -> RenderableType:
-    """Show a list of turns: each with what its user waited, and when it was decided.
+def turns(found: Sequence[Mapping[str, Any]], *, waits: bool = False) -> RenderableType:
+    """Show a list of turns: each with what its user waited, and when it was decided; with waits, also for whom.
 
     First audio counts from the end of speech to the first sound of the answer; decided, from the start of speech.
     """
@@ -126,13 +126,19 @@ def turns(found: Sequence[Mapping[str, Any]]) -> RenderableType:
             one["intent"],
             _seconds(one["first_audio_s"]),
             _seconds(one["duration_s"]),
-            note(one),
+            "\n".join(filter(None, (waited(one) if waits else "", note(one)))),
         )
     return table
 
 
 def _seconds(number: float | None) -> str:
     return "" if number is None else f"{number:.2f} s"
+
+
+def waited(turn: Mapping[str, Any]) -> str:
+    """Tell whom a turn's user waited for until first audio; empty where nothing was heard."""
+    parts = ", ".join(f"{wait['stage']} {wait['seconds']:.2f} s" for wait in turn.get("waits", ()))
+    return f"waited for {parts}" if parts else ""
 
 
 def note(turn: Mapping[str, Any]) -> str:

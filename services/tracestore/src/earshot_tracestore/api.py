@@ -2,6 +2,7 @@
 
 GET /api/turns?household=&device=&at=<RFC 3339>&window_s=&limit=    turns, newest first, each with its marks
    …&slower_than_s=              those alone whose user waited longer for first audio, or in vain; longest first
+   …                             each with its waits, too: whom its user waited for until first audio
 GET /api/turns/<turn>            one turn, the spans of its trace and their marks; 6 characters of the beginning or end of its
                                  id will do: 400 `fragment_too_short` for fewer, 409 `ambiguous_turn` with `turns` for several
 GET /api/traces/<trace id>       the spans of a trace and their marks
@@ -26,6 +27,7 @@ from earshot_tracestore.mending import whole
 from earshot_tracestore.model import Span, Turn, TurnQuery
 from earshot_tracestore.otlp_http import TracesEndpoint
 from earshot_tracestore.store import Store
+from earshot_tracestore.waits import waits
 
 _MAX_LIMIT = 1000
 # Of a turn's id.
@@ -53,7 +55,7 @@ class QueryApi:
             return JSONResponse({"code": "invalid_query", "message": str(error)}, status_code=400)
         found = await self._store.turns(query)
         spans = await self._store.spans_of_all([turn.fact.trace_id for turn in found if turn.fact.trace_id])
-        told = [self._turn(turn) | self._marks(spans.get(turn.fact.trace_id, []), turn) for turn in found]
+        told = [self._turn(turn) | self._faults(spans.get(turn.fact.trace_id, []), turn) for turn in found]
         return JSONResponse({"turns": told})
 
     async def turn(self, request: Request) -> Response:
@@ -73,7 +75,8 @@ class QueryApi:
         if found is None:
             return JSONResponse({"code": "unknown_turn", "message": "no such turn is known"}, status_code=404)
         spans = await self._store.spans(found.fact.trace_id) if found.fact.trace_id else []
-        return JSONResponse({"turn": self._turn(found)} | self._trace(spans, found))
+        waited = {"waits": [asdict(wait) for wait in waits(found, spans)]}
+        return JSONResponse({"turn": self._turn(found) | waited} | self._trace(spans, found))
 
     async def trace(self, request: Request) -> Response:
         """Return a trace's spans."""
@@ -87,9 +90,12 @@ class QueryApi:
         mended = whole(spans, turn, time.time_ns(), self._settled_after_s)
         return {"spans": [asdict(span) for span in mended], "marks": [asdict(mark) for mark in marks(mended)]}
 
-    def _marks(self, spans: Sequence[Span], turn: Turn) -> dict[str, Any]:
+    def _faults(self, spans: Sequence[Span], turn: Turn) -> dict[str, Any]:
         mended = whole(spans, turn, time.time_ns(), self._settled_after_s)
-        return {"marks": [asdict(mark) for mark in notable(marks(mended))]}
+        return {
+            "marks": [asdict(mark) for mark in notable(marks(mended))],
+            "waits": [asdict(wait) for wait in waits(turn, spans)],
+        }
 
     def _turn(self, turn: Turn) -> dict[str, Any]:
         state = turn.state(time.time_ns(), self._lost_after_s)

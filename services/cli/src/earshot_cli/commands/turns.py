@@ -62,7 +62,7 @@ def turns(
     absences = running_stack().home.absences
     found = [with_absent(turn, absences) for turn in found]
     output = Output(as_json=as_json)
-    output.show(report.turns(found) if found else "no turns")
+    output.show(report.turns(found, waits=slower is not None) if found else "no turns")
     output.document({"turns": found})
 
 
@@ -75,9 +75,8 @@ def trace(
     found = lifetime.run(_one(turn))
     told = with_absent(found.turn, running_stack().home.absences)
     output = Output(as_json=as_json)
-    output.show(
-        report.turns([told]), report.trace(found.spans, found.marks) if found.spans else "no spans were recorded"
-    )
+    output.show(report.turns([told]), report.waited(told))
+    output.show(report.trace(found.spans, found.marks) if found.spans else "no spans were recorded")
     output.document({"turn": told, "spans": found.spans, "marks": found.marks})
 
 
