@@ -6,7 +6,7 @@ import pytest
 
 from earshot_topology import attributes
 from earshot_tracestore.model import Span, Turn, TurnFact
-from earshot_tracestore.waits import waits
+from earshot_tracestore.waits import Stage, waits
 
 MS = 1_000_000
 
@@ -78,6 +78,7 @@ def test_every_moment_belongs_to_one_stage():
         "device": 100,
     }
     assert sum(found.values()) == 2_000
+    assert list(found) == [stage.value for stage in Stage if stage is not Stage.LOST]
 
 
 def test_pacing_is_never_synthesis():

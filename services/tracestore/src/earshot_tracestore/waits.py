@@ -63,7 +63,7 @@ class Wait:
 
 
 def waits(turn: Turn, spans: Sequence[Span]) -> list[Wait]:
-    """Return whom the user of a turn waited for, in the order in which they came; empty where nothing was heard, or is known."""
+    """Return whom the user of a turn waited for, in the order of its stages; empty where nothing was heard, or is known."""
     waited_s, heard_ns = turn.first_audio_s, turn.fact.first_audio_ns
     if waited_s is None or heard_ns is None or not spans:
         return []
@@ -77,7 +77,7 @@ def waits(turn: Turn, spans: Sequence[Span]) -> list[Wait]:
     for start, end in itertools.pairwise(inside):
         stage = Stage.DEVICE if start >= left_ns else _waited_for(start, end, named)
         told[stage] = told.get(stage, 0) + end - start
-    return [Wait(stage=stage, seconds=ns / 1e9) for stage, ns in told.items() if ns / 1e9 >= _LEAST_S]
+    return [Wait(stage=stage, seconds=told[stage] / 1e9) for stage in Stage if told.get(stage, 0) / 1e9 >= _LEAST_S]
 
 
 def _waited_for(start: int, end: int, named: Iterable[tuple[Stage, tuple[int, int]]]) -> Stage:
