@@ -28,6 +28,11 @@ async def intent_of(stack: Stack, text: str, address: DeviceAddress) -> str:
     return str(typed.outcomes[-1].intent)
 
 
+def allowed_s() -> float:
+    """Return how long a change may take: longer on a machine where more wants to run than it has cores for."""
+    return TAUGHT_S * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
 async def changes_to(stack: Stack, text: str, address: DeviceAddress, intent: str, timeout_s: float) -> float:
     """Wait until a text has an intent; return how long it took."""
     began = time.monotonic()
@@ -60,21 +65,22 @@ async def test_stopping_and_starting_a_skill_unteaches_and_teaches(stack: Stack,
     What is typed. What is spoken takes as long as the vocabulary: soon no utterance is heard as the words of a skill that is
     gone, and the words of one that has come are heard.
     """
-    assert await intent_of(stack, SPOKEN, address) == "music.play"
+    # The stack may have been ready just now.
+    await changes_to(stack, SPOKEN, address, "music.play", 10)
     others = {name: child.pid for name, child in stack.processes.items() if not name.startswith("music")}
     replicas = [child for name, child in stack.processes.items() if name.startswith("music")]
     await asyncio.gather(*(child.stop() for child in replicas))
     stopped = time.monotonic()
-    forgotten_s = await changes_to(stack, SPOKEN, address, "", 5)
+    forgotten_s = await changes_to(stack, SPOKEN, address, "", 20)
     untaught = await spoken(stack, address, stopped, known=False)
     for child in replicas:
         child.start()
     await asyncio.gather(*(child.ready() for child in replicas))
     ready = time.monotonic()
-    learnt_s = await changes_to(stack, SPOKEN, address, "music.play", 5)
+    learnt_s = await changes_to(stack, SPOKEN, address, "music.play", 20)
     taught = await spoken(stack, address, ready, known=True)
-    assert forgotten_s < TAUGHT_S, forgotten_s
-    assert learnt_s < TAUGHT_S, learnt_s
+    assert forgotten_s < allowed_s(), forgotten_s
+    assert learnt_s < allowed_s(), learnt_s
     assert "music.play" not in intents(untaught)
     assert "jazz" not in untaught.transcript, "the recogniser still knows the words"
     assert intents(taught) == ["music.play"]
