@@ -15,6 +15,7 @@ from earshot_cli.scaling.scaledobjects import PodShape, ScaledObject, horizontal
 
 _COMPONENT: Final = "app.kubernetes.io/component"
 _AUTOSCALERS: Final = {"ScaledObject": scaled_object, "HorizontalPodAutoscaler": horizontal}
+_LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # What can be said of every skill at once.
 _SKILLS: Final = "skills"
 
@@ -77,7 +78,9 @@ def read(path: Path) -> tuple[Deployed, ...]:
 def _documents(file: Path) -> list[Mapping[str, Any]]:
     try:
         return [
-            each for each in yaml.safe_load_all(file.read_text()) if isinstance(each, dict) and {"kind"} <= each.keys()
+            each
+            for each in yaml.load_all(file.read_text(), _LOADER)
+            if isinstance(each, dict) and {"kind"} <= each.keys()
         ]
     except FileNotFoundError as error:
         raise NotFoundError(f"{file}: no such file or folder; --base says where what is deployed is written") from error
