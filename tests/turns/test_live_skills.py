@@ -8,8 +8,11 @@ import signal
 import time
 from collections.abc import Awaitable
 
+import grpc
+
 from earshot.dialogue.v1 import assistant_pb2, assistant_pb2_grpc, outcome_pb2
 from earshot_chassis.rpc_client import connect
+from earshot_chassis.rpc_errors import CUT_OFF
 from earshot_device import TurnResult
 from earshot_local.stack import Stack
 from earshot_topology.subjects import DeviceAddress
@@ -113,9 +116,12 @@ async def test_killed_replica_costs_no_turn(stack: Stack, address: DeviceAddress
 
 
 async def kinds_meanwhile(address: DeviceAddress, target: str, change: Awaitable[object]) -> list[int]:
-    """Ask for the time over one connection, again and again, until a change is through and twice more; return how turns ended."""
+    """Ask for the time over one connection, again and again, until a change is through and twice more; return how turns ended.
+
+    A call that comes in the moment in which its server stops was not begun, and is made once more, as clients do.
+    """
     changing = asyncio.ensure_future(change)
-    kinds, left = [], 2
+    kinds, left, cut_off = [], 2, 0
     async with connect(target) as channel:
         assistant = assistant_pb2_grpc.AssistantStub(channel)
         while left:
@@ -123,7 +129,13 @@ async def kinds_meanwhile(address: DeviceAddress, target: str, change: Awaitable
             request = assistant_pb2.ConverseRequest(
                 household_id=address.household, device_id=address.device, text="what time is it", locale="en-US"
             )
-            response = await assistant.Converse(request, timeout=12)
+            try:
+                response = await assistant.Converse(request, timeout=12)
+            except grpc.aio.AioRpcError as error:
+                cut_off += 1
+                if error.code() not in CUT_OFF or cut_off > 1:
+                    raise
+                continue
             kinds.append(response.outcomes[-1].kind)
     await changing
     return kinds
