@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import nkeys
 import pytest
 
 from earshot_local.credentials import Credentials
@@ -18,13 +17,7 @@ from earshot_local.home import Home
 from earshot_local.keyfile import load_keys
 from earshot_topology import jwt
 from earshot_topology.jwt import read_claims
-
-
-def older_keys() -> dict[str, str]:
-    """Return what an older version kept: seeds alone, also those of accounts."""
-    names = ("system", "account", "device_account", "devices", "skill_account", "skills")
-    made = {name: jwt.new_seed(nkeys.PREFIX_BYTE_ACCOUNT).decode() for name in names}
-    return {"operator": jwt.new_seed(nkeys.PREFIX_BYTE_OPERATOR).decode(), **made}
+from support.older_keys import older_keys
 
 
 @pytest.mark.parametrize("missing", [(), ("device_account", "skill_account", "skills")])

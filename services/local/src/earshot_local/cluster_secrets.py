@@ -24,6 +24,7 @@ from earshot_topology.policies import NAMESPACE
 CREDENTIALS_KEY = "user.creds"
 # One machine's alone.
 _LOCAL = {"tracestore"}
+_SERVICES = tuple(name for name in ROLES if name not in _LOCAL)
 _TRUST = "bus-trust"
 _USER = "bus-"
 _ADMIN = "bus-admin"
@@ -31,7 +32,7 @@ _SIGNING = "operator-signing"
 
 
 def documents(
-    home: Home, skills: Iterable[str], namespace: str = NAMESPACE, *, names: Collection[str] = (), expires: int = 0
+    home: Home, skills: Iterable[str], namespace: str = NAMESPACE, *, wanted: Collection[str] = (), expires: int = 0
 ) -> Iterator[dict[str, Any]]:
     """Yield every object, or those of these names. Keys are made where the state folder has none.
 
@@ -39,32 +40,38 @@ def documents(
         home: The state folder.
         skills: Ids of the skills that are deployed by manifests; those of the operator get theirs from it.
         namespace: Where services are; the administrator is in "<namespace>-admin".
-        names: Of objects; none: all of them.
+        wanted: Names of objects; none: all of them.
         expires: Unix time after which the bus lets these users in no more; 0: never.
 
     Raises:
         KeyError: Nothing has such a name.
     """
-    for content in _documents(home, tuple(skills), names, expires):
+    for content in _documents(home, tuple(skills), wanted, expires):
         apart = "-admin" if content["metadata"]["name"] == _ADMIN else ""
         content["metadata"]["namespace"] = f"{namespace}{apart}"
         yield content
 
 
-def _documents(home: Home, skills: tuple[str, ...], names: Collection[str], expires: int) -> Iterator[dict[str, Any]]:
+def names(kind: str, skills: Iterable[str]) -> tuple[str, ...]:
+    """Return the objects that hold users of a kind, "service" or "skill", or what makes them."""
+    if kind == "service":
+        return tuple(f"{_USER}{role}" for role in _SERVICES)
+    return (_SIGNING, *(f"{_USER}{SKILL_PREFIX}{skill}" for skill in skills))
+
+
+def _documents(home: Home, skills: tuple[str, ...], wanted: Collection[str], expires: int) -> Iterator[dict[str, Any]]:
     home.make()
     credentials = Credentials(home, skills)
     keys = load_keys(home)
     signing = keys.skill_signing
-    roles = (*(name for name in ROLES if name not in _LOCAL), *(f"{SKILL_PREFIX}{skill}" for skill in skills))
-    known = (_TRUST, *(f"{_USER}{role}" for role in roles), _SIGNING)
-    for name in names:
+    known = (_TRUST, *names("service", skills), *names("skill", skills))
+    for name in wanted:
         if name not in known:
             raise KeyError(name)
     if not credentials.service(SYSTEM).exists():
         credentials.issue(SYSTEM)
     for name in known:
-        if names and name not in names:
+        if wanted and name not in wanted:
             continue
         if name == _TRUST:
             yield _object("ConfigMap", name, {"account": keys.services, "trust.conf": trust_section(credentials.trust)})

@@ -131,10 +131,10 @@ class Credentials:
         until = int(time.time())
         standing.change(self._home.standing, standing.without_all(self._keys.accounts[kind], until))
         time.sleep(max(0.0, until + 1 - time.time()))
-        self._replace({user.key for user in self._record.all() if user.kind == kind})
+        self.reissue(kind)
 
     def rotate(self, kind: str, *, keep: bool) -> None:
-        """Sign users of a kind, "device", "service" or "skill", with a new key. Files here are replaced as by `revoke`.
+        """Sign users of a kind, "device", "service" or "skill", with a new key; `reissue` replaces their files here.
 
         Args:
             kind: Whose.
@@ -147,6 +147,9 @@ class Credentials:
         else:
             standing.change(self._home.standing, standing.without_retiring(account))
         write_keys(self._home, self._keys)
+
+    def reissue(self, kind: str) -> None:
+        """Replace the files of everybody of a kind as `revoke` does, though nobody is called back."""
         self._replace({user.key for user in self._record.all() if user.kind == kind})
 
     def retire(self, kind: str) -> None:
@@ -154,9 +157,12 @@ class Credentials:
         standing.change(self._home.standing, standing.without_retiring(self._keys.accounts[kind]))
 
     def retiring(self) -> dict[str, str]:
-        """Return the signing keys that `rotate` left good, and whose users they signed."""
+        """Return the keys that sign no more but are good, and whose users they signed: what `rotate` left, and what an older version used."""
         present = standing.load(self._home.standing)
-        return {key: kind for kind, account in self._keys.accounts.items() for key in present.retiring.get(account, ())}
+        own = {account: kind for kind, account in self._keys.accounts.items()} if self.older else {}
+        return own | {
+            key: kind for kind, account in self._keys.accounts.items() for key in present.retiring.get(account, ())
+        }
 
     def rotate_operator(self) -> None:
         """Sign accounts with a new key, and who may ask servers themselves with another; accounts and all other users stay.
@@ -165,7 +171,7 @@ class Credentials:
         """
         self._keys = self._keys.with_another_operator()
         write_keys(self._home, self._keys)
-        self._replace({user.key for user in self._record.all() if user.kind == SYSTEM})
+        self.reissue(SYSTEM)
 
     @property
     def older(self) -> str:

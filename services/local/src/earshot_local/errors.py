@@ -8,7 +8,11 @@ LocalError
 ├── UnknownProcessError   no process of the running stack is called so
 ├── BadCommandError       a running stack was told something that is no command
 ├── InvalidScaleError     --scale names no service, or no sensible number
-└── UndeclaredRoleError   a service is not said what it may do on the bus
+├── UndeclaredRoleError   a service is not said what it may do on the bus
+├── UnreadableKeysError   the file of keys is none
+├── KeysPresentError      there are keys, which would be lost
+├── UnreadableTrustError  what servers are configured with does not tell whose bus it is
+└── StandingMissingError  who was called back is not known any more
 """
 
 from __future__ import annotations
@@ -85,6 +89,27 @@ class UnreadableKeysError(LocalError):
     def __init__(self, path: Path) -> None:
         super().__init__(
             f"{path} holds no keys that this version knows; it is left as it is: restore it, or move it away"
+        )
+
+
+class KeysPresentError(LocalError):
+    """There are keys where others were to be made."""
+
+    code = "keys_present"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} is there; keys are never overwritten: move it away if it is none of this bus")
+
+
+class UnreadableTrustError(LocalError):
+    """What is to be the configuration of a bus does not tell its accounts."""
+
+    code = "trust_unreadable"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "it does not hold the statements of an operator and of the accounts SYSTEM, EARSHOT, DEVICES and SKILLS: "
+            "give what the ConfigMap bus-trust has, or nats/trust.conf of a state folder"
         )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,8 @@ from earshot_topology.jwt import Trust
 _QUIET_S = 0.5
 _REQUEST_S = 5.0
 _AGAIN_S = 1.0
+# Connections in one answer, each with its user's JWT of a kilobyte or so.
+_PAGE = 200
 _PING = "$SYS.REQ.SERVER.PING"
 
 
@@ -34,6 +36,19 @@ class Answer:
 
     server: str
     trouble: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lingering:
+    """Who is there by a signing key that is to be ended.
+
+    Attributes:
+        kind: Whose users it signed.
+        names: What their connections are called.
+    """
+
+    kind: str
+    names: tuple[str, ...]
 
 
 async def reload(client: Client, trust: Trust, *, servers: int = 1, patience_s: float = 10.0) -> tuple[Answer, ...]:
@@ -59,6 +74,35 @@ async def reload(client: Client, trust: Trust, *, servers: int = 1, patience_s: 
         await asyncio.sleep(_AGAIN_S)
 
 
+async def lingering(client: Client, ending: Mapping[str, str], *, servers: int = 1) -> tuple[Lingering, ...]:
+    """Return who is there by signing keys that are to be ended.
+
+    Args:
+        client: Connected as a user of the system account.
+        ending: The keys, and whose users they signed.
+        servers: How many there are at least.
+    """
+    there: dict[str, list[str]] = {}
+    for identity in await _servers(client, servers) if ending else ():
+        connections = [each async for each in _connections(client, identity)]
+        for connection in connections:
+            if (kind := ending.get(connection.get("issuer_key", ""))) is not None:
+                there.setdefault(kind, []).append(connection.get("name") or connection["authorized_user"])
+    return tuple(Lingering(kind=kind, names=tuple(sorted(names))) for kind, names in sorted(there.items()))
+
+
+async def _connections(client: Client, identity: str) -> AsyncIterator[dict[str, Any]]:
+    seen = 0
+    while True:
+        answer = await _ask(client, identity, "CONNZ", {"auth": True, "limit": _PAGE, "offset": seen})
+        page = (answer.get("data") or {}).get("connections") or []
+        for connection in page:
+            yield connection
+        seen += len(page)
+        if len(page) < _PAGE:
+            return
+
+
 async def _servers(client: Client, wanted: int) -> dict[str, str]:
     """Return every server's name by its id: as many as answer until none has for a while."""
     inbox = client.new_inbox()
@@ -81,7 +125,7 @@ async def _told(client: Client, identity: str, name: str, trust: Trust) -> Answe
         if not await _holds(client, identity, trust):
             answer = await _ask(client, identity, "RELOAD", {})
             if error := answer.get("error"):
-                return Answer(server=name, trouble=_short(str(error.get("description", error))))
+                return Answer(server=name, trouble=_why(str(error.get("description", error))))
             if not await _holds(client, identity, trust):
                 return Answer(server=name, trouble="its configuration holds other statements still")
     except NatsError as error:
@@ -109,5 +153,7 @@ def _name(found: tuple[str, str]) -> str:
     return found[1]
 
 
-def _short(text: str) -> str:
+def _why(text: str) -> str:
+    if "TrustedOperators" in text:
+        return "takes another operator only when it is started anew"
     return " ".join(text.split())[:200]

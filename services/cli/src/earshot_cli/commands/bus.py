@@ -88,7 +88,7 @@ def secrets(
     expires = int(time.time()) + days * 86_400 if days else 0
     skills = [skill.skill for skill in SKILLS]
     try:
-        objects = list(documents(home(), skills, namespace, names=names or (), expires=expires))
+        objects = list(documents(home(), skills, namespace, wanted=names or (), expires=expires))
     except KeyError as error:
         raise BadArgumentError(f"nothing of the bus is called {error.args[0][:80]!r}") from error
     output.document({"apiVersion": "v1", "kind": "List", "items": objects})

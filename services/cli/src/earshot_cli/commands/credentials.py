@@ -1,9 +1,8 @@
-"""earshot credentials list | issue | revoke | rotate | reload: whom the bus lets in, and whom no more."""
+"""earshot credentials list | issue | revoke: whom the bus lets in, and whom no more."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -12,19 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from earshot_cli import lifetime
-from earshot_cli.administrating import Bus, BusOptions, with_bus_options
-from earshot_cli.errors import BadArgumentError, CliError, NotFoundError
+from earshot_cli import letting_in
+from earshot_cli.commands import rotating
+from earshot_cli.errors import BadArgumentError, NotFoundError
 from earshot_cli.in_force import in_force
 from earshot_cli.options import Json, id_option
 from earshot_cli.output import Output
-from earshot_cli.stackfinder import home
-from earshot_local.errors import NotRunningError
 
 if TYPE_CHECKING:
     from earshot_local.credentials import Credentials
     from earshot_local.issued import Issued
-    from earshot_local.reloading import Answer
 
 app = typer.Typer(help="Whom the bus lets in: users made of the keys in the state folder.", no_args_is_help=True)
 issue = typer.Typer(help="Make another user; older ones are good as before.", no_args_is_help=True)
@@ -33,6 +29,9 @@ revoke = typer.Typer(
 )
 app.add_typer(issue, name="issue")
 app.add_typer(revoke, name="revoke")
+app.command("rotate")(rotating.rotate)
+app.command("reload")(rotating.reload)
+app.command("recover")(rotating.recover)
 
 HouseholdArgument = Annotated[str, typer.Argument(metavar="HOUSEHOLD", callback=id_option)]
 DeviceArgument = Annotated[str, typer.Argument(metavar="DEVICE", callback=id_option)]
@@ -53,13 +52,6 @@ class Kind(StrEnum):
     SYSTEM = "system"
 
 
-class Signed(StrEnum):
-    """Who has a signing key."""
-
-    DEVICE = "device"
-    SKILL = "skill"
-
-
 @app.command("list")
 def list_issued(
     *,
@@ -72,7 +64,7 @@ def list_issued(
 ) -> None:
     """List whom the bus lets in, by the newest user of each name, oldest first. Of older ones, which it lets in as well, it tells how many."""
     output = Output(as_json=as_json)
-    found = [(user, revoked) for user, revoked in _credentials().issued() if kind in {None, user.kind}]
+    found = [(user, revoked) for user, revoked in letting_in.credentials().issued() if kind in {None, user.kind}]
     present = in_force(found, time.time())
     if not everybody:
         found = [(user, False) for user in present.newest]
@@ -93,13 +85,13 @@ def list_issued(
 @issue.command("device")
 def issue_device(household: HouseholdArgument, device: DeviceArgument, *, as_json: Json = False) -> None:
     """Make a device's user, if its folder holds none, and print where its credentials are."""
-    _issued(_credentials().device(household, device), as_json=as_json)
+    _issued(letting_in.credentials().device(household, device), as_json=as_json)
 
 
 @issue.command("service")
 def issue_service(role: RoleArgument, *, days: Days = 0, as_json: Json = False) -> None:
     """Make a service's new user; it replaces the credentials file, which running processes follow."""
-    credentials = _credentials()
+    credentials = letting_in.credentials()
     if role not in credentials.roles:
         raise NotFoundError(f"nobody has the role {role[:80]!r}; there are {', '.join(credentials.roles)}")
     _issued(
@@ -133,7 +125,7 @@ def revoke_file(
     as_json: Json = False,
 ) -> None:
     """Call back the user of a credentials file, whoever made it with our keys."""
-    credentials = _credentials()
+    credentials = letting_in.credentials()
     try:
         text = typer.get_text_stream("stdin").read() if str(file) == "-" else file.read_text()
         user = credentials.whose(text)
@@ -146,74 +138,10 @@ def revoke_file(
 def revoke_all(kind: Kind, *, as_json: Json = False) -> None:
     """Call back everybody of a kind who was made until now, whoever made them: every device, for instance."""
     output = Output(as_json=as_json)
-    credentials = _credentials()
+    credentials = letting_in.credentials()
     credentials.revoke_all(kind)
     output.show(f"revoked: every {kind} that was made until now")
-    _tell(output, credentials, {"revoked": f"all of {kind}"})
-
-
-@app.command("rotate")
-def rotate(
-    kind: Signed,
-    *,
-    keep: Annotated[
-        bool, typer.Option("--keep", help="What the old key signed stays good, until `--retire` ends that.")
-    ] = False,
-    retire: Annotated[bool, typer.Option("--retire", help="End old keys that were kept; make no new one.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Replace the key that signs devices or skills. Without --keep, whatever the old one signed is let in no more."""
-    if keep and retire:
-        raise BadArgumentError("--keep leaves the old key good, --retire ends it: give one of them")
-    output = Output(as_json=as_json)
-    credentials = _credentials()
-    if retire:
-        credentials.retire(kind)
-    else:
-        credentials.rotate(kind, keep=keep)
-    done = (
-        "old keys are ended" if retire else f"there is a new key{', and the old one is good for now' if keep else ''}"
-    )
-    output.show(f"{kind}: {done}")
-    _tell(output, credentials, {"rotated": kind, "kept": keep, "retired": retire})
-
-
-@app.command("reload")
-@with_bus_options
-def reload(
-    *,
-    bus: BusOptions,
-    servers: Annotated[
-        int, typer.Option("--servers", min=0, help="How many there are at least; default: 3 in a cluster, else 1.")
-    ] = 0,
-    patience_s: Annotated[
-        float,
-        typer.Option("--patience", help="Seconds; a cluster shows pods a changed ConfigMap after a minute or so."),
-    ] = 150.0,
-    as_json: Json = False,
-) -> None:
-    """Have every server of a bus read anew whom it lets in, until it says that it holds what the state folder says.
-
-    It is asked by the user `system` of the state folder, unless --credentials names another one.
-    """
-    output = Output(as_json=as_json)
-    credentials = _credentials()
-    if not bus.url:
-        _write_own(credentials)
-    system = bus.credentials or credentials.service("system")
-    if not system.exists():
-        credentials.issue("system")
-    _show(output, _reload(replace(bus, credentials=system).find(), credentials, servers, patience_s), {})
-
-
-def _credentials() -> Credentials:
-    from earshot_local.credentials import Credentials  # noqa: PLC0415 - loads cryptography that few commands need
-    from earshot_local.plan import SKILLS  # noqa: PLC0415 - likewise
-
-    folder = home()
-    if not folder.keys.exists():
-        raise BadArgumentError(f"{folder.root} holds no keys; make them with: earshot bus secrets")
-    return Credentials(folder, [skill.skill for skill in SKILLS])
+    letting_in.tell(output, credentials, {"revoked": f"all of {kind}"})
 
 
 def _issued(path: Path, *, as_json: bool) -> None:
@@ -223,7 +151,7 @@ def _issued(path: Path, *, as_json: bool) -> None:
 
 
 def _revoke_named(kind: Kind, name: str, *, as_json: bool) -> None:
-    credentials = _credentials()
+    credentials = letting_in.credentials()
     users = [user for user, _ in credentials.issued() if (user.kind, user.name) == (kind, name)]
     if not users:
         raise NotFoundError(
@@ -240,68 +168,7 @@ def _revoke(credentials: Credentials, users: list[Issued], *, as_json: bool) -> 
     credentials.revoke(users)
     for user in users:
         output.show(f"revoked: {user.kind} {user.name}, made {_day(user.made)}: {user.key}")
-    _tell(output, credentials, {"revoked": [_document(user) for user in users]})
-
-
-def _tell(output: Output, credentials: Credentials, document: dict[str, Any]) -> None:
-    """Tell the servers of this machine's stack; say how those of another bus are told."""
-    if _write_own(credentials):
-        bus = BusOptions(credentials=credentials.service("system")).find()
-        _show(output, _reload(bus, credentials, 0, 10.0), document)
-        return
-    output.show(
-        "no bus was told: one that this folder starts reads it then. A cluster's is told by\n"
-        "  earshot bus secrets bus-trust | kubectl apply -n earshot -f -\n"
-        "  earshot credentials reload --url …"
-    )
-    output.document(document | {"servers": []})
-
-
-def _write_own(credentials: Credentials) -> bool:
-    """Write what the running stack's servers read; False: none runs from this folder, or they run elsewhere."""
-    from earshot_local.nats_server import trust_section  # noqa: PLC0415 - as above
-
-    folder = home()
-    try:
-        folder.running()
-    except NotRunningError:
-        return False
-    if not folder.processes():
-        return False
-    replacement = folder.trust.with_suffix(".new")
-    replacement.write_text(trust_section(credentials.trust))
-    replacement.replace(folder.trust)
-    return True
-
-
-def _reload(bus: Bus, credentials: Credentials, servers: int, patience_s: float) -> tuple[Answer, ...]:
-    from earshot_local.reloading import reload  # noqa: PLC0415 - as above
-    from earshot_topology.apply import copies  # noqa: PLC0415 - as above
-
-    async def told() -> tuple[Answer, ...]:
-        async with bus.connected() as jetstream:
-            return await reload(
-                jetstream._nc,  # noqa: SLF001 - of a context that is asked for nothing else
-                credentials.trust,
-                servers=servers or copies(jetstream),
-                patience_s=patience_s,
-            )
-
-    return lifetime.run(told())
-
-
-def _show(output: Output, answers: tuple[Answer, ...], document: dict[str, Any]) -> None:
-    for answer in answers:
-        output.show(f"{answer.server}: {answer.trouble or 'lets in whom it should'}")
-    failed = [answer for answer in answers if answer.trouble]
-    if failed:
-        told = "; ".join(f"{answer.server} {answer.trouble}" for answer in failed)
-        raise CliError(
-            f"not every server lets in whom it should: {told}; what is changed stays so, and is told again by "
-            "`earshot credentials reload`",
-            code="not_reloaded",
-        )
-    output.document(document | {"servers": [answer.server for answer in answers]})
+    letting_in.tell(output, credentials, {"revoked": [_document(user) for user in users]})
 
 
 def _day(moment: float) -> str:
