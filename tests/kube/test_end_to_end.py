@@ -71,7 +71,7 @@ async def test_a_server_of_somebody_else(double, tmp_path, call):
         subprocess.run, command, env=other, cwd=ROOT, capture_output=True, text=True, check=False, timeout=150
     )
     assert run.returncode == 0, run.stdout + run.stderr
-    assert re.search(r"^6 passed, 1 skipped, \d+ deselected", run.stdout, re.MULTILINE), run.stdout
+    assert re.search(r"^7 passed, 1 skipped, \d+ deselected", run.stdout, re.MULTILINE), run.stdout
     assert run.stdout.count("earshot: not tried: the operator") == 2
     spaces = [each["metadata"]["name"] for each in double.server.listed("v1", "Namespace")]
     assert not [name for name in spaces if name.startswith("earshot-e2e-")], "what it made is gone"

@@ -16,6 +16,7 @@ from support.kube.causes import INVALID, UNKNOWN, Cause, path_of, told
 from support.kube.definitions import faults
 from support.kube.kinds import Kind
 from support.kube.schemas import breaches, defaulted
+from support.kube.validity import flaws, unreadable
 from support.kubernetes_schemas import SchemaNotFoundError, ValidationError, validate
 
 KUBERNETES = "1.33"
@@ -52,18 +53,22 @@ def admit(kind: Kind, content: Object, before: Object | None) -> Object:
     """
     if kind.schema is not None:
         filled: Object = defaulted(content, kind.schema)
-        _refuse(_by_definition(kind, filled, before))
+        _refuse([*flaws(kind, filled, before), *_by_definition(kind, filled, before)])
         return filled
     if kind.name == "Deployment":
         content["spec"].setdefault("replicas", 1)
     if plain := content.pop("stringData", None):
         content["data"] = content.get("data", {}) | {name: _base64(value) for name, value in plain.items()}
+    if kind.name == "Secret":
+        content.setdefault("type", "Opaque")
+        _refuse([Cause("data", UNKNOWN, wrong)] if (wrong := unreadable(content)) else [])
     try:
         validate(_without_nulls(content), KUBERNETES, strict=True)
     except ValidationError as error:
         raise RefusedError([_cause(error)]) from error
     except SchemaNotFoundError as error:
         raise RefusedError([Cause("kind", INVALID, error.message)]) from error
+    _refuse(list(flaws(kind, content, before)))
     if kind.name == "CustomResourceDefinition":
         _refuse(list(faults(content)))
     return content

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from support.kube.kinds import Kind, Kinds
+from support.kube.kinds import SCALED, Kind, Kinds
 from support.kube.store import Key
 
 
@@ -43,6 +43,16 @@ class Target:
     sub: str
 
     @property
+    def resource(self) -> str:
+        """What messages call the kind: skills.earshot.dev."""
+        return f"{self.kind.plural}.{self.kind.group}".removesuffix(".")
+
+    def refused(self, code: int, reason: str, message: str) -> FailedError:
+        """Return that something can't be done with the object, for programs to read, too."""
+        named = {"name": self.name, "group": self.kind.group, "kind": self.kind.plural}
+        return FailedError(code, reason, message, {name: value for name, value in named.items() if value})
+
+    @property
     def key(self) -> Key:
         """Where the object is."""
         return Key(kind=self.kind, namespace=self.namespace, name=self.name)
@@ -68,7 +78,7 @@ def find_target(kinds: Kinds, parts: list[str]) -> Target:
     if kind is None or len(rest) > 3 or (namespace and not kind.namespaced):
         raise missing
     name, sub = (*rest[1:], "", "")[:2]
-    if sub and (sub != "status" or not kind.status):
+    if sub and not (sub == "status" and kind.status) and not (sub == "scale" and kind.name in SCALED):
         raise missing
     return Target(kind=kind, namespace=namespace, name=name, sub=sub)
 

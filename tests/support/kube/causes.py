@@ -37,7 +37,8 @@ def told(causes: Iterable[Cause]) -> str:
 def details(group: str, kind: str, name: str, causes: Iterable[Cause]) -> dict[str, Any]:
     """Return them for programs to read."""
     listed = [{"reason": cause.reason, "message": cause.message, "field": cause.field} for cause in causes]
-    return {"name": name, "group": group, "kind": kind, "causes": listed}
+    made = {"name": name, "group": group, "kind": kind, "causes": listed}
+    return {name: value for name, value in made.items() if value}
 
 
 def path_of(parts: Iterable[str | int]) -> str:

@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).resolve().parents[2]
-_SERVER = tuple(f"kube/test_{each}.py" for each in ("dry_run", "api_server", "kubectl", "races"))
+_SERVER = tuple(
+    f"kube/test_{each}.py" for each in ("dry_run", "api_server", "checks", "ownership", "endings", "kubectl", "races")
+)
 # Others in that folder are of the double, wherever they run.
 _OPERATOR = tuple(f"operator/test_{each}.py" for each in ("lives", "refusals", "taken_names"))
 _SKILL = ("E2E_SKILL", "E2E_IMAGE", "E2E_VERSION")

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+# What has a number of replicas of its own.
+SCALED = ("Deployment", "StatefulSet")
 VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
 
 
@@ -158,6 +160,9 @@ class Kinds:
             listed.append(one)
             if kind.status:
                 listed.append(one | {"name": f"{kind.plural}/status", "verbs": ["get", "patch", "update"]})
+            if kind.name in SCALED:
+                scale = {"group": "autoscaling", "version": "v1", "kind": "Scale", "verbs": ["get", "patch", "update"]}
+                listed.append(one | scale | {"name": f"{kind.plural}/scale", "shortNames": []})
             if kind.name == "Pod":
                 eviction = {"group": "policy", "version": "v1", "kind": "Eviction"}
                 listed.append(one | eviction | {"name": "pods/eviction", "verbs": ["create"], "shortNames": []})

@@ -3,10 +3,35 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
+
+from support.kube.asking import FailedError, Target
 
 _TERM = re.compile(r"\s*,\s*(?![^(]*\))")
 _SET = re.compile(r"(\S+)\s+(in|notin)\s+\(([^)]*)\)")
+
+
+_REQUIREMENT = re.compile(r"!?\S+|\S+\s*(=|==|!=)\s*\S*|\S+\s+(in|notin)\s+\([^)]*\)")
+_NAMES = ("metadata.name", "metadata.namespace")
+# Of these, a server allows more.
+_MORE = ("Event", "Namespace", "Node", "Pod", "ReplicaSet", "Secret", "Service", "Job")
+
+
+def check_selectors(target: Target, query: Mapping[str, str]) -> None:
+    """Look whether selectors say what a server understands.
+
+    Raises:
+        FailedError: One does not.
+    """
+    for term in filter(None, map(str.strip, _TERM.split(query.get("labelSelector", "")))):
+        if not _REQUIREMENT.fullmatch(term):
+            raise FailedError(400, "BadRequest", f"unable to parse requirement: {term}")
+    for term in filter(None, map(str.strip, query.get("fieldSelector", "").split(","))):
+        path = re.split("!=|==?", term, maxsplit=1)[0].strip()
+        if path not in _NAMES and target.kind.name not in _MORE:
+            listed = ", ".join(f'"{each}"' for each in _NAMES)
+            raise FailedError(400, "BadRequest", f'"{path}" is not a known field selector: only {listed}')
 
 
 def labels_match(content: dict[str, Any], selector: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -18,6 +19,7 @@ from support.kube.documents import find_document
 from support.kube.forwarding import forwarded, proxied
 from support.kube.kinds import Kinds
 from support.kube.nodes import held
+from support.kube.selecting import check_selectors
 from support.kube.store import Key, Object, Store, copied
 from support.kube.watching import Watching, selected
 from support.kube.writing import Writing
@@ -86,9 +88,7 @@ class ApiServer:
         Raises:
             FailedError: It is not there, or not valid.
         """
-        return self._writing.update(
-            self._named(content), content | {"metadata": content["metadata"] | {"resourceVersion": ""}}
-        )
+        return self._writing.rewrite(self._named(content), content)
 
     def label(self, content: Object, labels: Mapping[str, str]) -> None:
         """Give an object more labels.
@@ -107,7 +107,7 @@ class ApiServer:
         """
         content = {"apiVersion": api_version, "kind": kind, "metadata": {"name": name, "namespace": namespace}}
         target = self._named(content)
-        self._writing.end(target.key, self._writing.present(target), {})
+        self._writing.ending.end(target.key, self._writing.present(target), {})
 
     async def changed(self) -> None:
         """Wait for the next change, or a moment."""
@@ -142,7 +142,7 @@ class ApiServer:
         kind = self.kinds.named(content["apiVersion"], content["kind"])
         key = Key(kind=kind, namespace=content["metadata"].get("namespace", ""), name=content["metadata"]["name"])
         if self.store.get(key) is not None:
-            self._writing.remove(key)
+            self._writing.ending.remove(key)
 
     def _named(self, content: Object) -> Target:
         kind = self.kinds.named(content["apiVersion"], content["kind"])
@@ -174,8 +174,7 @@ class ApiServer:
         if asked.verb == "watch":
             return await self._watching.watch(request, target)
         if asked.verb in {"list", "get"}:
-            found = self._list(request, target) if asked.verb == "list" else self._writing.present(target)
-            return web.json_response(found)
+            return web.json_response(self._read(request, asked, target))
         return await self._write(request, asked, target)
 
     async def _of_pod(
@@ -193,21 +192,29 @@ class ApiServer:
     def _evict(self, target: Target, pod: Object) -> web.Response:
         """Delete a pod, unless a budget has none to spare. What is sent says no more than the URL, and may be protobuf."""
         if budget := held(self, pod):
-            message = f"Cannot evict pod as it would violate the pod's disruption budget {budget}."
-            raise FailedError(429, "TooManyRequests", message)
-        self._writing.end(target.key, pod, {})
+            message = "Cannot evict pod as it would violate the pod's disruption budget."
+            told = f"The disruption budget {budget} does not allow evicting pods currently"
+            causes = [{"reason": "DisruptionBudget", "message": told}]
+            raise FailedError(429, "TooManyRequests", message, {"causes": causes})
+        self._writing.ending.end(target.key, pod, {})
         return web.json_response(
             {"kind": "Status", "apiVersion": "v1", "status": "Success", "metadata": {}}, status=201
         )
 
     def _require(self, asked: Asked) -> None:
         if not self.access.allowed(asked):
-            what = f"{asked.resource}.{asked.group}" if asked.group else asked.resource
+            plural = asked.resource.partition("/")[0]
+            what = f"{plural}.{asked.group}" if asked.group else plural
+            named = f' "{asked.name}"' if asked.name else ""
+            where = f'in the namespace "{asked.namespace}"' if asked.namespace else "at the cluster scope"
+            user = asked.user.replace("sa:", "system:serviceaccount:", 1)
+            told = {"name": asked.name, "group": asked.group, "kind": plural}
             raise FailedError(
                 403,
                 "Forbidden",
-                f'{what} "{asked.name}" is forbidden: User "{asked.user}" cannot {asked.verb} resource '
-                f'"{asked.resource}" in API group "{asked.group}" in the namespace "{asked.namespace}"',
+                f'{what}{named} is forbidden: User "{user}" cannot {asked.verb} resource "{asked.resource}" '
+                f'in API group "{asked.group}" {where}',
+                {name: value for name, value in told.items() if value},
             )
 
     async def _write(self, request: web.Request, asked: Asked, target: Target) -> web.Response:
@@ -227,17 +234,29 @@ class ApiServer:
         return web.json_response(answer, status=code)
 
     def _written(self, request: web.Request, asked: Asked, target: Target, body: Any) -> tuple[Object, int]:
-        dry, manager = "dryRun" in request.query, request.query.get("fieldManager", "")
+        dry, force = "dryRun" in request.query, request.query.get("force") in {"true", "1"}
+        manager = request.query.get("fieldManager", "")
+        if request.content_type != "application/apply-patch+yaml":
+            manager = manager or request.headers.get("User-Agent", "").partition("/")[0]
+        if target.sub == "scale":
+            return self._writing.scale(target, body, request.content_type, manager, dry=dry), 200
         if asked.verb == "create":
             return self._writing.create(target, body, manager, dry=dry), 201
         if asked.verb == "update":
-            return self._writing.update(target, body, dry=dry), 200
+            return self._writing.update(target, body, manager, dry=dry), 200
         if asked.verb == "patch":
             if "apply-patch" in request.content_type and self.store.get(target.key) is None:
                 self._require(replace(asked, verb="create"))
-            return self._writing.patch(target, body, request.content_type, manager, dry=dry), 200
+                return self._writing.patch(target, body, request.content_type, manager, dry=dry), 201
+            how = request.content_type
+            return self._writing.patch(target, body, how, manager, dry=dry, force=force), 200
         every = (lambda content: selected(request, content)) if asked.verb == "deletecollection" else None
-        return self._writing.delete(target, body or {}, every), 200
+        options = dict(body or {})
+        for name in ("propagationPolicy", "gracePeriodSeconds"):
+            if name in request.query:
+                told = request.query[name]
+                options[name] = int(told) if told.isdigit() else told
+        return self._writing.delete(target, options, every, dry=dry or bool(options.get("dryRun"))), 200
 
     def _may_block(self, asked: Asked, body: Object) -> None:
         """Ask what OwnerReferencesPermissionEnforcement asks of whoever would hold up an owner's deletion."""
@@ -249,6 +268,9 @@ class ApiServer:
 
     def _asked(self, request: web.Request, user: str, target: Target) -> Asked:
         verb = _METHODS.get(request.method, "get")
+        if request.method == "POST" and target.name:
+            message = "the server does not allow this method on the requested resource"
+            raise FailedError(405, "MethodNotAllowed", message)
         if request.method == "GET" and not target.name:
             verb = "watch" if request.query.get("watch") in {"true", "1"} else "list"
         if verb == "delete" and not target.name:
@@ -265,14 +287,50 @@ class ApiServer:
 
     # Reading.
 
+    def _read(self, request: web.Request, asked: Asked, target: Target) -> dict[str, Any]:
+        if asked.verb == "list":
+            return self._list(request, target)
+        scale = target.sub == "scale"
+        return self._writing.scale(target, None, "", "", dry=True) if scale else self._writing.present(target)
+
     def _list(self, request: web.Request, target: Target) -> dict[str, Any]:
-        found = self.store.of(target.kind, target.namespace)
+        check_selectors(target, request.query)
+        found = [each for _, each in self.store.of(target.kind, target.namespace) if selected(request, each)]
+        metadata: dict[str, Any] = {"resourceVersion": str(self.store.version)}
+        begin, end = _page(request, self.store.oldest)
+        if end < len(found):
+            metadata["continue"] = f"{self.store.version}.{end}"
+            if "labelSelector" not in request.query and "fieldSelector" not in request.query:
+                metadata["remainingItemCount"] = len(found) - end
         return {
             "kind": f"{target.kind.name}List",
             "apiVersion": target.kind.api_version,
-            "metadata": {"resourceVersion": str(self.store.version)},
-            "items": [content for _, content in found if selected(request, content)],
+            "metadata": metadata,
+            "items": [_as_listed(target, content) for content in found[begin:end]],
         }
+
+
+def _page(request: web.Request, oldest: int) -> tuple[int, int]:
+    """Return where a list begins and ends that is asked for in pieces: a piece is of now, whatever came before was of.
+
+    Raises:
+        FailedError: The first piece is too old, or it was none.
+    """
+    token, limit = request.query.get("continue", ""), int(request.query.get("limit") or sys.maxsize)
+    version, _, begin = token.partition(".")
+    if token and not (version.isdigit() and begin.isdigit()):
+        raise FailedError(400, "BadRequest", "continue key is not valid")
+    if token and int(version) < oldest:
+        why = "The provided continue parameter is too old to display a consistent list result."
+        raise FailedError(410, "Expired", why)
+    return int(begin or 0), int(begin or 0) + limit
+
+
+def _as_listed(target: Target, content: Object) -> Object:
+    """Return an object as its list has it: one of Kubernetes' own kinds does not say what it is."""
+    if target.kind.schema is not None:
+        return content
+    return {name: value for name, value in content.items() if name not in {"apiVersion", "kind"}}
 
 
 def _user(request: web.Request, nobody: str) -> str:

@@ -15,6 +15,8 @@ from typing import Any
 from support.kube.kinds import Kind
 
 Object = dict[str, Any]
+# The finalizer of what goes after all that it owns.
+FOREGROUND = "foregroundDeletion"
 
 
 def copied(content: Any) -> Any:
@@ -100,11 +102,13 @@ class Store:
         self.collect()
 
     def collect(self) -> None:
-        """Remove what only owners own that are gone."""
+        """Remove what only owners own that are gone, or go after it, and owners that have waited for this."""
         living = {each["metadata"]["uid"] for each in self._objects.values()}
+        waiting = {each["metadata"]["uid"] for each in self._objects.values() if _waits(each)}
+        held = set()
         for key, content in list(self._objects.items()):
             owners = content["metadata"].get("ownerReferences", [])
-            if key in self._objects and owners and not any(owner["uid"] in living for owner in owners):
+            if key in self._objects and owners and not any(owner["uid"] in living - waiting for owner in owners):
                 if content["metadata"].get("finalizers") or key.kind.name in self.graceful:
                     if "deletionTimestamp" not in content["metadata"]:
                         marked = copied(content)
@@ -112,6 +116,34 @@ class Store:
                         self.put(key, marked)
                 else:
                     self.delete(key)
+            if key in self._objects:
+                held |= {owner["uid"] for owner in owners if owner.get("blockOwnerDeletion")}
+        for key, content in list(self._objects.items()):
+            if content["metadata"]["uid"] in waiting - held and key in self._objects:
+                self._release(key, content)
+
+    def _release(self, key: Key, content: Object) -> None:
+        freed = copied(content)
+        left = [each for each in content["metadata"]["finalizers"] if each != FOREGROUND]
+        freed["metadata"]["finalizers"] = left
+        self.put(key, freed)
+        if not left and key.kind.name not in self.graceful:
+            self.delete(key)
+
+    def orphan(self, uid: str) -> None:
+        """Have nothing owned by an object any more."""
+        for key, content in list(self._objects.items()):
+            owners = content["metadata"].get("ownerReferences", [])
+            if any(owner["uid"] == uid for owner in owners):
+                left = copied(content)
+                left["metadata"]["ownerReferences"] = [owner for owner in owners if owner["uid"] != uid]
+                if not left["metadata"]["ownerReferences"]:
+                    del left["metadata"]["ownerReferences"]
+                self.put(key, left)
+
+    def filled(self, namespace: str) -> bool:
+        """Tell whether anything is in a namespace."""
+        return any(key.namespace == namespace for key in self._objects)
 
     def forget(self) -> None:
         """Forget history, as a compaction does: whoever watches from an older version is told 410."""
@@ -135,3 +167,8 @@ class Store:
         for watcher in self._watchers:
             watcher(change)
         return copied(content)
+
+
+def _waits(content: Object) -> bool:
+    metadata = content["metadata"]
+    return "deletionTimestamp" in metadata and FOREGROUND in metadata.get("finalizers", [])

@@ -9,7 +9,7 @@ import json
 from aiohttp import web
 
 from support.kube.asking import FailedError, Target
-from support.kube.selecting import fields_match, labels_match
+from support.kube.selecting import check_selectors, fields_match, labels_match
 from support.kube.store import Change, Object, Store
 
 
@@ -27,6 +27,9 @@ class Watching:
 
     async def watch(self, request: web.Request, target: Target) -> web.StreamResponse:
         """Tell of everything that happens, until the client or the server has enough."""
+        check_selectors(target, request.query)
+        if not (request.query.get("resourceVersion") or "0").isdigit():
+            raise FailedError(400, "BadRequest", "resourceVersion: Invalid value: it is no number")
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(request)
         loop = asyncio.get_running_loop()

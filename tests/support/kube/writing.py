@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+from support.kube import managers
 from support.kube.admission import RefusedError, admit
 from support.kube.asking import FailedError, Target, now
-from support.kube.causes import INVALID, Cause, details
+from support.kube.causes import INVALID, REQUIRED, Cause, details
+from support.kube.ending import Ending
 from support.kube.kinds import Kinds, defined
-from support.kube.managers import Managers
-from support.kube.patches import PatchError, applied, json_patch, merge_patch, strategic_patch
-from support.kube.store import Key, Object, Store, copied
+from support.kube.patches import PatchError, json_patch, merge_patch, strategic_patch
+from support.kube.store import Object, Store, copied
 
 _KEPT = ("uid", "creationTimestamp", "deletionTimestamp", "generation", "namespace", "name")
-_FINAL = {"Deployment": "selector", "StatefulSet": "selector"}
+_UNKNOWN = "the body of the request was in an unknown format - accepted media types include: "
 
 
 class Writing:
@@ -24,7 +26,7 @@ class Writing:
     def __init__(self, store: Store, kinds: Kinds) -> None:
         self.store = store
         self.kinds = kinds
-        self._managers = Managers()
+        self.ending = Ending(store, kinds)
 
     def present(self, target: Target) -> Object:
         """Return an object.
@@ -34,7 +36,7 @@ class Writing:
         """
         found = self.store.get(target.key)
         if found is None:
-            raise FailedError(404, "NotFound", f'{target.kind.plural} "{target.name}" not found')
+            raise target.refused(404, "NotFound", f'{target.resource} "{target.name}" not found')
         return found
 
     def create(self, target: Target, content: Object, manager: str = "", *, dry: bool = False) -> Object:
@@ -43,120 +45,171 @@ class Writing:
         Raises:
             FailedError: It is there already, or not valid.
         """
+        where = self._place(target, content)
+        return self._store(where, content, None, manager, dry=dry)
+
+    def _place(self, target: Target, content: Object) -> Target:
+        """Give a new object what every one has; return where it is to be."""
+        if content.get("kind", target.kind.name) != target.kind.name:
+            message = f"{content['kind']} cannot be handled as a {target.kind.name}: unknown conversion"
+            raise FailedError(400, "BadRequest", message)
         metadata = content.setdefault("metadata", {})
+        if target.kind.namespaced and metadata.get("namespace", target.namespace) != target.namespace:
+            message = "the namespace of the provided object does not match the namespace sent on the request"
+            raise FailedError(400, "BadRequest", message)
         name = metadata.get("name") or f"{metadata.get('generateName', '')}{uuid.uuid4().hex[:5]}"
-        where = Target(kind=target.kind, namespace=target.namespace, name=name, sub="")
-        if target.kind.namespaced and self.store.get(_namespace(self.kinds, target.namespace)) is None:
-            raise FailedError(404, "NotFound", f'namespaces "{target.namespace}" not found')
-        if self.store.get(where.key) is not None:
-            raise FailedError(409, "AlreadyExists", f'{target.kind.plural} "{name}" already exists')
+        where = replace(target, name=name, sub="")
+        if not metadata.get("name") and not metadata.get("generateName"):
+            nameless = Cause("metadata.name", REQUIRED, "Required value: name or generateName is required")
+            raise _refusal(replace(where, name=""), RefusedError([nameless]))
+        self.ending.admits(where)
+        if (there := self.store.get(where.key)) is not None:
+            told = "object is being deleted: " if "deletionTimestamp" in there["metadata"] else ""
+            raise where.refused(409, "AlreadyExists", f'{told}{target.resource} "{name}" already exists')
         if metadata.get("resourceVersion"):
-            raise FailedError(400, "BadRequest", "resourceVersion should not be set on objects to be created")
+            raise FailedError(500, "", "resourceVersion should not be set on objects to be created")
         metadata |= {"name": name, "uid": str(uuid.uuid4()), "creationTimestamp": now()}
         if target.kind.status:
             content.pop("status", None)
         if "spec" in content:
             metadata["generation"] = 1
         content |= {"kind": target.kind.name, "apiVersion": target.kind.api_version}
-        self._managers.created(content, manager)
-        return self._store(where, content, None, dry=dry)
+        if target.kind.name == "Namespace":
+            content |= {"spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}}
+        return where
 
-    def update(self, target: Target, content: Object, *, dry: bool = False) -> Object:
+    def update(self, target: Target, content: Object, manager: str = "", *, dry: bool = False) -> Object:
         """Replace an object.
 
         Raises:
             FailedError: It is not there, is another one, or not valid.
         """
         current = self.present(target)
-        version = content.get("metadata", {}).get("resourceVersion")
-        self._unchanged(target, current, version, content.get("metadata", {}).get("uid"))
-        return self._replace(target, current, content, dry=dry)
+        metadata = content.setdefault("metadata", {})
+        if target.kind.schema is not None and not metadata.get("resourceVersion"):
+            blind = Cause("metadata.resourceVersion", INVALID, "Invalid value: 0: must be specified for an update")
+            raise _refusal(target, RefusedError([blind]), target.resource)
+        if metadata.get("uid") not in {None, "", current["metadata"]["uid"]}:
+            self._late(target)
+        return self._replace(target, current, content, manager, dry=dry)
 
-    def patch(self, target: Target, body: Any, how: str, manager: str, *, dry: bool) -> Object:
+    def rewrite(self, target: Target, content: Object) -> Object:
+        """Replace an object, whatever its version.
+
+        Raises:
+            FailedError: It is not there, or not valid.
+        """
+        current = self.present(target)
+        metadata = content["metadata"] | {"resourceVersion": "", "uid": ""}
+        return self._replace(target, current, content | {"metadata": metadata}, "", dry=False)
+
+    def patch(self, target: Target, body: Any, how: str, manager: str, *, dry: bool, force: bool = False) -> Object:
         """Change an object by one of the four ways.
 
         Raises:
             FailedError: It is not there, is another one, or not valid.
         """
         if "apply-patch" in how:
-            return self._apply(target, body, manager, dry=dry)
+            return self._apply(target, body, manager, dry=dry, force=force)
+        ways = {"application/json-patch+json": json_patch, "application/merge-patch+json": merge_patch}
+        if target.kind.schema is None:
+            ways["application/strategic-merge-patch+json"] = strategic_patch
+        if how not in ways:
+            known = ", ".join([*ways, "application/apply-patch+yaml"])
+            raise FailedError(415, "UnsupportedMediaType", f"{_UNKNOWN}{known}")
         current = self.present(target)
-        if isinstance(body, dict):
-            self._meant(target, current, body.get("metadata") or {})
         try:
-            if "json-patch" in how:
-                content = json_patch(copied(current), body)
-            elif "strategic" in how and target.kind.schema is None:
-                content = strategic_patch(copied(current), body)
-            elif "merge-patch" in how and "strategic" not in how:
-                content = merge_patch(copied(current), body)
-            else:
-                raise FailedError(
-                    415, "UnsupportedMediaType", f"the body of the request was in an unknown format: {how}"
-                )
+            content = ways[how](copied(current), body)
         except PatchError as error:
-            raise FailedError(422, "Invalid", str(error)) from error
-        return self._replace(target, current, content, dry=dry)
-
-    def _apply(self, target: Target, body: Object, manager: str, *, dry: bool) -> Object:
-        if not manager:
-            raise FailedError(400, "BadRequest", "PatchOptions.meta.k8s.io is invalid: fieldManager is required")
-        current = self.store.get(target.key)
-        told = body.get("metadata", {})
-        if current is None and target.sub:
-            raise FailedError(404, "NotFound", f'{target.kind.plural} "{target.name}" not found')
-        if current is None and told.get("uid"):
-            raise FailedError(409, "Conflict", f"uid mismatch: {told['uid']} is told, and no object was found")
-        if current is None:
-            made = copied(body)
-            made["metadata"] = {**told, "name": target.name}
-            made |= {"kind": target.kind.name, "apiVersion": target.kind.api_version}
-            self._managers.applied(made, manager, target.sub)
-            answer = self.create(target, made, dry=dry)
-        else:
-            self._meant(target, current, told)
-            before = self._managers.before(current["metadata"]["uid"], manager, target.sub)
-            made = applied(copied(current), before, body)
-            self._managers.applied(made, manager, target.sub)
-            answer = self._replace(target, current, made, dry=dry)
-        if not dry:
-            self._managers.remember(answer["metadata"]["uid"], body, manager, target.sub)
-        return answer
-
-    def _meant(self, target: Target, current: Object, told: Object) -> None:
-        """Look whether a patch says the object's own id and version: a wrong id is a wrong field, not a conflict."""
-        if told.get("uid") not in {None, "", current["metadata"]["uid"]}:
-            wrong = f'Invalid value: "{told["uid"]}": field is immutable'
-            raise _refusal(target, RefusedError([Cause("metadata.uid", INVALID, wrong)]))
-        self._unchanged(target, current, told.get("resourceVersion"), None)
-
-    def _unchanged(self, target: Target, current: Object, version: str | None, uid: str | None) -> None:
-        metadata = current["metadata"]
-        if version not in {None, "", metadata["resourceVersion"]} or uid not in {None, "", metadata["uid"]}:
             raise FailedError(
-                409,
-                "Conflict",
-                f'Operation cannot be fulfilled on {target.kind.plural} "{target.name}": the object has been modified; '
-                "please apply your changes to the latest version and try again",
-            )
+                422, "Invalid", "the server rejected our request due to an error in our request"
+            ) from error
+        return self._replace(target, current, content, manager, dry=dry)
 
-    def _replace(self, target: Target, current: Object, content: Object, *, dry: bool) -> Object:
+    def scale(self, target: Target, body: Object | None, how: str, manager: str, *, dry: bool) -> Object:
+        """Return how many replicas a workload has, after a change of it if there is one.
+
+        Raises:
+            FailedError: It is not there, is another one, or the number is none.
+        """
+        current = self.present(target)
+        if body is not None:
+            told = merge_patch(_scale(current), body) if "merge-patch" in how else body
+            content = copied(current)
+            content["spec"]["replicas"] = told["spec"].get("replicas", 0)
+            content["metadata"]["resourceVersion"] = told.get("metadata", {}).get("resourceVersion", "")
+            current = self._replace(target, current, content, manager, dry=dry)
+        return _scale(current)
+
+    def _apply(self, target: Target, body: Object, manager: str, *, dry: bool, force: bool) -> Object:
+        told = body.get("metadata", {})
+        if not manager:
+            nobody = Cause("fieldManager", REQUIRED, "Required value: is required for apply patch")
+            more = details("meta.k8s.io", "PatchOptions", "", [nobody])
+            raise FailedError(422, "Invalid", f'PatchOptions.meta.k8s.io "" is invalid: {nobody}', more)
+        if told.get("managedFields"):
+            raise FailedError(400, "BadRequest", "metadata.managedFields must be nil")
+        current = self.store.get(target.key)
+        if current is None and target.sub:
+            self.present(target)
+        if current is None and told.get("uid"):
+            mismatch = (
+                f"uid mismatch: the provided object specified uid {told['uid']}, and no existing object was found"
+            )
+            message = f'Operation cannot be fulfilled on {target.resource} "{target.name}": {mismatch}'
+            raise target.refused(409, "Conflict", message)
+        if current is None:
+            made = copied(body) | {"kind": target.kind.name, "apiVersion": target.kind.api_version}
+            made["metadata"] = {name: value for name, value in told.items() if name != "resourceVersion"}
+            self._named(target, made)
+            where = self._place(target, made)
+            return self._store(where, managers.created_by(made, manager, ""), None, None, dry=dry)
+        try:
+            made = managers.apply(copied(current), body, manager, target.sub, force=force)
+        except managers.ConflictError as error:
+            more = details("", "", "", error.causes)
+            raise FailedError(409, "Conflict", str(error), more) from error
+        said = {name: told[name] for name in ("uid", "resourceVersion", "name") if told.get(name)}
+        return self._replace(target, current, made | {"metadata": made["metadata"] | said}, None, dry=dry)
+
+    def _named(self, target: Target, content: Object) -> None:
+        name = content["metadata"].setdefault("name", target.name)
+        if name != target.name:
+            message = f"the name of the object ({name}) does not match the name on the URL ({target.name})"
+            raise FailedError(400, "BadRequest", message)
+
+    def _late(self, target: Target) -> None:
+        why = "the object has been modified; please apply your changes to the latest version and try again"
+        message = f'Operation cannot be fulfilled on {target.resource} "{target.name}": {why}'
+        raise target.refused(409, "Conflict", message)
+
+    def _replace(self, target: Target, current: Object, content: Object, manager: str | None, *, dry: bool) -> Object:
+        """Put an object in the place of one, unless it says that it is another one: by its name, its id or its version."""
+        metadata = content.setdefault("metadata", {})
+        self._named(target, content)
+        if metadata.get("resourceVersion") not in {None, "", current["metadata"]["resourceVersion"]}:
+            self._late(target)
+        if metadata.get("uid") not in {None, "", current["metadata"]["uid"]}:
+            # A wrong id is a wrong field, not a conflict.
+            wrong = f'Invalid value: "{metadata["uid"]}": field is immutable'
+            raise _refusal(target, RefusedError([Cause("metadata.uid", INVALID, wrong)]))
         if target.sub == "status":
-            content = copied(current) | {"status": content.get("status", {})}
+            said = {"managedFields": metadata["managedFields"]} if "managedFields" in metadata else {}
+            status = content.get("status", {})
+            content = copied(current) | {"status": status}
+            metadata = content["metadata"] = content["metadata"] | said
         elif target.kind.status:
             content.pop("status", None)
             if "status" in current:
                 content["status"] = current["status"]
-        metadata = content.setdefault("metadata", {})
         metadata |= {name: current["metadata"][name] for name in _KEPT if name in current["metadata"]}
-        self._managers.replaced(content, current)
         metadata["resourceVersion"] = current["metadata"]["resourceVersion"]
-        final = _FINAL.get(target.kind.name)
-        if final and content["spec"].get(final) != current["spec"].get(final):
-            raise FailedError(422, "Invalid", f'{target.kind.name} "{target.name}": spec.{final}: field is immutable')
-        return self._store(target, content, current, dry=dry)
+        return self._store(target, content, current, manager, dry=dry)
 
-    def _store(self, target: Target, content: Object, current: Object | None, *, dry: bool) -> Object:
+    def _store(
+        self, target: Target, content: Object, current: Object | None, manager: str | None, *, dry: bool
+    ) -> Object:
+        """Store an object; `manager` is None where its managedFields are right already."""
         content |= {"kind": target.kind.name, "apiVersion": target.kind.api_version}
         if target.kind.namespaced:
             content["metadata"]["namespace"] = target.namespace
@@ -166,20 +219,16 @@ class Writing:
             content = admit(target.kind, content, current)
         except RefusedError as error:
             raise _refusal(target, error) from error
-        if current is not None:
-            if "generation" in current["metadata"] and _meaning(content) != _meaning(current):
-                content["metadata"]["generation"] = current["metadata"]["generation"] + 1
-            if content == current:
-                return current
-        if dry:
+        if manager is not None:
+            managers.written(content, current, manager, target.sub)
+        if current is not None and "generation" in current["metadata"] and _meaning(content) != _meaning(current):
+            content["metadata"]["generation"] = current["metadata"]["generation"] + 1
+        if dry or content == current:
             return content
-        if (
-            current is not None
-            and "deletionTimestamp" in current["metadata"]
-            and not content["metadata"].get("finalizers")
-        ):
+        ending = "deletionTimestamp" in content["metadata"] and not content["metadata"].get("finalizers")
+        if ending and target.kind.name not in {"Namespace", *self.store.graceful}:
             self.store.put(target.key, content)
-            self.remove(target.key)
+            self.remove(target)
             return content
         stored = self.store.put(target.key, content)
         if target.kind.name == "CustomResourceDefinition":
@@ -191,54 +240,59 @@ class Writing:
         for kind in defined(definition):
             self.kinds.add(kind)
 
-    def delete(self, target: Target, options: Object, selected: Callable[[Object], bool] | None) -> Object:
+    def delete(
+        self, target: Target, options: Object, selected: Callable[[Object], bool] | None, *, dry: bool = False
+    ) -> Object:
         """Delete an object, or those of a collection that are selected.
 
         Raises:
             FailedError: It is not there, or not as the options say.
         """
+        done = {"kind": "Status", "apiVersion": "v1", "status": "Success", "metadata": {}}
         if selected is not None:
             for key, content in list(self.store.of(target.kind, target.namespace)):
-                if selected(content):
-                    self.end(key, content, options)
-            return {"kind": "Status", "apiVersion": "v1", "status": "Success", "metadata": {}}
+                if selected(content) and not dry:
+                    self.ending.end(key, content, options)
+            return done
         current = self.present(target)
         wanted = options.get("preconditions", {})
-        self._unchanged(target, current, wanted.get("resourceVersion"), wanted.get("uid"))
-        self.end(target.key, current, options)
-        return current
+        for field, called in (("uid", "UID"), ("resourceVersion", "ResourceVersion")):
+            if wanted.get(field) not in {None, "", current["metadata"][field]}:
+                told = f"the {called} in the precondition ({wanted[field]}) does not match the {called} in record"
+                message = f'Operation cannot be fulfilled on {target.resource} "{target.name}": {told}'
+                raise target.refused(409, "Conflict", message)
+        if not dry:
+            self.ending.end(target.key, current, options)
+        left = self.store.get(target.key)
+        named = {"name": target.name, "group": target.kind.group, "kind": target.kind.plural}
+        named = {name: value for name, value in named.items() if value}
+        return left if left is not None else done | {"details": named | {"uid": current["metadata"]["uid"]}}
 
-    def end(self, key: Key, content: Object, options: Object) -> None:
-        """Delete an object as a client does: its finalizers, and whoever ends it, are waited for."""
-        graceful = key.kind.name in self.store.graceful and options.get("gracePeriodSeconds") != 0
-        if content["metadata"].get("finalizers") or graceful:
-            if "deletionTimestamp" not in content["metadata"]:
-                content["metadata"] |= {"deletionTimestamp": now(), "deletionGracePeriodSeconds": 0}
-                if "generation" in content["metadata"]:
-                    content["metadata"]["generation"] += 1
-                self.store.put(key, content)
-            return
-        self.remove(key)
-
-    def remove(self, key: Key) -> None:
+    def remove(self, target: Target) -> None:
         """Remove an object for good."""
-        if key.kind.name == "CustomResourceDefinition" and (definition := self.store.get(key)) is not None:
-            for kind in defined(definition):
-                self.kinds.remove(kind)
-        self.store.delete(key)
+        self.ending.remove(target.key)
 
 
-def _namespace(kinds: Kinds, name: str) -> Key:
-    return Key(kind=kinds.named("v1", "Namespace"), namespace="", name=name)
+def _scale(content: Object) -> Object:
+    metadata = content["metadata"]
+    return {
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": {name: metadata[name] for name in ("name", "namespace", "uid", "resourceVersion")},
+        "spec": {"replicas": content["spec"]["replicas"]},
+        "status": {"replicas": content.get("status", {}).get("replicas", 0)},
+    }
 
 
-def _refusal(target: Target, error: RefusedError) -> FailedError:
+def _refusal(target: Target, error: RefusedError, called: str = "") -> FailedError:
     if error.unread:
         return FailedError(400, "BadRequest", f"{target.kind.name} can't be handled: strict decoding error: {error}")
-    kind = f"{target.kind.name}.{target.kind.group}".removesuffix(".")
-    more = details(target.kind.group, target.kind.name, target.name, error.causes)
+    kind = called or f"{target.kind.name}.{target.kind.group}".removesuffix(".")
+    more = details(target.kind.group, called or target.kind.name, target.name, error.causes)
     return FailedError(422, "Invalid", f'{kind} "{target.name}" is invalid: {error}', more)
 
 
 def _meaning(content: Object) -> Object:
-    return {name: value for name, value in content.items() if name not in {"metadata", "status"}}
+    meant = {name: value for name, value in content.items() if name not in {"metadata", "status"}}
+    # By annotations, too, `kubectl rollout` knows one.
+    return meant | {"annotations": content["metadata"].get("annotations")} if content["kind"] == "Deployment" else meant
