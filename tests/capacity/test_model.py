@@ -71,6 +71,7 @@ def figures() -> Figures:
         cpu_s_per_delivery=0.00001,
         deliveries_per_s=10_000,
         cores_per_thousand_idle=0.0,
+        copy_cost=2.2,
         stored_bytes={"KV_SESSIONS": 1_000, "KV_DEVICE_STATES": 500},
     )
     return Figures(
@@ -132,6 +133,24 @@ def test_a_cpu_trigger_counts_by_what_a_pod_requests():
     assert (need_of(skill).peak, need_of(skill).decided_by) == (7 + 1, "CPU 60% of 0.1")
     assert need_of(skill, service("skill-music", CPU, cores=0.1)).peak == 4 + 1
     assert need_of(skill, assumed=replace(BARE, skill_skew=2)).peak == 14 + 1
+
+
+def test_a_pod_that_works_at_rest_has_less_for_turns():
+    """Of 60m that a skill's pod may use, 25 are in use in any case: 0.4 cores are 12 pods, and each of them uses those 25 as well."""
+    rest = figures()
+    skill = rest.services["skill"].model_copy(update={"idle_cores": 0.025})
+    rest = rest.model_copy(update={"services": {**rest.services, "skill": skill}})
+    (need,) = capacity(SMALL, rest, BARE, [service("skill-clock", CPU, cores=0.1)], cells=1).services
+    assert need.peak == 12 + 1
+    assert need.cores == pytest.approx(0.4 + 13 * 0.025)
+
+
+def test_a_recogniser_has_no_more_utterances_than_slots():
+    """Whatever its trigger lets it have: 104 utterances in progress are 26 pods of four."""
+    asr = service("asr", lag("asr", 100))
+    four = replace(asr, pod=replace(asr.pod, environment={"EARSHOT_ASR_UTTERANCES": "4"}))
+    assert (need_of(four).peak, need_of(four).decided_by) == (26 + 1, "slots 4")
+    assert need_of(asr).decided_by == "cores in use"
 
 
 def test_a_metric_of_ours_counts_like_the_consumer_that_it_is_about():
@@ -205,7 +224,7 @@ def test_every_cell_has_pods_and_nodes_of_its_own():
     [
         ({"node_connections": 10_000}, "connections"),
         ({"node_memory_gib": 2.0}, "memory"),
-        ({"node_cores": 0.1}, "cores"),
+        ({"node_cores": 2.0, "deliveries_per_turn": 10_000}, "cores"),
     ],
 )
 def test_nodes_follow_from_what_is_scarcest(changed, reason):

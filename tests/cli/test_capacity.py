@@ -54,7 +54,9 @@ def test_the_document_follows_what_is_assumed():
     """Pods of asr halve on a machine that is twice as fast, if CPU decides; the document holds figures and assumptions."""
     documents = []
     for more in ((), ("--assume", "machine=2", "--assume", "spare_pods=0.000001")):
-        result = CliRunner().invoke(app, [*FLEET, "--json", "--cells", "1", "--assume", "asr.target=100", *more])
+        result = CliRunner().invoke(
+            app, [*FLEET, "--json", "--cells", "1", "--assume", "asr.target=100", "--assume", "asr.slots=100", *more]
+        )
         assert result.exit_code == 0, result.output
         documents.append(json.loads(result.stdout))
     plain, fast = documents
@@ -69,7 +71,8 @@ def test_pods_are_no_fewer_than_keda_asks_for():
     """The larger number counts: what KEDA makes of those in hand, or what their CPU needs."""
     needs = {}
     for target in (4, 100):
-        arguments = [*FLEET, "--json", "--cells", "1", "--assume", f"asr.target={target}"]
+        arguments = [*FLEET, "--json", "--cells", "1"]
+        arguments += ["--assume", f"asr.target={target}", "--assume", "asr.slots=100"]
         result = CliRunner().invoke(app, arguments)
         assert result.exit_code == 0, result.output
         needs[target] = {each["service"]: each for each in json.loads(result.stdout)["services"]}

@@ -45,18 +45,23 @@ def test_limits_are_those_of_the_topology():
 
 
 def test_what_is_kept_for_a_day_is_counted_by_the_days_turns():
-    """12 turns of each device, a fifth of which does something outside, in 256 MiB; of 700 bytes each, if none was measured."""
+    """12 turns of each device, a fifth of which is written down in a journal, in 256 MiB; of 700 bytes each, if none was measured."""
     measured = FIGURES.bus.stored_bytes
-    assert "KV_SKILL_EFFECTS" not in measured
-    assert found()["SKILL_EFFECTS: bytes"].share == pytest.approx(17.3e6 * 12 * 0.2 * 700 / (256 << 20))
+    effects = 17.3e6 * 12 * 0.2 / (256 << 20)
+    assert found()["SKILL_EFFECTS: bytes"].share == pytest.approx(effects * measured["KV_SKILL_EFFECTS"])
+    others = {name: size for name, size in measured.items() if name != "KV_SKILL_EFFECTS"}
+    unknown = FIGURES.model_copy(update={"bus": FIGURES.bus.model_copy(update={"stored_bytes": others})})
+    (bound,) = [each for each in bounds(FLEET, unknown, assumed([])) if each.of == "SKILL_EFFECTS"]
+    assert bound.share == pytest.approx(effects * 700)
     assert found()["DIRECTIVES: bytes"].share == pytest.approx(17.3e6 * 12 * 0.1 * measured["DIRECTIVES"] / (256 << 20))
 
 
 def test_the_first_bound_is_the_one_that_the_docs_name():
-    """SKILL_EFFECTS decides how many cells there are, and breaks first when the fleet grows; the next three follow in the docs, too."""
+    """Cores of the bus decide how many cells there are; asr's pods break first when the fleet grows, and the next three follow in the docs."""
     result = capacity(FLEET, FIGURES, Assumptions(), DEPLOYED)
     broken = breaks_first(result, FIGURES, Assumptions(), DEPLOYED, times=10)
-    assert broken[0][0].of == "SKILL_EFFECTS"
+    assert result.bus.cells_by == "cores of its nodes"
+    assert broken[0][0].of == "asr"
     scale = (Path(__file__).resolve().parents[2] / "docs" / "scale.md").read_text()
     rows = [
         scale.index(f"| {bound.of}, " if bound.remedy == "cells" else f"| `maxReplicaCount` of {bound.of}, ")

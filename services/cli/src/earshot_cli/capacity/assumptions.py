@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 
+from earshot_cli.capacity.figures import Figures
 from earshot_cli.errors import BadArgumentError
 
 
@@ -13,9 +14,18 @@ def _assumed(default: float, meaning: str) -> float:
     return value
 
 
+def _measured(meaning: str) -> float | None:
+    value: float | None = field(default=None, metadata={"meaning": meaning})
+    return value
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assumptions:
-    """Everything that was not measured. Shares are between 0 and 1."""
+    """Everything that was not measured, and what another fleet has otherwise. Shares are between 0 and 1; None is as it was measured."""
+
+    utterance_s: float | None = _measured("sound of an utterance, with the silence that ends it")
+    answer_s: float | None = _measured("sound of an answer; tts works for each second of it")
+    copy_cost: float | None = _measured("cost of a turn on a bus that keeps three copies, over one that keeps one")
 
     online: float = _assumed(1.0, "share of the devices that are connected at the busiest moment")
     machine: float = _assumed(1.0, "speed of a production core over one of the machine that was measured")
@@ -40,8 +50,7 @@ class Assumptions:
     pod_connections: float = _assumed(1.0, "connections of a pod to the bus")
     tls_kib: float = _assumed(40.0, "memory of TLS a connection; it was measured without")
     bus_busy: float = _assumed(0.5, "share of a NATS node's cores in use at the busiest moment")
-    copies: float = _assumed(3.0, "copies of every stream, and nodes that hold them, of one cell")
-    copy_cost: float = _assumed(2.2, "cost of a turn on a bus that keeps three copies, over one that keeps one")
+    copies: float = _assumed(3.0, "copies of every stream, and nodes of a cell that hold all of them")
     full: float = _assumed(0.5, "share of a stream's bounds that is in use at the busiest moment")
     audio_bytes_per_s: float = _assumed(34_000, "bytes of a second of sound on the bus: PCM at 16 kHz and its frames")
     capture_kept_s: float = _assumed(5.0, "time that captured frames are kept after their turn")
@@ -63,7 +72,7 @@ class Assumptions:
     quota_writes: float = _assumed(2.0, "messages of a turn in QUOTAS: its utterance, its bytes")
     quota_bytes: float = _assumed(250.0, "bytes of a message in QUOTAS")
     quota_window_s: float = _assumed(60.0, "time that a message in QUOTAS has to be known: a window")
-    effects: float = _assumed(0.2, "things that skills do outside in a turn, each kept for a day")
+    effects: float = _assumed(0.2, "things that skills write down in their journal in a turn, each kept for a day")
     directives_per_timer: float = _assumed(1.0, "directives of an occurrence, kept for a day: it rings")
     alarms_at_once: float = _assumed(0.002, "share of the devices whose alarm is set to one and the same moment")
     schedules: float = _assumed(1.0, "timers, alarms and reminders that a device has")
@@ -101,3 +110,33 @@ def assumed(given: Iterable[str]) -> Assumptions:
         if not equals or not 0 < values[name] < float("inf"):
             raise BadArgumentError(f"{text!r}: give {name}=number above 0")
     return replace(Assumptions(), **values)
+
+
+def filled(assumptions: Assumptions, figures: Figures) -> Assumptions:
+    """Return assumptions with what was measured in place of what nobody has assumed otherwise."""
+    measured = {"utterance_s": figures.utterance_s, "answer_s": figures.answer_s, "copy_cost": figures.bus.copy_cost}
+    return replace(assumptions, **{name: getattr(assumptions, name) or value for name, value in measured.items()})
+
+
+def otherwise(figures: Figures, assumptions: Assumptions) -> Figures:
+    """Return figures as they would be with utterances, answers and copies as they are assumed.
+
+    What asr costs is that of a second of sound, so that nothing is to be done about it here. What tts costs grows with the
+    answer, and what the bus costs with all sound of a turn: most of its messages are frames.
+    """
+    utterance_s, answer_s = assumptions.utterance_s or figures.utterance_s, assumptions.answer_s or figures.answer_s
+    longer = answer_s / figures.answer_s if figures.answer_s else 1.0
+    louder = (utterance_s + answer_s) / (figures.utterance_s + figures.answer_s)
+    services = {
+        name: each.model_copy(update={"cpu_s_per_turn": each.cpu_s_per_turn * longer}) if name == "tts" else each
+        for name, each in figures.services.items()
+    }
+    bus = figures.bus.model_copy(
+        update={
+            "cpu_s_per_turn": figures.bus.cpu_s_per_turn * louder,
+            "copy_cost": assumptions.copy_cost or figures.bus.copy_cost,
+        }
+    )
+    return figures.model_copy(
+        update={"utterance_s": utterance_s, "answer_s": answer_s, "services": services, "bus": bus}
+    )

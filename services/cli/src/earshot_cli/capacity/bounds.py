@@ -72,6 +72,7 @@ def bounds(fleet: Load, figures: Figures, assumed: Assumptions) -> list[Bound]:
         *_on_the_way(fleet, figures, assumed),
         *_kept(fleet, figures, assumed),
         *_writes(fleet, figures, assumed),
+        *_cores(fleet, figures, assumed),
     ]
     return sorted(found, key=lambda bound: -bound.share)
 
@@ -194,20 +195,20 @@ def _kept(fleet: Load, figures: Figures, assumed: Assumptions) -> Iterator[Bound
 
 
 def _writes(fleet: Load, figures: Figures, assumed: Assumptions) -> Iterator[Bound]:
-    """Yield what the one leader of a stream takes: of the file streams the busiest, and of the frames."""
+    """Yield what the one leader of a stream takes: of file streams, and of the frames."""
     rate = fleet.peak_turns_per_s * assumed.retries
     writes = {
         name: float(getattr(assumed, f"{name.lower()}_writes"))
         for name in ("UTTERANCES", "TURNS", "OUTCOMES", "DEADLINES", "DEVICE_EVENTS")
     }
-    busiest = max(writes, key=lambda name: writes[name])
-    yield Bound(
-        of=busiest,
-        name=f"{busiest}: writes a second",
-        kind="publishers wait for the stream's one leader",
-        used=rate * writes[busiest],
-        limit=figures.bus.stream_writes_per_s * assumed.machine,
-    )
+    for name, each in writes.items():
+        yield Bound(
+            of=name,
+            name=f"{name}: writes a second",
+            kind="publishers wait for the stream's one leader",
+            used=rate * each,
+            limit=figures.bus.stream_writes_per_s * assumed.machine,
+        )
     yield Bound(
         of="AUDIO",
         name="AUDIO: frames a second",
@@ -215,6 +216,23 @@ def _writes(fleet: Load, figures: Figures, assumed: Assumptions) -> Iterator[Bou
         used=rate * figures.utterance_s * assumed.frames_per_s,
         limit=figures.bus.memory_stream_writes_per_s * assumed.machine,
     )
+
+
+def _cores(fleet: Load, figures: Figures, assumed: Assumptions) -> Iterator[Bound]:
+    """Yield the CPU of the nodes that hold the streams: there are as many of them as copies, however many nodes there are."""
+    yield Bound(
+        of="NATS",
+        name="NATS, nodes that hold streams: cores",
+        kind="turns are slow; further nodes carry connections, and no streams",
+        used=stream_cores(fleet.peak_turns_per_s, figures, assumed),
+        limit=assumed.copies * assumed.node_cores,
+    )
+
+
+def stream_cores(turns_per_s: float, figures: Figures, assumed: Assumptions) -> float:
+    """Return the CPU that some turns a second take on the nodes that hold the streams, all of these together."""
+    copied = figures.bus.copy_cost if assumed.copies > 1 else 1.0
+    return turns_per_s * assumed.retries * figures.bus.cpu_s_per_turn * copied / assumed.machine
 
 
 _DAY_S = 86_400.0

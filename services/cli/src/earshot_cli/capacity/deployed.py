@@ -16,6 +16,9 @@ from earshot_cli.scaling.scaledobjects import PodShape, ScaledObject, horizontal
 _COMPONENT: Final = "app.kubernetes.io/component"
 _AUTOSCALERS: Final = {"ScaledObject": scaled_object, "HorizontalPodAutoscaler": horizontal}
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# How many utterances a recogniser takes, and what it takes where no manifest says so.
+SLOTS: Final = "EARSHOT_ASR_UTTERANCES"
+DEFAULT_SLOTS: Final = 32
 # What can be said of every skill at once.
 _SKILLS: Final = "skills"
 
@@ -37,6 +40,11 @@ class Deployed:
     scaling: ScaledObject
     pod: PodShape
     source: str
+
+    @property
+    def slots(self) -> int:
+        """Utterances that a recogniser takes at once."""
+        return int(self.pod.environment.get(SLOTS, DEFAULT_SLOTS))
 
 
 def read(path: Path) -> tuple[Deployed, ...]:
@@ -89,7 +97,7 @@ def _documents(file: Path) -> list[Mapping[str, Any]]:
 
 
 def changed(deployed: Iterable[Deployed], given: Iterable[str]) -> tuple[Deployed, ...]:
-    """Return what is deployed with `service.field=value` instead of what is written: target, cores, least or most.
+    """Return what is deployed with `service.field=value` instead of what is written: target, cores, slots, least or most.
 
     "skills" is every skill. A target is written as in the trigger: that of CPU in per cent.
 
@@ -117,12 +125,15 @@ def changed(deployed: Iterable[Deployed], given: Iterable[str]) -> tuple[Deploye
     return tuple(found.values())
 
 
-_FIELDS: Final = ("target", "cores", "least", "most")
+_FIELDS: Final = ("target", "cores", "slots", "least", "most")
 
 
 def _changed(each: Deployed, field: str, value: float) -> Deployed:
     if field == "cores":
         return replace(each, pod=replace(each.pod, cores=value))
+    if field == "slots":
+        environment = {**each.pod.environment, SLOTS: str(max(1, round(value)))}
+        return replace(each, pod=replace(each.pod, environment=environment))
     if field == "target":
         aimed = tuple(trigger.aiming(value) for trigger in each.scaling.triggers)
         return replace(each, scaling=replace(each.scaling, triggers=aimed))

@@ -25,7 +25,7 @@ class ServiceFigures(_Document):
     """One service: its cost of a turn, and what a replica takes."""
 
     cpu_s_per_turn: float = Field(ge=0)
-    idle_cores: float = Field(ge=0)
+    idle_cores: float = Field(ge=0, description="What a replica uses when nobody speaks.")
     memory_mib: float = Field(gt=0)
     start_s: float = Field(ge=0)
 
@@ -46,6 +46,10 @@ class BusFigures(_Document):
         gt=0, description="What the leader of a stream in a file takes, of three copies."
     )
     memory_stream_writes_per_s: float = Field(gt=0, description="Likewise of a stream in memory: frames.")
+    copy_cost: float = Field(
+        gt=0,
+        description="CPU of a turn on three nodes that keep a copy each, over one: what its writes take more is added.",
+    )
     stored_bytes: dict[str, float] = Field(
         description="Bytes of a message as it is stored, by stream; KV_ for buckets."
     )

@@ -2,9 +2,9 @@
 
 Devices speak synthesised commands in real time: first one, for the time to first audio that nobody else disturbs; then
 several at once, while the CPU time of every process is read; then one sets timers, and lets them ring, which is what the
-scheduler is for. What the processes use when nobody speaks is taken off, and the rest is that of the turns that each handled.
+scheduler is for, and cancels one, which a skill writes down in its journal. What the processes use when nobody speaks is taken off, and the rest is that of the turns that each handled.
 Then a crowd connects to the same nats-server, and one more replica of each service starts, with empty caches, as a
-new pod would, while the rest of the stack is idle. At last, without them, three nodes take what a stream's leader can.
+new pod would, while the rest of the stack is idle. At last, without them, nodes alone take what a turn writes, and three of them what a stream's leader can.
 """
 
 from __future__ import annotations
@@ -62,6 +62,8 @@ COMMANDS = (
 )
 # A short one: it rings while the measurement waits for it.
 TIMER = "set a timer for two seconds"
+# What a skill writes down in its journal: which of the timers it has cancelled.
+CANCELLED = ("set a timer for ten minutes", "cancel the timer")
 # The skill whose start stands for that of all of them.
 _SKILL = "clock"
 _RATE = 16_000
@@ -131,6 +133,8 @@ async def measure(effort: Effort, tell: Tell) -> Figures:
             since = _Since(groups, idle)
             rang = await _ring(stack, timer, effort.timers)
             used[SCHEDULER] = since.used()[SCHEDULER]
+            cancelled = [await synthesize(stack.grpc_target("tts"), text, "en-US", _RATE) for text in CANCELLED]
+            await _speak(stack, cancelled, devices=1, rounds=len(cancelled))
             memory = {name: _memory_mib(group) for name, group in groups.items()}
             stored = await _stored_bytes(stack)
             tell(f"{effort.connections} devices connect")
@@ -140,8 +144,8 @@ async def measure(effort: Effort, tell: Tell) -> Figures:
                 tell(f"one more {name} starts")
                 child = stack.processes[f"{_SKILL if name == SKILL else name}-0"]
                 starts[name] = await _start_s(child, Path(folder))
-        tell(f"{leaders.COPIES} nodes take messages")
-        on_disk, in_memory = await leaders.writes_per_s(Path(folder) / "nodes", effort.writes_s)
+        tell(f"one node, then {leaders.COPIES} take messages")
+        led = await leaders.measure(Path(folder) / "nodes", effort.writes_s)
     heard = tuple(result.first_audio_s for result in alone if result.first_audio_s is not None)
     answered = [result for result in (*alone, *results) if result.kind is OutcomeKind.ANSWERED]
     if not heard or not answered:
@@ -150,7 +154,11 @@ async def measure(effort: Effort, tell: Tell) -> Figures:
     spoken_s = fmean(result.utterance_s for result in results)
     services = {
         name: ServiceFigures(
-            cpu_s_per_turn=costs[name], idle_cores=idle[name], memory_mib=memory[name], start_s=starts[name]
+            cpu_s_per_turn=costs[name],
+            # Of skills, all together were at rest.
+            idle_cores=idle[name] / len(groups[name]),
+            memory_mib=memory[name],
+            start_s=starts[name],
         )
         for name in _SERVICES
     }
@@ -167,8 +175,10 @@ async def measure(effort: Effort, tell: Tell) -> Figures:
             cpu_s_per_turn=costs[BUS],
             memory_mib=memory[BUS],
             stored_bytes=stored,
-            stream_writes_per_s=on_disk,
-            memory_stream_writes_per_s=in_memory,
+            stream_writes_per_s=led.stream_writes_per_s,
+            memory_stream_writes_per_s=led.memory_stream_writes_per_s,
+            # All that is not written, such as what is said to recognisers and devices, costs the same.
+            copy_cost=1 + led.copies_cpu_s_per_turn / costs[BUS],
             **bus,
         ),
     )

@@ -23,6 +23,8 @@ from earshot_topology import streams
 
 # What a metric of ours counts, by the consumer whose messages it counts.
 METRICS: Final = {"earshot_asr_active_utterances": streams.ASR_STARTED.durable}
+# Of a pod that uses at rest what its trigger aims at; it is never below that.
+_LEAST_CORES: Final = 1e-3
 
 
 class Load(Protocol):
@@ -47,12 +49,13 @@ class ServiceNeed:
 
     Attributes:
         service: Its name.
-        cores: CPU that the busiest moment uses.
+        cores: CPU that the busiest moment uses, and what its pods use in any case.
         pod_cores: CPU that a pod requests.
         pod_mib: Memory of a pod.
         mean: Pods that the day's mean needs.
         peak: Pods that the busiest moment needs.
-        decided_by: What their number follows from: a trigger of its autoscaler, the CPU that they use, or those that always stand ready.
+        decided_by: What their number follows from: a trigger of its autoscaler, the CPU that they use, utterances that a pod can have, or
+            those that always stand ready.
         modelled: Whether it is known what its pods cost and what all of its triggers count.
         standing: Pods that have to stand ready at any time.
         least: Pods that do, by the manifests.
@@ -93,13 +96,14 @@ def needs(
         alarms = fleet.devices * assumed.alarms_at_once / cells
         at_peak = service.pods(fleet.peak_turns_per_s / cells, alarms)
         standing = max(each.scaling.minimum, math.ceil(at_peak.by_cpu * assumed.standing))
+        peak = cells * max(standing, at_peak.wanted)
         yield ServiceNeed(
             service=each.name,
-            cores=at_peak.cores * cells,
+            cores=at_peak.cores * cells + peak * service.idle_cores,
             pod_cores=each.pod.cores,
             pod_mib=service.memory_mib,
             mean=cells * max(standing, at_mean.wanted),
-            peak=cells * max(standing, at_peak.wanted),
+            peak=peak,
             decided_by=at_peak.reason if at_peak.wanted >= standing else "always ready",
             modelled=service.modelled,
             standing=cells * standing,
@@ -152,6 +156,11 @@ class _Service:
         self._able = max(each.pod.cores, assumed.process_cores)
 
     @property
+    def idle_cores(self) -> float:
+        """CPU that a pod uses when nobody speaks."""
+        return self._measured.idle_cores / self._assumed.machine if self._measured else 0.0
+
+    @property
     def memory_mib(self) -> float:
         """Memory of a pod: as it was measured, else what it requests."""
         return self._measured.memory_mib if self._measured else self._each.pod.memory_mib
@@ -172,11 +181,14 @@ class _Service:
         asked = {"cores in use": by_cpu}
         for trigger in self._each.scaling.triggers:
             if trigger.type == "cpu":
-                asked[f"CPU {trigger.target:.0%} of {self._each.pod.cores:g}"] = cores / (
-                    self._each.pod.cores * trigger.target
-                )
+                # What its pods use in any case is in use as well.
+                left = self._each.pod.cores * trigger.target - self.idle_cores
+                asked[f"CPU {trigger.target:.0%} of {self._each.pod.cores:g}"] = cores / max(left, _LEAST_CORES)
             elif (counted := self._counts(trigger)) is not None:
                 asked[f"{trigger.name or trigger.type} {trigger.target:g}"] = messages[counted] / trigger.target
+        if self._each.name == ASR:
+            # However many its trigger lets it have: more are taken by nobody.
+            asked[f"slots {self._each.slots}"] = messages[streams.ASR_STARTED.durable] / self._each.slots
         reason = max(asked, key=lambda name: asked[name])
         spare = math.ceil(self._assumed.spare_pods)
         return _Pods(

@@ -108,19 +108,24 @@ def renderables(
     if unknown:
         yield f"! {', '.join(unknown)}: what a turn costs there was not measured, or a trigger counts what is not known"
     yield (
-        f"\n[bold]{result.pods:,} pods[/] that request {result.requested_cores:,.0f} cores and use {result.cores:,.0f}; [bold]{bus.nodes:,} NATS nodes[/]: {bus.cells} cells of "
+        f"\n[bold]{result.pods:,} pods[/] that request {result.requested_cores:,.0f} cores and use {result.cores:,.0f}; [bold]{bus.nodes:,} NATS nodes[/]: {bus.cells} cells (by {bus.cells_by}) of "
         f"{bus.nodes_per_cell} (by {bus.decided_by}), each node with {bus.connections_per_node:,.0f} connections, "
         f"{bus.memory_gib_per_node:.1f} GiB and {bus.cores_per_node:.1f} cores in use"
     )
     yield "\nwhat a cell has only so much of, in use at the busiest moment"
     yield _bounds(bus.bounds, bus.cells)
+    if bus.overloaded:
+        yield (
+            f"[bold red]! streams take {bus.stream_cores_per_node:.1f} cores of each node that holds them, more than bus_busy of "
+            f"its {assumed.node_cores:g}: more nodes don't help; split the fleet over more cells, or take larger nodes[/]"
+        )
     if broken:
         bound, at = broken[0]
         yield (
             f"\n[bold]{times:g} times the devices in the same cells: {bound.name} breaks first, at {at:,.0f} devices[/] "
             f"({bound.kind}); then {', '.join(f'{each.name} at {when:,.0f}' for each, when in broken[1:4]) or 'nothing'}"
         )
-    yield "\ndeployed (--base; --assume SERVICE.target=, .cores=, .least=, .most=VALUE)"
+    yield "\ndeployed (--base; --assume SERVICE.target=, .cores=, .slots=, .least=, .most=VALUE)"
     yield _deployed(deployed)
     yield "\nassumed (--assume NAME=VALUE)"
     yield _assumed(assumed)
@@ -139,7 +144,7 @@ def _measured(figures: Figures) -> Table:
         f"A connection: {bus.memory_kib_per_connection:.0f} KiB, {bus.cpu_s_per_connect * 1e3:.2f} ms CPU to connect, "
         f"{bus.cpu_s_per_delivery * 1e6:.0f} µs a message ({bus.connections} connected). "
         f"The leader of a stream with three copies: {bus.stream_writes_per_s:,.0f} messages a second in a file, "
-        f"{bus.memory_stream_writes_per_s:,.0f} frames in memory"
+        f"{bus.memory_stream_writes_per_s:,.0f} frames in memory; three copies of a turn cost {bus.copy_cost:.1f} times one"
     )
     table.caption_justify = "left"
     return table

@@ -53,7 +53,7 @@ def capacity(
     manifests; what is assumed is listed, and can be assumed otherwise.
     """
     from earshot_cli.capacity import deployed, report  # noqa: PLC0415 - what other commands don't need
-    from earshot_cli.capacity.assumptions import assumed  # noqa: PLC0415
+    from earshot_cli.capacity.assumptions import assumed, filled  # noqa: PLC0415
     from earshot_cli.capacity.model import Fleet, breaks_first  # noqa: PLC0415
     from earshot_cli.capacity.model import capacity as work_out  # noqa: PLC0415
 
@@ -63,6 +63,7 @@ def capacity(
     assumptions = assumed(text for text in assume or () if text not in of_manifests)
     services = deployed.changed(deployed.read(base), of_manifests)
     found = obtain(figures, keep, output)
+    assumptions = filled(assumptions, found)
     result = work_out(fleet, found, assumptions, services, cells=cells)
     broken = breaks_first(result, found, assumptions, services, times)
     output.show(*report.renderables(result, found, assumptions, services, broken, times))
