@@ -326,7 +326,9 @@ def of_bus(document):
 def reader(running, *resources):
     """Make a service account that may read these resources of the namespace and no others; return its user."""
     rbac = "rbac.authorization.k8s.io"
-    rules = [{"apiGroups": ["", "apps", "earshot.dev"], "resources": list(resources), "verbs": ["get", "list"]}]
+    rules = [
+        {"apiGroups": ["", "apps", "earshot.dev", "keda.sh"], "resources": list(resources), "verbs": ["get", "list"]}
+    ]
     put(running, {"apiVersion": f"{rbac}/v1", "kind": "Role", "metadata": {"name": "reader"}, "rules": rules})
     subject = {"kind": "ServiceAccount", "name": "reader", "namespace": "earshot"}
     bound = {"roleRef": {"apiGroup": rbac, "kind": "Role", "name": "reader"}, "subjects": [subject]}
@@ -349,6 +351,22 @@ async def test_a_bus_that_can_t_be_asked_is_told(tmp_path, monkeypatch):
             # Nobody may take that for a bus which is as it is declared.
             (compared,) = of_bus(found)
             assert (compared["result"], "NOT compared" in compared["message"]) == ("skipped", True)
+
+
+async def test_who_sees_one_namespace_is_told_what_is_there(tmp_path, monkeypatch):
+    """Of KEDA: what it says of our ScaledObjects, and that neither Skills' nor its own operator could be looked at."""
+    async with furnished(tmp_path) as running:
+        user = reader(running, "deployments", "statefulsets", "scaledobjects")
+        asr = running.server.find("keda.sh/v1alpha1", "ScaledObject", "asr", "earshot")
+        why = {"type": "Ready", "status": "False", "message": "no such trigger"}
+        running.server.set_status(asr | {"status": {"conditions": [why]}})
+        _, found = await answered(monkeypatch, running.kubeconfig(tmp_path, user), "doctor")
+    said = [(each["result"], each["message"]) for each in found["findings"] if each["check"] == "keda"]
+    assert [result for result, _ in said] == ["skipped", "failed", "skipped"], said
+    (skills, ours, operator) = [message for _, message in said]
+    assert SKILLS_NAMESPACE in skills
+    assert ours == "ScaledObject asr is not ready: no such trigger"
+    assert "deployments" in operator
 
 
 async def test_who_may_not_forward_asks_through_the_proxy(tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from support.kube import real
-from support.kube.end_to_end import TESTS, MissingError, files, untried
+from support.kube.end_to_end import TESTS, MissingError, files, main, untried
 from support.kube.operating import ROOT
 
 SKILL = {"E2E_SKILL": "trivia", "E2E_IMAGE": "trivia:1", "E2E_VERSION": "1.0.0"}
@@ -58,6 +58,15 @@ def test_what_is_half_told_is_refused(environment, told, wanted):
     """Before anything is tried."""
     with pytest.raises(MissingError, match=re.escape(wanted)):
         files(environment | told)
+
+
+@pytest.mark.skipif(bool(real.wanted()), reason="it is what runs")
+async def test_a_cluster_without_our_definitions_is_told_apart(double, tmp_path, call, capsys):
+    """In one sentence, before anything is tried."""
+    double.server.delete("apiextensions.k8s.io/v1", "CustomResourceDefinition", "skills.earshot.dev")
+    status = await call(main, {"E2E_KUBECONFIG": str(double.kubeconfig(tmp_path))}, [])
+    assert status == 2
+    assert capsys.readouterr().err.endswith("kubectl apply -k deploy/crds first\n")
 
 
 @pytest.mark.skipif(bool(real.wanted()), reason="it is what runs")

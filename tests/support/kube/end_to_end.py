@@ -12,6 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from kubernetes import config
+from kubernetes.client import ApiClient, Configuration, CustomObjectsApi
+from kubernetes.client.exceptions import ApiException
 
 TESTS = Path(__file__).resolve().parents[2]
 _SERVER = tuple(
@@ -63,12 +66,28 @@ def _told(environment: Mapping[str, str], names: tuple[str, ...]) -> bool:
     return not lacking
 
 
+def _defined(kubeconfig: str) -> bool:
+    """Tell whether a cluster has our definitions; one that can't be asked fails in the tests, which say why."""
+    configuration = Configuration()
+    config.load_kube_config(kubeconfig, client_configuration=configuration)
+    try:
+        CustomObjectsApi(ApiClient(configuration)).list_cluster_custom_object(
+            "earshot.dev", "v1alpha1", "skills", limit=1
+        )
+    except ApiException as error:
+        return error.status != 404
+    return True
+
+
 def main(environment: Mapping[str, str], arguments: list[str]) -> int:
     """Run it; return the exit status."""
     try:
         chosen, lacking = files(environment), untried(environment)
     except MissingError as error:
         print(f"earshot: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+    if not _defined(environment["E2E_KUBECONFIG"]):
+        print("earshot: the cluster does not know Skills: kubectl apply -k deploy/crds first", file=sys.stderr)  # noqa: T201
         return 2
     told = "".join(f"\nearshot: not tried: {each}" for each in lacking)
     print(told, flush=True)  # noqa: T201

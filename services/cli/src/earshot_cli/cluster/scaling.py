@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from earshot_cli.cluster import workloads
-from earshot_cli.cluster.access import Cluster, Object
+from earshot_cli.cluster.access import Cluster, ForbiddenError, Object
 from earshot_cli.cluster.findings import KEDA, Finding, Result, at_least
 from earshot_cli.errors import NotFoundError
 
@@ -33,14 +33,17 @@ def definitions(cluster: Cluster) -> Iterator[Finding]:
 
 def keda(cluster: Cluster) -> Iterator[Finding]:
     """Look at what scales: KEDA where it is to, and whether its ScaledObjects are ready; else the autoscalers."""
-    try:
-        scaled = [
-            scaled
-            for each in (cluster, cluster.skills)
-            for scaled in each.listed(each.within("keda.sh/v1alpha1", "scaledobjects"))
-        ]
-    except NotFoundError:
-        scaled = []
+    scaled, unread = [], []
+    for each in (cluster, cluster.skills):
+        try:
+            scaled += each.listed(each.within("keda.sh/v1alpha1", "scaledobjects"))
+        except NotFoundError:
+            continue
+        except ForbiddenError as error:
+            unread.append(Finding(check="keda", result=Result.SKIPPED, message=str(error)))
+    yield from unread
+    if unread and not scaled:
+        return
     if not scaled:
         plain = cluster.listed(
             cluster.within("autoscaling/v2", "horizontalpodautoscalers"), labelSelector=workloads.SELECTOR
@@ -50,6 +53,8 @@ def keda(cluster: Cluster) -> Iterator[Finding]:
         result = Result.OK if plain else Result.WARNING
         yield Finding(check="keda", result=result, message=told if plain else nobody)
         return
+    yield from _not_ready(scaled)
+    # Last: whoever has rights in our namespaces alone may not look at all of the cluster's, and is told the rest.
     found = cluster.listed("/apis/apps/v1/deployments", labelSelector=f"{workloads.NAME}=keda-operator")
     if not found:
         message = f"KEDA's operator is not there, and {len(scaled)} ScaledObjects wait for it: nothing is scaled"
@@ -58,6 +63,9 @@ def keda(cluster: Cluster) -> Iterator[Finding]:
         labels = deployment["metadata"].get("labels", {})
         image = deployment["spec"]["template"]["spec"]["containers"][0]["image"]
         yield at_least("keda", "KEDA", labels.get(_VERSION) or workloads.version_of(image), KEDA)
+
+
+def _not_ready(scaled: list[Object]) -> Iterator[Finding]:
     for each in scaled:
         for condition in each.get("status", {}).get("conditions", []):
             if (condition["type"], condition["status"]) == ("Ready", "False"):

@@ -49,7 +49,7 @@ def status(*, context: Context = "", namespace: Namespace = "", as_json: Json = 
         unknown.append(f"how Skills are doing is not known: {error}")
     try:
         lags = buses.lags(buses.servers(cluster))
-    except (CliError, ForbiddenError) as error:
+    except CliError as error:
         lags = []
         unknown.append(f"what waits is not known: {error}")
     if not services:

@@ -76,7 +76,9 @@ def deployment(skill: Skill, platform: Platform, template: Object, *, verified: 
         platform: Where.
         template: Of its pods.
         verified: Whether one of them has said that it is what the Skill wants. Until then Kubernetes counts none of them as
-            available, however ready it is, and takes none of those before it away, whether or not an operator looks.
+            available, however ready it is, and takes none of those before it away, whether or not an operator looks: for
+            nearly as long as the deadline of progress, by which the API server bounds it. An operator that is away for longer
+            finds a rollout that went on unasked, and judges it then.
         stopped: Whether none is to run.
     """
     made: Object = {
