@@ -38,6 +38,18 @@ async def test_what_was_created_is_applied_from_then_on(kube):
     assert (await kube.get(*PLACE))["metadata"]["uid"] == made["metadata"]["uid"]
 
 
+async def test_what_has_changed_since_is_not_claimed(kube, api, call, where):
+    """What was created is taken for applied only as it was looked at: whoever changed it meanwhile is not written over."""
+    await kube.apply(secret(a="eA=="), None)
+    before = await kube.get(*PLACE)
+    await call(api.patch_namespaced_secret, "keys", where, {"data": {"a": "eQ=="}})
+    with pytest.raises(ChangedError):
+        await kube.apply(secret(a="eg=="), before)
+    assert (await kube.get(*PLACE))["data"] == {"a": "eQ=="}
+    await kube.apply(secret(a="eg=="), await kube.get(*PLACE))
+    assert (await kube.get(*PLACE))["data"] == {"a": "eg=="}
+
+
 async def test_what_has_appeared_is_not_taken_over(kube, api, call, where):
     """A creation is refused where somebody was faster, and a change where another object has the name by now."""
     await call(api.create_namespaced_secret, where, secret(theirs="eA=="))

@@ -57,7 +57,8 @@ class Passing:
         Args:
             lasting: Whether passes have failed for long already.
         """
-        since = -math.inf if lasting else asyncio.get_running_loop().time()
+        # Not by the clock: a pass may take as long as a busy machine needs.
+        since = -math.inf if lasting else math.inf
         try:
             await self.reconciler.reconcile("toy", since)
         except EarshotError as error:
