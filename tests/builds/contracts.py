@@ -3,8 +3,9 @@
     next      every message has a field more, every package a message more, which is that field's type. What is built from it
               fills the field in, says which process did, and writes down where it has read it (`builds.marking`).
     previous  the last release's, from its descriptors. What today's code needs to be imported and was not in the release
-              stands in the place of a contract that nobody has: a field gets a number that no other build knows, so on the
-              wire it is as if it were not there.
+              stands in the place of a contract that nobody has: a field, or an enum's value, gets a number that no other build
+              knows, so on the wire it is as if it were not there. What was released and is gone, or is another type, can't be
+              stood in for: it is refused, as `buf breaking` refuses it.
     broken    one field has another number, or another type.
 
 The folder goes first onto the path of one process: that process is a build with those contracts, all others stay as they are.
@@ -19,7 +20,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -111,9 +112,22 @@ def released_descriptors() -> descriptor_pb2.FileDescriptorSet:
     return descriptor_pb2.FileDescriptorSet.FromString(RELEASED.read_bytes())
 
 
-def previous_descriptors() -> descriptor_pb2.FileDescriptorSet:
-    """Return the last release's contracts, with placeholders for what today's code needs besides."""
-    released = {file.name: file for file in released_descriptors().file}
+def previous_descriptors(
+    released_set: descriptor_pb2.FileDescriptorSet | None = None,
+) -> descriptor_pb2.FileDescriptorSet:
+    """Return the last release's contracts, with placeholders for what today's code needs besides.
+
+    Args:
+        released_set: What was released; None: what is committed.
+
+    Raises:
+        ValueError: Something that was released is gone, or is another type.
+    """
+    released = {file.name: file for file in (released_set or released_descriptors()).file}
+    if gone := sorted(_wire(released.values()) - _wire(_todays().values())):
+        raise ValueError(f"released_contract_broken: {gone}")
+    values = {each[1:3] for each in _wire(released.values()) if each[0] == "value"}
+    enums = {each[0] for each in values}
     known = {
         f"{file.package}.{name}": {field.number for field in message.field}
         for file in released.values()
@@ -126,6 +140,9 @@ def previous_descriptors() -> descriptor_pb2.FileDescriptorSet:
                 numbers = known.get(f"{file.package}.{name}")
                 for field in message.field if numbers is not None else ():
                     field.number += 0 if field.number in numbers else _NOBODY_KNOWS
+            for name, enum in _enums(file):
+                for value in enum.value if name in enums else ():
+                    value.number += 0 if (name, str(value.number)) in values else _NOBODY_KNOWS
         files.append(file)
     return descriptor_pb2.FileDescriptorSet(file=files)
 
@@ -154,6 +171,33 @@ def _messages(prefix: str, messages: object) -> list[tuple[str, descriptor_pb2.D
     for message in messages:
         name = f"{prefix}{message.name}"
         found += [(name, message), *_messages(f"{name}.", message.nested_type)]
+    return found
+
+
+def _enums(file: descriptor_pb2.FileDescriptorProto) -> list[tuple[str, descriptor_pb2.EnumDescriptorProto]]:
+    """Return a file's enums with those within its messages, by full name."""
+    within = [
+        (f"{name}.{enum.name}", enum) for name, each in _messages("", file.message_type) for enum in each.enum_type
+    ]
+    return [
+        (f"{file.package}.{name}", enum) for name, enum in [*((each.name, each) for each in file.enum_type), *within]
+    ]
+
+
+def _wire(files: Iterable[descriptor_pb2.FileDescriptorProto]) -> set[tuple[str, ...]]:
+    """Return what others rely on of our files: messages, their fields, and enums' values, each with what may not change."""
+    found: set[tuple[str, ...]] = set()
+    for file in files:
+        if file.name.startswith("earshot/"):
+            for name, message in _messages(f"{file.package}.", file.message_type):
+                found.add(("message", name))
+                found |= {
+                    ("field", name, str(each.number), each.name, str(each.type), each.type_name, str(each.label))
+                    for each in message.field
+                }
+            found |= {
+                ("value", name, str(each.number), each.name) for name, enum in _enums(file) for each in enum.value
+            }
     return found
 
 

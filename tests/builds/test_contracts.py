@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from google.protobuf import descriptor_pb2
 
 from builds.contracts import (
     ADDED_NUMBER,
+    PROTOS,
     TESTS,
     Contracts,
     broken_contracts,
@@ -20,8 +22,10 @@ from builds.contracts import (
     previous_descriptors,
     released_descriptors,
 )
+from support.buf import buf
 from support.contracts import message_classes
 
+FILE = "earshot/dialogue/v1/outcome.proto"
 SAMPLES = TESTS / "contracts" / "samples"
 # Reads every committed sample, and says which differ from what was committed.
 READ_SAMPLES = """
@@ -91,3 +95,47 @@ def test_broken_contracts_misread(tmp_path: Path, line: str, broken: str) -> Non
     """A field with another number or another type is not what was written: what was committed is misread."""
     contracts = broken_contracts(tmp_path, "earshot/common/v1/turn.proto", line, broken)
     assert {"earshot.common.v1.TurnContext", "earshot.dialogue.v1.Outcome"} <= set(misread(contracts, tmp_path))
+
+
+def _descriptor(
+    contracts: descriptor_pb2.FileDescriptorSet, name: str
+) -> tuple[descriptor_pb2.FileDescriptorProto, descriptor_pb2.EnumDescriptorProto]:
+    """Return a file with its first enum."""
+    file = next(file for file in contracts.file if file.name == name)
+    return file, file.enum_type[0]
+
+
+@pytest.mark.parametrize("kind", ["field", "value", "message", "type"])
+def test_what_was_released_and_is_gone_is_refused(tmp_path: Path, kind: str) -> None:
+    """No build stands in for a release of which today's contracts lack something, or have another type; buf refuses them, too."""
+    released = released_descriptors()
+    file, enum = _descriptor(released, FILE)
+    if kind == "field":
+        file.message_type[0].field.add(name="lost", number=900, type=9, label=1, json_name="lost")
+    elif kind == "value":
+        enum.value.add(name="OUTCOME_KIND_LOST", number=900)
+    elif kind == "message":
+        file.message_type.add(name="Lost")
+    else:
+        next(
+            each for each in file.message_type[0].field if each.type == descriptor_pb2.FieldDescriptorProto.TYPE_STRING
+        ).type = 12
+    with pytest.raises(ValueError, match="released_contract_broken"):
+        previous_descriptors(released)
+    (tmp_path / "released.binpb").write_bytes(released.SerializeToString())
+    status, told = buf("breaking", PROTOS, "--against", tmp_path / "released.binpb")
+    assert (status != 0, FILE in told or "Lost" in told) == (True, True), told
+
+
+def test_an_enum_value_that_was_added_is_unknown_to_the_previous_build(tmp_path: Path) -> None:
+    """A build of the release keeps the number of a value that it does not know, and lacks that value; buf lets values be added."""
+    released = released_descriptors()
+    _, enum = _descriptor(released, FILE)
+    added = enum.value[-1].number
+    del enum.value[-1]
+    _, previous = _descriptor(previous_descriptors(released), FILE)
+    assert added not in {value.number for value in previous.value}
+    assert {value.number for value in enum.value} < {value.number for value in previous.value}
+    (tmp_path / "released.binpb").write_bytes(released.SerializeToString())
+    status, told = buf("breaking", PROTOS, "--against", tmp_path / "released.binpb")
+    assert status == 0, told
