@@ -64,12 +64,12 @@ async def test_a_draining_service_is_unready_before_it_takes_no_more_work(server
     with running(server, SMALL_SERVICE_HANGS="leave", EARSHOT_DRAIN_TIMEOUT_S="8") as service:
         await service.until("/readyz", 200)
         service.process.send_signal(signal.SIGTERM)
-        assert "draining" in await service.until("/readyz", 503, 3)
+        assert "draining" in await service.until("/readyz", 503, 7)
         await publish(server, "t1")
         async with asyncio.timeout(7.8):
             while not await interpreted(server):
                 await asyncio.sleep(0.05)
-        assert "draining" in await service.until("/readyz", 503, 3)
+        assert "draining" in await service.until("/readyz", 503, 7)
         service.process.send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(service.process.wait, 20) == 0
 

@@ -37,13 +37,16 @@ async def taken_over(server: NatsServer):
                 return client, message
 
 
-async def test_a_zombie_does_not_settle_what_another_worker_has(server: NatsServer) -> None:
+async def test_a_zombie_does_not_settle_what_another_worker_has(server: NatsServer, tmp_path: Path) -> None:
     """Frozen in the middle of its work, then awake: its message is still pending for the worker that has it now."""
     with running(server) as service:
         await service.until("/readyz", 200)
-        await publish(server, "t1", delay="0.3")
-        await asyncio.sleep(0.15)
+        await publish(server, "t1", delay=str(folder := tmp_path / "turn"))
+        async with asyncio.timeout(20):
+            while not folder.exists():
+                await asyncio.sleep(0.02)
         service.process.send_signal(signal.SIGSTOP)
+        (folder / "go").touch()
         client, message = await taken_over(server)
         assert message.metadata.num_delivered == 2
         service.process.send_signal(signal.SIGCONT)

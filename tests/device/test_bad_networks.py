@@ -204,8 +204,9 @@ async def test_speaking_over_an_answer_interrupts_it(cloud, open_device):
     answer = await second
 
     assert cut.interrupted
-    assert 0 < len(sequences_in(cut.answer)) < 20
-    assert stopped_after < 0.1
+    # Of 200, which last for eight seconds.
+    assert 0 < len(sequences_in(cut.answer)) < 100
+    assert stopped_after < 1.0
     assert interrupted.turn_id == turn
     assert interrupted.playback_interrupted.interrupting_turn_id == following
     assert interrupted.playback_interrupted.position.outcome_id == "long"

@@ -23,7 +23,7 @@ from earshot_chassis.codec import CONTENT_TYPE, content_type
 from earshot_local import Stack
 from earshot_local.plan import SERVICES
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(150)]
 
 EARSHOT = Path(sys.executable).parent / "earshot"
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -66,14 +66,15 @@ async def earshot(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[
 
 async def listed(stack: Stack, *arguments: str, count: int = 1) -> list[dict[str, Any]]:
     """Return what is parked as soon as there are so many."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         while True:
             found = await earshot(stack, "list", "--json", *arguments)
             assert found.returncode == 0, found.stderr
             records: list[dict[str, Any]] = json.loads(found.stdout)["parked"]
             if len(records) == count:
                 return records
-            await asyncio.sleep(0.1)
+            # Each look is a process.
+            await asyncio.sleep(0.5)
 
 
 def transcribed(household: str) -> events_pb2.TurnTranscribed:

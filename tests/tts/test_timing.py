@@ -89,7 +89,7 @@ async def test_huge_text_is_cut_and_told(server) -> None:
         await device.decide("word " * 20_000)
         began = time.monotonic()
         await neighbour.whole(await neighbour.decide("Quick.", outcome_id="o2"))
-        assert time.monotonic() - began < 1.0
+        assert time.monotonic() - began < 5.0
         await device.wait(lambda: len(device.frames) > 40 and device.errors)
         assert device.errors[0].error.code == "text_too_long"
 
