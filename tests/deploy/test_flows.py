@@ -1,4 +1,7 @@
-"""The declared flows are the connections of a running stack: none that is not declared, none declared that is not there."""
+"""The declared flows are the connections of a running stack: none that is not declared, none declared that is not there.
+
+Where the others are seen, or why not, stands in `support.flows`.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,9 @@ from earshot_topology import flows
 from earshot_topology.flows import FLOWS, Flow
 from earshot_topology.permissions import device_inbox
 from earshot_topology.subjects import DeviceAddress
+from support import keda
 from support.connections import OUTSIDE, Edge, Watch
+from support.flows import OPERATOR, UNWATCHED, ends, on_one_machine
 from support.manifests import BASES, of_kind, render
 from support.stack import converse
 
@@ -33,11 +38,10 @@ _PORTS = {
     443: "https",
 }
 # Whose part the test plays: nobody can tell these apart by their connections.
-_OUTSIDE = {flows.BUS_APPLY, flows.DEVICES, flows.GATEWAY, flows.PROMETHEUS}
-# On one machine alone: the trace store stands in for the collector and listens to the bus; the supervisor asks it, the bus and
-# what stands in for the internet for their health, as a node's kubelet does.
+_OUTSIDE = {flows.BUS_APPLY, flows.DEVICES, flows.GATEWAY, flows.KEDA, flows.PROMETHEUS}
+# On one machine alone: the trace store stands in for the collector and listens to the bus; the supervisor asks it and
+# what stands in for the internet for their health, as a node's kubelet does; the bus too, where KEDA asks.
 _ONE_MACHINE = {
-    Edge(OUTSIDE, flows.BUS, "monitor"),
     Edge("tracestore", flows.BUS, "bus"),
     Edge(OUTSIDE, "tracestore", "http"),
     Edge(OUTSIDE, flows.INTERNET, "https"),
@@ -84,6 +88,14 @@ async def stack(tmp_path: Path) -> AsyncIterator[Stack]:
         yield running
 
 
+def test_each_flow_is_accounted_for_once() -> None:
+    """Whoever is in a list of flows that are seen elsewhere, or nowhere, is declared, and is in one of them."""
+    declared = {ends(flow) for flow in FLOWS}
+    assert len(declared) == len(FLOWS), "two flows of the same ends could hide behind each other"
+    assert sorted({*OPERATOR, *UNWATCHED} - declared) == []
+    assert sorted(OPERATOR & UNWATCHED.keys()) == []
+
+
 @pytest.mark.timeout(300)
 async def test_the_table_is_what_runs(stack: Stack) -> None:
     """A stack that starts, answers, sets a timer, looks at the weather and plays music opens the declared connections."""
@@ -95,9 +107,14 @@ async def test_the_table_is_what_runs(stack: Stack) -> None:
         played = await converse(stack, "play some jazz", "en-US", PLACE)
         (url,) = re.findall(r"http://[^\"\s]+/media/[^\"\s]+", str(played.outcomes))
         ports[int(urlsplit(url).port or 0)] = ("skill-music", "media")
+        asked_by_keda = f"{keda.monitoring(stack.home.nats / 'nats-server.conf')}/jsz?consumers=true"
         async with httpx.AsyncClient() as client:
             # Held open while somebody looks: what is over in an instant could be missed.
-            for address in (url, *(f"{stack.http(name.removeprefix('skill-'))}/metrics" for name in SERVICES)):
+            for address in (
+                url,
+                asked_by_keda,
+                *(f"{stack.http(name.removeprefix('skill-'))}/metrics" for name in SERVICES),
+            ):
                 async with client.stream("GET", address) as response:
                     assert response.status_code == httpx.codes.OK
                     await asyncio.to_thread(watch.look)
@@ -106,7 +123,9 @@ async def test_the_table_is_what_runs(stack: Stack) -> None:
     declared = {edge for flow in FLOWS for edge in _expanded(flow)}
     seen = {_told(edge) for edge in watch.edges} - _ONE_MACHINE
     assert sorted(seen - declared) == []
-    expected = {edge for flow in FLOWS if flow.local for edge in _expanded(flow)}
+    may_be_reached = {(edge.target, edge.port) for edge in declared | _ONE_MACHINE}
+    assert sorted(edge for edge in watch.short() if (edge.target, edge.port) not in may_be_reached) == []
+    expected = {edge for flow in on_one_machine() for edge in _expanded(flow)}
     assert sorted(expected - seen) == []
 
 

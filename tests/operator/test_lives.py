@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import base64
 import time
+from urllib.parse import urlsplit
 
+import psutil
 import pytest
 
 from earshot_operator.credentials import load_signing
+from earshot_topology import flows
 from earshot_topology.jwt import read_claims, skill_user
 from earshot_topology.policies import NAMESPACE, SCHEDULING_LABEL
+from support.flows import OPERATOR
 from support.kube import real
 from support.kube.access import rights
 from support.kube.images import Toy
@@ -33,6 +37,20 @@ def credential(at_work):
     """Return what the skill's credential says."""
     secret = at_work.find("v1", "Secret", f"bus-skill-{at_work.skill_id}")
     return read_claims(base64.b64decode(secret["data"]["user.creds"]).decode())
+
+
+def connected(at_work):
+    """Return the flows that the operator's process holds open; whom nobody knows is called by its port."""
+    held = psutil.Process(at_work.operator.pid).net_connections("tcp")
+    known = {
+        urlsplit(at_work.stack.nats_url).port: flows.BUS,
+        urlsplit(at_work.cluster.url).port: flows.KUBERNETES,
+        # A pod has an address of its own.
+        flows.GRPC_PORT: flows.HOSTED,
+    }
+    listening = {each.laddr.port for each in held if each.status == psutil.CONN_LISTEN}
+    opened = {each.raddr.port for each in held if each.raddr and each.laddr.port not in listening}
+    return {(flows.OPERATOR, known.get(port, str(port))) for port in opened}
 
 
 def grow_old(at_work):
@@ -59,6 +77,8 @@ async def test_a_skill_lives_and_goes(stack, tmp_path):
         claims = credential(at_work)
         assert (claims["name"], claims["nats"].get("pub")) == (at_work.skill_id, None), "its rights are a template"
         if at_work.cluster is not None:
+            seen = connected(at_work)
+            assert seen - {(flows.OPERATOR, flows.HOSTED)} == OPERATOR
             pods = [pod["metadata"]["uid"] for pod in at_work.pods()]
             at_work.write(image=image, scheduler=True, secrets=[{"env": "A", "name": "bus-admin", "key": "user.creds"}])
             await at_work.until(lambda: at_work.degraded_by(image, "InvalidSpec"))

@@ -50,7 +50,6 @@ class Flow:
         port: Where, as the target's pods number it.
         why: What for.
         part: The folder of deploy/components that brings it; empty: it is there in every deployment.
-        local: Whether the stack on one machine has it, too.
     """
 
     source: str
@@ -58,36 +57,35 @@ class Flow:
     port: int
     why: str
     part: str = ""
-    local: bool = True
 
 
 FLOWS: Final = (
     Flow(source=EVERY, target=BUS, port=BUS_PORT, why="everything but gRPC calls"),
-    Flow(source=EVERY, target=DNS, port=53, why="names of services", local=False),
+    Flow(source=EVERY, target=DNS, port=53, why="names of services"),
     Flow(source="asr", target="tts", port=GRPC_PORT, why="pronunciations of words that no dictionary has"),
     Flow(source="dialogue", target=SKILLS, port=GRPC_PORT, why="skill calls"),
     Flow(source="skill-timers", target="scheduler", port=GRPC_PORT, why="timers and alarms"),
-    Flow(source=SCHEDULING, target="scheduler", port=GRPC_PORT, why="timers and alarms of theirs", local=False),
+    Flow(source=SCHEDULING, target="scheduler", port=GRPC_PORT, why="timers and alarms of theirs"),
     Flow(source="skill-weather", target=INTERNET, port=443, why="forecasts"),
     # The stack on one machine asks for health at the same place.
     Flow(source=PROMETHEUS, target=EVERY, port=HTTP_PORT, why="metrics"),
     Flow(source=EVERY, target=COLLECTOR, port=OTLP_PORT, why="spans", part="otel"),
-    Flow(source=COLLECTOR, target=DNS, port=53, why="the name of its backend", part="otel", local=False),
-    Flow(source=COLLECTOR, target=INTERNET, port=443, why="spans, to where they are kept", part="otel", local=False),
+    Flow(source=COLLECTOR, target=DNS, port=53, why="the name of its backend", part="otel"),
+    Flow(source=COLLECTOR, target=INTERNET, port=443, why="spans, to where they are kept", part="otel"),
     Flow(source=BUS_APPLY, target=BUS, port=BUS_PORT, why="streams, consumers and buckets", part="bus-apply"),
-    Flow(source=BUS_APPLY, target=DNS, port=53, why="the bus's name", part="bus-apply", local=False),
+    Flow(source=BUS_APPLY, target=DNS, port=53, why="the bus's name", part="bus-apply"),
     Flow(source=DEVICES, target=BUS, port=BUS_PORT, why="what devices say and are told", part="devices"),
-    Flow(source=BUS, target=BUS, port=ROUTES_PORT, why="routes of a cluster", part="bus", local=False),
-    Flow(source=BUS, target=DNS, port=53, why="names of its nodes", part="bus", local=False),
-    Flow(source=KEDA, target=BUS, port=MONITORING_PORT, why="lag of consumers", part="bus", local=False),
-    Flow(source=GATEWAY, target="dialogue", port=GRPC_PORT, why="typed turns", part="gateway-typed", local=False),
+    Flow(source=BUS, target=BUS, port=ROUTES_PORT, why="routes of a cluster", part="bus"),
+    Flow(source=BUS, target=DNS, port=53, why="names of its nodes", part="bus"),
+    Flow(source=KEDA, target=BUS, port=MONITORING_PORT, why="lag of consumers", part="bus"),
+    Flow(source=GATEWAY, target="dialogue", port=GRPC_PORT, why="typed turns", part="gateway-typed"),
     Flow(source=GATEWAY, target="skill-music", port=MEDIA_PORT, why="music, to devices", part="gateway-api"),
-    Flow(source=OPERATOR, target=KUBERNETES, port=443, why="what it watches and makes", part="operator", local=False),
-    Flow(source=OPERATOR, target=BUS, port=BUS_PORT, why="registrations of skills", part="operator", local=False),
-    Flow(source=OPERATOR, target=HOSTED, port=GRPC_PORT, why="Describe", part="operator", local=False),
-    Flow(source=OPERATOR, target=DNS, port=53, why="names of services", part="operator", local=False),
-    Flow(source=PROMETHEUS, target=OPERATOR, port=HTTP_PORT, why="metrics", part="operator", local=False),
-    Flow(source=OPERATOR, target=COLLECTOR, port=OTLP_PORT, why="spans", part="otel", local=False),
+    Flow(source=OPERATOR, target=KUBERNETES, port=443, why="what it watches and makes", part="operator"),
+    Flow(source=OPERATOR, target=BUS, port=BUS_PORT, why="registrations of skills", part="operator"),
+    Flow(source=OPERATOR, target=HOSTED, port=GRPC_PORT, why="Describe", part="operator"),
+    Flow(source=OPERATOR, target=DNS, port=53, why="names of services", part="operator"),
+    Flow(source=PROMETHEUS, target=OPERATOR, port=HTTP_PORT, why="metrics", part="operator"),
+    Flow(source=OPERATOR, target=COLLECTOR, port=OTLP_PORT, why="spans", part="otel"),
 )
 
 _OURS_ALONE: Final = frozenset(
