@@ -2,8 +2,8 @@
 
 Usage: python -m images.build [<service>] [--extra NAME] [--base IMAGE] [--storage FOLDER]
 
-Without --base it stands on the official `python` image that its Dockerfile names, if that is here or can be pulled, else
-on the offline base (`base`); `--base offline` does not try.
+Without --base it stands on the image that base.txt names, if that is here or can be pulled, else on the offline base
+(`base`); `--base offline` does not try. What it stands on is told by labels, and an image that has no digest is named.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 
 from images import base, index
 from images.buildah import Buildah, BuildahError, MissingToolError
-from images.dockerfiles import files, requirements
+from images.dockerfiles import BASE, files, official, requirements
 from images.workspace import ROOT, Distribution, UnknownServiceError, image_of, images
 
 _PULL_S = 60
@@ -38,15 +38,12 @@ class Built:
     seconds: float
 
 
-def official(distribution: Distribution) -> str:
-    """Return the base that a Dockerfile names."""
-    found = re.search(r"^ARG BASE=(\S+)$", (ROOT / distribution.folder / "Dockerfile").read_text(), re.MULTILINE)
-    if found is None:
-        raise ValueError(distribution.folder)
-    return found.group(1)
+def pinned(name: str) -> bool:
+    """Tell whether a name means the same image for ever: whether it has a digest."""
+    return re.search(r"@sha256:[0-9a-f]{64}$", name) is not None
 
 
-def chosen(buildah: Buildah, wanted: str, distribution: Distribution) -> str:
+def chosen(buildah: Buildah, wanted: str) -> str:
     """Return the base to stand on, which is here then.
 
     Raises:
@@ -55,7 +52,7 @@ def chosen(buildah: Buildah, wanted: str, distribution: Distribution) -> str:
     """
     if wanted and wanted != "offline":
         return wanted
-    named = official(distribution)
+    named = official()
     if wanted != "offline":
         if buildah.has(named):
             return named
@@ -102,11 +99,17 @@ def build(buildah: Buildah, service: str, wanted_base: str = "", extra: str = ""
             f"{service} has no extra {extra!r}; it has {', '.join(distribution.extras) or 'none'}"
         )
     check_files(distribution)
-    stands_on = chosen(buildah, wanted_base, distribution)
+    stands_on = chosen(buildah, wanted_base)
+    digest = buildah.digest(stands_on)
+    if not pinned(stands_on):
+        say(
+            f"{stands_on} is not pinned: another build may stand on another image of that name (this one: {digest}; {BASE})"
+        )
     name = f"earshot/{distribution.service}:{distribution.version}{f'-{extra}' if extra else ''}"
     with tempfile.TemporaryDirectory(prefix="earshot-image-") as scratch:
         command = ["build", "--quiet", "--layers", "--format", "oci", "--tag", name, "--pull-never"]
         command += ["--file", str(ROOT / distribution.folder / "Dockerfile"), "--build-arg", f"BASE={stands_on}"]
+        command += ["--build-arg", f"BASE_NAME={stands_on}", "--build-arg", f"BASE_DIGEST={digest}"]
         command += ["--build-arg", f"VERSION={distribution.version}"]
         command += ["--build-arg", f"REQUIREMENTS={requirements(extra)}"]
         command += ["--build-arg", f"REVISION={git('rev-parse', 'HEAD') or 'unknown'}"]

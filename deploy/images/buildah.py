@@ -99,6 +99,15 @@ class Buildah:
         found: dict[str, Any] = json.loads(self.ask("inspect", "--type", "image", image))["OCIv1"]["config"]
         return found
 
+    def digest(self, image: str) -> str:
+        """Return the digest of an image that is here: of its manifest for this platform.
+
+        Raises:
+            BuildahError: There is no such image.
+        """
+        found: dict[str, Any] = json.loads(self.ask("inspect", "--type", "image", image))
+        return str(found["FromImageDigest"])
+
     def pulls(self, image: str, patience_s: float) -> bool:
         """Pull an image; return whether it is here then."""
         try:

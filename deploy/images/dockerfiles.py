@@ -16,11 +16,14 @@ from images.workspace import ROOT, Distribution, closure, foreign, images
 TOOLS = "deploy/images/tools.txt"
 # What makes wheels of our own distributions, and of the foreign ones that have none.
 _TOOLS = ("hatchling", "setuptools")
+BASE = "deploy/images/base.txt"
 GRPC_PORT = 50051
 HTTP_PORT = 8080
 USER = "10001:10001"
 ENVIRONMENT = {
-    "PATH": "/opt/earshot/bin:$PATH",
+    # Of the base's own variables none is taken over.
+    "PATH": "/opt/earshot/bin:/usr/local/bin:/usr/bin",
+    "LANG": "C.UTF-8",
     "HOME": "/tmp",  # noqa: S108 - the one place that is always writable
     "PYTHONUNBUFFERED": "1",
     "PYTHONDONTWRITEBYTECODE": "1",
@@ -37,7 +40,7 @@ ENVIRONMENT = {
 
 _TEMPLATE = """\
 # Written by `make dockerfiles` from pyproject.toml; deploy/images says what it promises and how it is built.
-ARG BASE=python:3.11-slim-bookworm
+ARG BASE={base}
 
 FROM ${{BASE}} AS build
 ARG PIP_INDEX_URL="" PIP_CONFIG_FILE=/run/build/settings/pip.conf
@@ -50,23 +53,42 @@ RUN ["python3", "assemble.py", "dependencies"]
 {copies}
 RUN ["python3", "assemble.py", "distributions"]
 
-FROM ${{BASE}}
+FROM ${{BASE}} AS sealed
 COPY deploy/images/seal.py /
 RUN ["python3", "/seal.py"]
+
+# One layer of what seal.py has left: in layers upon the base, what it removed would still be shipped.
+FROM scratch
+COPY --from=sealed / /
 COPY --from=build /opt/earshot /opt/earshot
 COPY --from=build /opt/earshot-own /opt/earshot-own
-ARG VERSION=unversioned REVISION=unknown
+ARG VERSION=unversioned REVISION=unknown BASE_NAME=unknown BASE_DIGEST=unknown
 LABEL org.opencontainers.image.title="earshot/{service}" \\
       org.opencontainers.image.description="{description}" \\
       org.opencontainers.image.licenses="{licences}" \\
       org.opencontainers.image.version="$VERSION" \\
-      org.opencontainers.image.revision="$REVISION"
+      org.opencontainers.image.revision="$REVISION" \\
+      org.opencontainers.image.base.name="$BASE_NAME" \\
+      org.opencontainers.image.base.digest="$BASE_DIGEST"
 ENV {environment}
 EXPOSE {ports}
 USER {user}
 WORKDIR /
 ENTRYPOINT ["/opt/earshot/bin/python", "-m", "{package}"]
 """
+
+
+def official() -> str:
+    """Return the base that images stand on unless another is given: the one line of base.txt that is no comment.
+
+    Raises:
+        ValueError: There is none, or more than one.
+    """
+    lines = (line.strip() for line in (ROOT / BASE).read_text().splitlines())
+    found = [line for line in lines if line and not line.startswith("#")]
+    if len(found) != 1 or len(found[0].split()) != 1:
+        raise ValueError(f"{BASE} has to name one base image, and names {len(found)}")
+    return found[0]
 
 
 def requirements(extra: str = "") -> str:
@@ -85,6 +107,7 @@ def dockerfile(distribution: Distribution) -> str:
         raise ValueError(distribution.name)
     environment = {**ENVIRONMENT, **image.environment}
     return _TEMPLATE.format(
+        base=official(),
         tools=TOOLS,
         folder=distribution.folder,
         copies="\n".join(f"COPY {part.folder} {part.folder}" for part in closure(distribution)),

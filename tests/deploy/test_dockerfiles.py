@@ -16,7 +16,7 @@ import yaml
 
 from earshot_local.plan import SERVICES, TRACESTORE
 from images import seal
-from images.dockerfiles import TOOLS, files
+from images.dockerfiles import TOOLS, files, official
 from images.pins import ALL, UnpinnedError, blocks, pins
 from images.workspace import (
     ROOT,
@@ -40,12 +40,12 @@ def instructions(distribution: Distribution) -> list[tuple[str, str]]:
     return [(word, rest) for word, _, rest in (line.partition(" ") for line in lines if line.strip())]
 
 
-def stages(distribution: Distribution) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-    """Return the instructions of its two stages."""
+def stages(distribution: Distribution) -> tuple[list[tuple[str, str]], ...]:
+    """Return the instructions of its three stages."""
     found = instructions(distribution)
     starts = [index for index, (word, _) in enumerate(found) if word == "FROM"]
-    assert len(starts) == 2
-    return found[starts[0] : starts[1]], found[starts[1] :]
+    assert len(starts) == 3
+    return found[starts[0] : starts[1]], found[starts[1] : starts[2]], found[starts[2] :]
 
 
 def said(stage: list[tuple[str, str]], word: str) -> list[str]:
@@ -102,7 +102,7 @@ def test_files_are_what_pyproject_says() -> None:
 @pytest.mark.parametrize("distribution", EVERY)
 def test_only_what_it_imports_is_copied(distribution: Distribution) -> None:
     """An image gets its own distribution and those that are imported in it, by itself or one of them; no other."""
-    build, final = stages(distribution)
+    build, _, final = stages(distribution)
     copied = {
         rest.split()[0] for rest in said(build, "COPY") if rest.startswith("services/") and "requirements" not in rest
     }
@@ -154,21 +154,28 @@ def test_every_pin_has_hashes_and_no_address(path: Path) -> None:
 @pytest.mark.parametrize("distribution", EVERY)
 def test_runs_unprivileged_and_hears_sigterm(distribution: Distribution) -> None:
     """The last stage ends as a numeric user that is not root, with Python as the first process, started by no shell."""
-    build, final = stages(distribution)
+    build, sealed, final = stages(distribution)
     assert final[-3:-1] == [("USER", "10001:10001"), ("WORKDIR", "/")]
     assert final[-1] == ("ENTRYPOINT", json.dumps(["/opt/earshot/bin/python", "-m", distribution.package]))
-    assert said(final, "RUN") == ['["python3", "/seal.py"]']
-    for command in (*said(build, "RUN"), *said(final, "RUN")):
+    assert said(sealed, "RUN") == ['["python3", "/seal.py"]']
+    assert said(final, "COPY")[0] == "--from=sealed / /", "what was taken out is in no layer"
+    assert said(final, "RUN") == []
+    for command in said(build, "RUN"):
         assert isinstance(json.loads(command), list), "a shell would be between"
     assert str(seal.USER) == "10001"
 
 
 @pytest.mark.parametrize("distribution", EVERY)
 def test_stands_on_a_base_that_is_given(distribution: Distribution) -> None:
-    """Both stages stand on one base, an argument; neither it nor anything else names a registry's or an index's address."""
+    """Both stages stand on one base, an argument that base.txt gives; neither it nor anything else names a registry's or an index's address."""
     text = (ROOT / distribution.folder / "Dockerfile").read_text()
     assert instructions(distribution)[0][0] == "ARG"
-    assert re.findall(r"(?m)^FROM .*$", text) == ["FROM ${BASE} AS build", "FROM ${BASE}"]
+    assert re.findall(r"(?m)^FROM .*$", text) == [
+        "FROM ${BASE} AS build",
+        "FROM ${BASE} AS sealed",
+        "FROM scratch",
+    ]
+    assert instructions(distribution)[0][1] == f"BASE={official()}"
     assert "://" not in text
     default = re.search(r"(?m)^ARG BASE=(.*)$", text)
     assert default is not None
@@ -178,10 +185,10 @@ def test_stands_on_a_base_that_is_given(distribution: Distribution) -> None:
 @pytest.mark.parametrize("distribution", EVERY)
 def test_says_how_it_is_reached(distribution: Distribution) -> None:
     """Labels name it, and its ports and writable folders are where the conventions say."""
-    _, final = stages(distribution)
+    *_, final = stages(distribution)
     (labels,) = said(final, "LABEL")
     assert f'title="earshot/{distribution.service}"' in labels
-    for name in ("description", "licenses", "version", "revision"):
+    for name in ("description", "licenses", "version", "revision", "base.name", "base.digest"):
         assert f"org.opencontainers.image.{name}=" in labels
     (environment,) = said(final, "ENV")
     assert 'EARSHOT_GRPC_HOST="0.0.0.0" EARSHOT_GRPC_PORT="50051"' in environment

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from images import index, seal
+from images import dockerfiles, index, seal
+from images.build import pinned
 from images.buildah import parsed
 from images.workspace import ROOT
 
@@ -124,3 +125,21 @@ def test_sizes_are_read() -> None:
     """What buildah prints as a size is a number of bytes."""
     assert parsed("312 MB") == 312_000_000
     assert parsed("1.5 GB") == 1_500_000_000
+
+
+def test_a_base_is_pinned_by_its_digest_alone() -> None:
+    """A tag may mean another image tomorrow, whatever it says; a digest can't."""
+    digest = f"sha256:{'0a' * 32}"
+    assert pinned(f"python@{digest}")
+    assert pinned(f"python:3.11-slim-bookworm@{digest}")
+    assert not any(pinned(name) for name in ("python", "python:3.11.9", f"python:{'0a' * 32}", f"python@{digest[:-1]}"))
+
+
+@pytest.mark.parametrize("text", ["", "# none\n", "python:3.11\npython:3.12\n", "python:3.11 # a remark\n"])
+def test_a_base_has_to_be_named_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """A file that names no base or two, or a remark beside one, makes no Dockerfile."""
+    (tmp_path / "deploy" / "images").mkdir(parents=True)
+    (tmp_path / dockerfiles.BASE).write_text(text)
+    monkeypatch.setattr(dockerfiles, "ROOT", tmp_path)
+    with pytest.raises(ValueError, match="has to name one base image"):
+        dockerfiles.official()
