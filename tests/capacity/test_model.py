@@ -99,10 +99,11 @@ def test_pods_are_the_cores_in_use_over_what_a_pod_may_use():
     asr = need_of(service("asr", cores=2), assumed=assumed)
     assert asr.cores == pytest.approx(20)
     assert (asr.mean, asr.peak, asr.decided_by) == (5 + 1, 20 + 1, "cores in use")
-    # Of one that requests less, a pod may use a core all the same: 0.4 cores are in use.
+    # A pod is sure of no more than it requests, and one process of no more than one core: 0.4 cores are in use.
     nlu = need_of(service("nlu", cores=0.1), assumed=assumed)
     assert nlu.cores == pytest.approx(0.4)
-    assert (nlu.peak, nlu.decided_by) == (1 + 1, "cores in use")
+    assert (nlu.peak, nlu.decided_by) == (8 + 1, "cores in use")
+    assert need_of(service("nlu", cores=4), assumed=assumed).peak == 1 + 1
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def test_pods_are_no_fewer_than_keda_asks_for():
     in_hand_s = json.loads(FIGURES.read_text())["utterance_s"] + Assumptions().utterance_tail_s
     assert needs[4]["asr"]["peak"] == math.ceil(17.3e6 * 12 * 4 / 86_400 * 1.05 * in_hand_s / 4) + 1
     assert needs[4]["asr"]["decided_by"] == "lag 4"
-    assert needs[4]["nlu"]["decided_by"] == "lag 4"
+    assert needs[4]["nlu"]["decided_by"] == "cores in use"
     assert needs[4]["tts"]["decided_by"] == "cores in use"
     assert needs[4]["skill-clock"]["decided_by"] == "CPU 60% of 0.1"
     assert needs[100]["asr"]["decided_by"] == "cores in use"
@@ -224,7 +224,16 @@ def test_a_burst_is_simulated_with_what_is_deployed(tmp_path: Path):
     assert result.exit_code == 0, result.output
     document = json.loads(result.stdout)
     assert document["holds"]
-    assert [each["service"] for each in document["headroom"]] == ["asr", "nlu", "dialogue", "skill", "tts"]
+    assert [each["service"] for each in document["headroom"]] == [
+        "asr",
+        "nlu",
+        "dialogue",
+        "skill-clock",
+        "skill-music",
+        "skill-timers",
+        "skill-weather",
+        "tts",
+    ]
     assert drawing.read_text().startswith("<svg")
     assert CliRunner().invoke(app, [*arguments, "--rate", "4"]).exit_code == 1
 
@@ -244,7 +253,16 @@ def test_a_recording_is_simulated_as_a_drawn_burst_is(tmp_path: Path):
     assert document["scenario"]["recorded"] == len(begun)
     assert [each["turns"] for each in document["bursts"]] == [len(begun)]
     headroom = {each["service"]: each for each in document["headroom"]}
-    assert list(headroom) == ["asr", "nlu", "dialogue", "skill", "tts"]
+    assert list(headroom) == [
+        "asr",
+        "nlu",
+        "dialogue",
+        "skill-clock",
+        "skill-music",
+        "skill-timers",
+        "skill-weather",
+        "tts",
+    ]
     assert headroom["asr"]["needed_at_peak"] == pytest.approx(6 * headroom["asr"]["needed_before"], rel=0.05)
     assert "210 utterances, as they began (begun.txt)" in drawing.read_text()
     printed = CliRunner().invoke(app, arguments)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from earshot_cli.scaling.fleet import Conditions, Fleet, Run, ServiceSpec
+from earshot_cli.scaling.fleet import Conditions, Fleet, Run, ServiceSpec, measured
 from earshot_cli.scaling.hpa import Behaviour
 from earshot_cli.scaling.scaledobjects import ScaledObject, Trigger
 from earshot_cli.scaling.simulate import quantile
@@ -165,3 +165,30 @@ def test_who_is_never_answered_counts_with_the_wait_so_far():
     waits = late([recogniser()], [0.0] * 100, seconds=20.0)
     assert len(waits) >= 90
     assert quantile(waits, 0.95) > 5
+
+
+def test_a_figure_that_is_partly_from_before_a_pod_was_ready_does_not_count():
+    """Of what metrics-server saw at 116 s in 15 s, that of a pod which became ready at 101 s is known, that of one from 102 s is not."""
+    assert [measured(at, sampled_at=116.0, window_s=15.0) for at in (0.0, 101.0, 102.0, 120.0)] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
+def test_a_turn_passes_one_service_of_a_stage():
+    """Of four that come at once and need a second each in two skills, fewer wait, and for less, than in one skill of the same kind."""
+    one = ServiceSpec(name="a", stage="skill", slots=1, cores=1.0, cpu_s=1.0, start_s=1, scaling=scaling("a"))
+    other = replace(one, name="b", scaling=scaling("b"))
+    first = recogniser(slots=20, cores=20.0)
+    assert max(late([first, one, other], [0.0] * 20)) < 0.8 * max(late([first, one], [0.0] * 20))
+    assert len(run([first, one, other], [0.0] * 20).heard) == 20
+
+
+def test_a_pod_is_sure_of_what_it_requests_and_of_no_more_than_one_core_a_turn():
+    """What it uses at rest is no turn's; a process of one turn uses one core, however much its pod requests."""
+    spec = ServiceSpec(name="nlu", slots=1, cores=0.25, cpu_s=1.0, start_s=1, scaling=scaling("nlu"), idle_cores=0.05)
+    assert spec.sure_cores == pytest.approx(0.2)
+    assert replace(spec, cores=4.0).sure_cores == pytest.approx(0.95)
+    assert replace(spec, cores=4.0, slots=8).sure_cores == pytest.approx(3.95)

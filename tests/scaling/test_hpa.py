@@ -44,10 +44,12 @@ def test_pods_that_are_not_ready_count_as_idle_where_more_are_wanted():
 
 
 def test_a_pod_without_a_figure_dampens_in_both_directions():
-    """It counts as busy to the target where fewer are wanted, as idle where more are."""
+    """It counts as busy with all that it requests where fewer are wanted, or to a target above that; as idle where more are."""
     idle, busy = Pod(usage=0.1, request=1.0), Pod(usage=1.0, request=1.0)
     missing = Pod(usage=None, request=1.0)
-    assert by_utilisation([idle, idle, missing, missing], 0.5, 4) == 3
+    assert by_utilisation([idle, idle, missing, missing], 0.5, 4) == 4
+    assert by_utilisation([idle] * 8 + [missing], 0.5, 9) == 4
+    assert by_utilisation([idle] * 3 + [missing], 2.0, 4) == 2
     assert by_utilisation([idle, idle], 0.5, 2) == 1
     assert by_utilisation([busy, busy, missing], 0.5, 3) == 4
     assert by_utilisation([missing], 0.5, 1) is None

@@ -169,6 +169,8 @@ def test_the_worst_half_minute_decides():
     found = verdict(heard, 0, 600)
     assert found.p50_s == 1.0
     assert found.worst_p95_s == 5.0
+    assert found.judged == 40
+    assert verdict([Heard(float(second), 1.0) for second in range(0, 600, 30)], 0, 600).judged == 0
     assert 270 <= found.worst_at_s <= 330
     assert not found.holds
     assert verdict(heard[:1_200], 0, 600).holds

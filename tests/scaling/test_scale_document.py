@@ -74,6 +74,12 @@ def test_sentences_about_the_fleet_are_true(result):
     cost, cores, all_cores = said(r"decides: ([\d.]+) s of CPU for a second of speech are ([\d,]+) of ([\d,]+) cores")
     assert cost == pytest.approx(FIGURES.asr_cpu_s_per_audio_s, abs=0.005)
     assert (cores, all_cores) == pytest.approx((asr.cores, result.cores), rel=CLOSE)
+    needs = {need.service: need for need in result.services}
+    for name, shown in (
+        ("dialogue", said(r"that of dialogue (\d+) and (\d+), that of tts")),
+        ("tts", said(r"that of tts (\d+) and (\d+): it is chosen")),
+    ):
+        assert shown == (needs[name].least / result.bus.cells, needs[name].standing / result.bus.cells)
     least, wanted = said(r"`minReplicaCount` of asr is (\d+) and has to be (\d+)")
     assert (least, wanted) == (asr.least / result.bus.cells, asr.standing / result.bus.cells)
     (turns,) = said(r"and a cell has (\d+)\.")
@@ -125,33 +131,40 @@ def breaking(given: Assumptions) -> dict[str, float]:
 
 
 def test_what_breaks_first_does(result):
-    """At as many devices a cell as it says: asr's pods, the nodes' cores, SKILL_EFFECTS, SPEECH; cells as they are have half."""
+    """At as many devices a cell as it says: asr's pods, dialogue's, the nodes' cores, SKILL_EFFECTS, SPEECH; cells as they are have half."""
     broken = breaking(Assumptions())
-    assert list(broken)[:4] == [
+    assert list(broken)[:5] == [
         "asr: pods",
+        "dialogue: pods",
         "NATS, nodes that hold streams: cores",
         "SKILL_EFFECTS: bytes",
         "SPEECH: bytes",
     ]
     shown = (
         *said(r"asr is reached first: at some ([\d,]+) devices a cell"),
+        *said(r"At some ([\d,]+) that of dialogue follows"),
         *said(r"Next, at some ([\d,]+) devices a cell, all cores of the nodes"),
         *said(r"then, at some ([\d,]+), the bucket SKILL_EFFECTS is full"),
         *said(r"then, at some ([\d,]+), SPEECH"),
     )
-    assert shown == pytest.approx(tuple(broken.values())[:4], rel=CLOSE)
+    assert shown == pytest.approx(tuple(broken.values())[:5], rel=CLOSE)
     (devices,) = said(r"Cells of ([\d,]+) devices, as they are above")
     assert devices == pytest.approx(FLEET.devices / result.bus.cells, rel=CLOSE)
     assert 2 * devices < broken["asr: pods"]
 
 
 def test_what_breaks_first_with_other_effects_does(result):
-    """With the skills that are shipped SPEECH is third; with an entry in each turn SKILL_EFFECTS is first, and decides cells."""
+    """With the skills that are shipped SPEECH is fourth; with an entry in each turn SKILL_EFFECTS is first, and decides cells."""
     assert said(r"once for each call: (\d+) bytes, measured") == (FIGURES.bus.stored_bytes["KV_SKILL_EFFECTS"],)
     (few,) = said(r"Once for each timer \(`--assume effects=([\d.]+)`\)")
     assert few == Assumptions().timers
     shipped = breaking(assumed([f"effects={few}"]))
-    assert list(shipped)[:3] == ["asr: pods", "NATS, nodes that hold streams: cores", "SPEECH: bytes"]
+    assert list(shipped)[:4] == [
+        "asr: pods",
+        "dialogue: pods",
+        "NATS, nodes that hold streams: cores",
+        "SPEECH: bytes",
+    ]
     assert capacity(FLEET, FIGURES, assumed([f"effects={few}"]), DEPLOYED).bus.cells == result.bus.cells
     (each,) = said(r"With one in each turn \(`--assume effects=([\d.]+)`\)")
     always = assumed([f"effects={each}"])

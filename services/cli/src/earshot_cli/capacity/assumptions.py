@@ -29,13 +29,11 @@ class Assumptions:
 
     online: float = _assumed(1.0, "share of the devices that are connected at the busiest moment")
     machine: float = _assumed(1.0, "speed of a production core over one of the machine that was measured")
-    process_cores: float = _assumed(
-        1.0,
-        "cores that a pod may use if it requests less: there are no CPU limits, and one process uses no more than one",
-    )
     skill_skew: float = _assumed(1.0, "turns that each skill is sized for, over an even share of all of them")
     timers: float = _assumed(0.1, "occurrences (timers, alarms) a turn")
-    busy: float = _assumed(0.6, "share of a pod's cores that is in use at the busiest moment")
+    busy: float = _assumed(
+        0.6, "share of the cores that a pod is sure of (it requests them) in use at the busiest moment"
+    )
     standing: float = _assumed(
         0.77, "share of the pods for the busiest moment's CPU that always stands ready (make simulate-scaling)"
     )

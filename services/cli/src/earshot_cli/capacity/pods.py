@@ -18,6 +18,7 @@ from earshot_cli.capacity.deployed import Deployed
 from earshot_cli.capacity.figures import ASR, Figures
 from earshot_cli.capacity.handled import SCHEDULER, SKILL
 from earshot_cli.capacity.in_hand import in_hand
+from earshot_cli.capacity.sure import pods_by_cpu, sure_cores
 from earshot_cli.scaling.scaledobjects import Trigger
 from earshot_topology import streams
 
@@ -153,7 +154,7 @@ class _Service:
         if each.name == ASR:
             cost = figures.asr_cpu_s_per_audio_s * figures.utterance_s
         self._cores_per_turn = cost * share * assumed.retries / assumed.machine
-        self._able = max(each.pod.cores, assumed.process_cores)
+        self._sure = sure_cores(each.pod.cores, self.idle_cores, each.slots if each.name == ASR else 1)
 
     @property
     def idle_cores(self) -> float:
@@ -177,7 +178,7 @@ class _Service:
         """Return what some turns a second take, and alarms of one moment."""
         cores = turns_per_s * self._cores_per_turn
         messages = in_hand(turns_per_s, alarms, self._figures, self._assumed)
-        by_cpu = cores / (self._able * self._assumed.busy)
+        by_cpu = pods_by_cpu(cores, self._sure, self._assumed.busy)
         asked = {"cores in use": by_cpu}
         for trigger in self._each.scaling.triggers:
             if trigger.type == "cpu":

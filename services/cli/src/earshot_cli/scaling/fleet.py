@@ -1,6 +1,6 @@
 """A fleet under load in virtual time: turns pass the services one after the other, pods come and go.
 
-    arrival ► asr ► nlu ► dialogue ► skill ► tts ► first audio
+    arrival ► asr ► nlu ► dialogue ► one of the skills ► tts ► first audio
               each: one queue (its durable consumer) before all slots of its ready pods
 
 What a turn takes when nobody else speaks is not modelled but drawn from what was measured; the fleet adds what queues and
@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from earshot_cli.capacity.sure import sure_cores
 from earshot_cli.scaling import keda
 from earshot_cli.scaling.hpa import SYNC_S, TOLERANCE, Autoscaler, Pod, by_average, by_utilisation
 from earshot_cli.scaling.scaledobjects import ScaledObject, Trigger
@@ -34,11 +35,13 @@ class ServiceSpec:
     Attributes:
         name: "asr" and so on.
         slots: Turns that a pod has in hand at once.
-        cores: CPU that a pod is sure of.
+        cores: CPU that a pod requests.
+        idle_cores: CPU that it uses when nobody speaks.
         cpu_s: CPU time of a turn; of asr for a second of sound.
         start_s: From a container's start to its readiness.
         hold_s: How long a turn is still in hand when its next service has it: an answer is being spoken.
         scaling: Its ScaledObject.
+        stage: What it has in common with those of which a turn passes one: "skill"; its name, if there are no others.
     """
 
     name: str
@@ -48,6 +51,13 @@ class ServiceSpec:
     start_s: float
     scaling: ScaledObject
     hold_s: float = 0.0
+    idle_cores: float = 0.0
+    stage: str = ""
+
+    @property
+    def sure_cores(self) -> float:
+        """CPU that a pod is sure of for its turns, each of which uses one core at most."""
+        return sure_cores(self.cores, self.idle_cores, self.slots)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +124,11 @@ class _Turn:
     behind: bool = False
 
 
+def measured(ready_at: float, sampled_at: float, window_s: float) -> bool:
+    """Return whether the autoscaler believes a pod's CPU: all that the figure is of was used after the pod became ready."""
+    return ready_at + window_s <= sampled_at
+
+
 class _Station:
     """One service: its queue, its pods, its autoscaler."""
 
@@ -156,7 +171,7 @@ class _Station:
     def sample(self, now: float) -> None:
         """Let metrics-server see what a ready pod used since it looked last."""
         since = now - (self.sampled_at or 0.0)
-        self.usage = (self.cpu_s - self.sampled_s) / since / max(1, self.ready)
+        self.usage = (self.cpu_s - self.sampled_s) / since / max(1, self.ready) + self.spec.idle_cores
         self.sampled_s, self.sampled_at = self.cpu_s, now
 
     def count(self, now: float) -> None:
@@ -169,7 +184,7 @@ class Fleet:
     """The services of the path under one load.
 
     Args:
-        services: In the order in which a turn passes them; the first is the recogniser.
+        services: In the order in which a turn passes them; the first is the recogniser. Of those of one stage it passes one.
         conditions: What the cluster adds.
         utterances_s: Lengths to draw from: sound with the silence that ends it.
         first_audio_s: Measured times to draw from.
@@ -195,6 +210,11 @@ class Fleet:
         self._stations = [
             _Station(spec, max(spec.scaling.minimum, begin.get(spec.name, spec.scaling.minimum))) for spec in services
         ]
+        stages = [
+            list(each) for _, each in itertools.groupby(self._stations, lambda one: one.spec.stage or one.spec.name)
+        ]
+        self._stages = [[self._stations.index(station) for station in stage] for stage in stages]
+        self._stage_of = {index: place for place, stage in enumerate(self._stages) for index in stage}
         self._events: list[tuple[float, int, Callable[[float], None]]] = []
         self._order = itertools.count()
         self._cached: dict[int, keda.Cached] = {}
@@ -245,8 +265,10 @@ class Fleet:
 
     # Turns.
 
-    def _enter(self, index: int, turn: _Turn, now: float) -> None:
+    def _enter(self, stage: int, turn: _Turn, now: float) -> None:
         turn.at = now
+        places = self._stages[stage]
+        index = places[0] if len(places) == 1 else self._random.choice(places)
         station = self._stations[index]
         station.queue.append(turn)
         self._take(index, now)
@@ -268,7 +290,7 @@ class Fleet:
         spec = station.spec
         cost = turn.utterance_s * spec.cpu_s
         station.cpu_s += cost
-        cores = max(1, station.ready) * spec.cores
+        cores = max(1, station.ready) * spec.sure_cores
         behind = now - turn.began > _BEHIND_S
         station.catching += behind
         keeping_up = station.busy - station.catching
@@ -287,7 +309,7 @@ class Fleet:
         spec = station.spec
         cost = self._random.gammavariate(_SHAPE, spec.cpu_s / _SHAPE)
         station.cpu_s += cost
-        done = now + cost / min(1.0, spec.cores)
+        done = now + cost / spec.sure_cores
         # Its mean is in what was measured.
         turn.late_s += max(0.0, done - turn.at - spec.cpu_s)
         return done
@@ -302,8 +324,9 @@ class Fleet:
             if station.spec.hold_s:
                 station.held += 1
                 self._at(now + station.spec.hold_s, self._releasing(station))
-            if index + 1 < len(self._stations):
-                self._enter(index + 1, turn, now)
+            following = self._stage_of[index] + 1
+            if following < len(self._stages):
+                self._enter(following, turn, now)
             else:
                 self._run.heard.append(Heard(turn.began, turn.base_s + turn.late_s))
             self._take(index, now)
@@ -381,10 +404,8 @@ class Fleet:
             if sampled_at is None:
                 return None
             used = self._cached[key].value()
-            pods = [
-                Pod(usage=used if at <= sampled_at else 0.0, request=station.spec.cores, ready=at <= sampled_at)
-                for at in station.ready_at
-            ]
+            known = [measured(at, sampled_at, self._conditions.metrics_s) for at in station.ready_at]
+            pods = [Pod(usage=used if each else 0.0, request=station.spec.cores, ready=each) for each in known]
             return by_utilisation(pods, trigger.target, station.desired, self._conditions.tolerance)
         value = self._cached[key].value() if key in self._cached else float(self._station_of(station, trigger).lag)
         return by_average(value, trigger.target, station.desired, self._conditions.tolerance)

@@ -88,7 +88,8 @@ def by_utilisation(pods: Sequence[Pod], target: float, current: int, tolerance: 
     """Return the proposal of a resource's utilisation, or None when no ready pod has a figure.
 
     Pods that are not ready yet, and those without a figure, are set aside; then they dampen the change: they count as idle
-    where more pods would be wanted, and those without a figure as busy to the target where fewer would be.
+    where more pods would be wanted, and those without a figure as busy with all that they request where fewer would be, or to the
+    target if that is more.
 
     Args:
         pods: All of them.
@@ -108,7 +109,7 @@ def by_utilisation(pods: Sequence[Pod], target: float, current: int, tolerance: 
         return current if abs(1 - ratio) <= tolerance else math.ceil(ratio * len(measured))
     counted = [*measured, *missing, *(unready if rebalance else [])]
     if ratio < 1:
-        used += sum(pod.request for pod in missing) * target
+        used += sum(pod.request for pod in missing) * max(1.0, target)
     again = used / sum(pod.request for pod in counted) / target
     if abs(1 - again) <= tolerance or (ratio < 1) != (again < 1):
         return current

@@ -1,6 +1,7 @@
 """What KEDA itself decides: whether there is anything at all. How much of it there is, it tells the HorizontalPodAutoscaler.
 
-KEDA looks every pollingInterval. It wakes a target from zero replicas, lets one sleep that nothing has asked for during the
+KEDA looks every pollingInterval, which decides nothing for a target that keeps one replica or more and whose triggers are not
+cached: the autoscaler asks whenever it looks itself. It wakes a target from zero replicas, lets one sleep that nothing has asked for during the
 cooldown, and brings one back to its minimum. Between one replica and many the autoscaler decides, with the metrics that
 KEDA reads for it whenever it asks (or the last poll's, with useCachedMetrics).
 """

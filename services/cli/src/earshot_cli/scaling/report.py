@@ -70,7 +70,7 @@ def document(found: Simulated) -> dict[str, Any]:
 def bursts(found: Simulated) -> Table:
     """Show how the bursts sounded."""
     table = Table("burst", box=None, padding=(0, 2))
-    for heading in ("turns", "p50 s", "p95 s", "worst half minute's p95 s", "later than 2 s", ""):
+    for heading in ("turns", "p50 s", "p95 s", "judged", "worst half minute's p95 s", "later than 2 s", ""):
         table.add_column(heading, justify="right")
     for number, each in enumerate(found.verdicts, 1):
         table.add_row(
@@ -78,6 +78,7 @@ def bursts(found: Simulated) -> Table:
             f"{each.turns:,}",
             f"{each.p50_s:.2f}",
             f"{each.p95_s:.2f}",
+            f"{each.judged} half minutes",
             f"{each.worst_p95_s:.2f} at {each.worst_at_s:.0f} s",
             f"{each.late / each.turns:.2%}",
             "holds" if each.holds else "[bold red]does not hold[/]",
@@ -94,7 +95,7 @@ def headroom(found: Simulated) -> Table:
         "busy before",
         "headroom",
         "needed at the peak",
-        "ready of that",
+        "standing",
         "most",
     ):
         table.add_column(heading, justify="right")
@@ -107,7 +108,7 @@ def headroom(found: Simulated) -> Table:
             f"{each.needed_before:.2f}",
             f"{each.factor:.1f} x",
             f"{each.needed_at_peak:.2f}",
-            f"{min(1.0, each.ready / each.needed_at_peak):.0%}",
+            f"{each.standing:.0%}",
             str(each.peak),
         )
     return table

@@ -8,17 +8,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
+from earshot_cli.capacity.assumptions import Assumptions
+from earshot_cli.capacity.deployed import DEFAULT_SLOTS, SLOTS
 from earshot_cli.capacity.figures import ASR, PATH, Figures
+from earshot_cli.capacity.in_hand import held_s
+from earshot_cli.capacity.sure import pods_by_cpu
 from earshot_cli.errors import BadArgumentError
 from earshot_cli.scaling import load
 from earshot_cli.scaling.fleet import Conditions, Fleet, Heard, Run, ServiceSpec
 from earshot_cli.scaling.scaledobjects import PodShape, ScaledObject
 
-# The skill that stands for all of them.
-SKILL_FOLDER = "skill-clock"
+_SKILL = "skill"
+_SKILL_FOLDER = "skill-"
 LIMIT_S = 2.0
 _WINDOW_S = 30.0
-_DEFAULT_UTTERANCES = 32
 _WINDOW_TURNS = 20
 
 Described = Mapping[str, tuple[ScaledObject, PodShape]]
@@ -90,7 +93,7 @@ def of_recording(times: Sequence[float], seed: int = 1) -> Scenario:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Headroom:
-    """What stood ready when a burst began, and what it came to need."""
+    """What stood ready when a burst began, and what it came to need: by its CPU, as `earshot capacity` works it out."""
 
     service: str
     ready: int
@@ -108,6 +111,11 @@ class Headroom:
         """How many times the load before the burst could be carried by what stood ready."""
         return self.ready / self.needed_before if self.needed_before else math.inf
 
+    @property
+    def standing(self) -> float:
+        """Share of the pods for the peak's CPU that stood ready."""
+        return self.ready / self.needed_at_peak if self.needed_at_peak else math.inf
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
@@ -119,6 +127,7 @@ class Verdict:
         worst_p95_s: The 95th percentile of the worst half minute of it.
         worst_at_s: When that began, from the burst's begin.
         turns: Turns that began in it.
+        judged: Half minutes that could be judged: in each at least 20 turns began.
         late: How many of them were heard later than the limit.
     """
 
@@ -127,40 +136,51 @@ class Verdict:
     worst_p95_s: float
     worst_at_s: float
     turns: int
+    judged: int
     late: int
 
     @property
     def holds(self) -> bool:
-        """Whether every half minute's 95th percentile was within the limit."""
+        """Whether the 95th percentile of every half minute that was judged was within the limit; of the whole burst, if none was."""
         return self.worst_p95_s <= LIMIT_S
 
 
-def services(figures: Figures, described: Described) -> list[ServiceSpec]:
-    """Return the services of the path as deploy/base has them and as they were measured.
+def services(figures: Figures, described: Described, assumed: Assumptions | None = None) -> list[ServiceSpec]:
+    """Return the services of the path as deploy/base has them and as they were measured; every skill, of which a turn passes one.
 
     Raises:
         BadArgumentError: One is neither described nor measured (code `service_unknown`).
     """
+    assumed = assumed or Assumptions()
     found = []
     for name in PATH:
-        folder = SKILL_FOLDER if name == "skill" else name
-        if folder not in described or name not in figures.services:
+        folders = [each for each in described if each.startswith(_SKILL_FOLDER)] if name == _SKILL else [name]
+        if not folders or not described.keys() >= set(folders) or name not in figures.services:
             raise BadArgumentError(f"{name}: not among the figures and deploy/base's folders", code="service_unknown")
-        scaling, pod = described[folder]
-        measured = figures.services[name]
-        recogniser = name == ASR
-        found.append(
-            ServiceSpec(
-                name=name,
-                slots=int(pod.environment.get("EARSHOT_ASR_UTTERANCES", _DEFAULT_UTTERANCES)) if recogniser else 1,
-                cores=pod.cores,
-                cpu_s=figures.asr_cpu_s_per_audio_s if recogniser else max(measured.cpu_s_per_turn, 1e-4),
-                start_s=measured.start_s,
-                scaling=scaling,
-                hold_s=figures.answer_s if name == "tts" else 0.0,
-            )
-        )
+        found += [_service(folder, name, figures, *described[folder], assumed) for folder in folders]
     return found
+
+
+def _service(
+    folder: str, stage: str, figures: Figures, scaling: ScaledObject, pod: PodShape, assumed: Assumptions
+) -> ServiceSpec:
+    measured = figures.services[stage]
+    recogniser = stage == ASR
+    cost = figures.asr_cpu_s_per_audio_s if recogniser else max(measured.cpu_s_per_turn, 1e-4)
+    spec = ServiceSpec(
+        name=folder,
+        stage=stage,
+        slots=int(pod.environment.get(SLOTS, DEFAULT_SLOTS)) if recogniser else 1,
+        cores=pod.cores,
+        idle_cores=measured.idle_cores / assumed.machine,
+        # Of some turns all is done twice.
+        cpu_s=cost * assumed.retries / assumed.machine,
+        start_s=measured.start_s,
+        scaling=scaling,
+    )
+    # In whose hands a turn is while it is computed, the simulation knows.
+    computed_s = figures.utterance_s if recogniser else spec.cpu_s / spec.sure_cores
+    return replace(spec, hold_s=max(0.0, held_s(figures, assumed).get(stage, 0.0) - computed_s))
 
 
 def with_minimum(specs: Sequence[ServiceSpec], name: str, minimum: int) -> list[ServiceSpec]:
@@ -202,12 +222,14 @@ def verdict(heard: Sequence[Heard], begins_s: float, ends_s: float) -> Verdict:
     within = [turn for turn in heard if begins_s <= turn.began < ends_s]
     if not within:
         raise BadArgumentError("nobody spoke while the burst lasted", code="nobody_spoke")
-    worst, worst_at = 0.0, begins_s
+    worst, worst_at, judged = 0.0, begins_s, 0
     at = begins_s
     while at < ends_s:
         window = [turn.first_audio_s for turn in within if at <= turn.began < at + _WINDOW_S]
-        if len(window) >= _WINDOW_TURNS and (found := quantile(window, 0.95)) > worst:
-            worst, worst_at = found, at
+        if len(window) >= _WINDOW_TURNS:
+            judged += 1
+            if (found := quantile(window, 0.95)) > worst:
+                worst, worst_at = found, at
         at += _WINDOW_S / 2
     times = [turn.first_audio_s for turn in within]
     return Verdict(
@@ -216,6 +238,7 @@ def verdict(heard: Sequence[Heard], begins_s: float, ends_s: float) -> Verdict:
         worst_p95_s=worst or quantile(times, 0.95),
         worst_at_s=worst_at - begins_s,
         turns=len(within),
+        judged=judged,
         late=sum(each > LIMIT_S for each in times),
     )
 
@@ -225,13 +248,18 @@ def judge(run: Run, scenario: Scenario) -> Verdict:
     return verdict(run.heard, scenario.begins_s, scenario.begins_s + 2 * scenario.within_s + scenario.lasts_s)
 
 
-def headroom(run: Run, specs: Sequence[ServiceSpec], figures: Figures, scenario: Scenario) -> list[Headroom]:
+def headroom(
+    run: Run, specs: Sequence[ServiceSpec], figures: Figures, scenario: Scenario, assumed: Assumptions | None = None
+) -> list[Headroom]:
     """Return what stood ready when the burst began."""
+    busy = (assumed or Assumptions()).busy
     found = []
     for spec in specs:
         points = run.points[spec.name]
         before = [point for point in points if point.at <= scenario.begins_s]
-        load_each = figures.utterance_s / spec.slots if spec.name == ASR else spec.cpu_s / min(1.0, spec.cores)
+        among = sum(other.stage == spec.stage for other in specs)
+        cores = spec.cpu_s * (figures.utterance_s if spec.name == ASR else 1.0) / among
+        load_each = pods_by_cpu(cores, spec.sure_cores, busy)
         found.append(
             Headroom(
                 service=spec.name,
