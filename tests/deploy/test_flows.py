@@ -96,12 +96,12 @@ def test_each_flow_is_accounted_for_once() -> None:
     assert sorted(OPERATOR & UNWATCHED.keys()) == []
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_the_table_is_what_runs(stack: Stack) -> None:
     """A stack that starts, answers, sets a timer, looks at the weather and plays music opens the declared connections."""
     ports = _ports(stack)
     with Watch(stack, _names(stack), ports) as watch:
-        await stack.ready(240)
+        await stack.ready(480)
         for text in ("what time is it in Tokyo", "set a timer for ten minutes", "what's the weather in Paris tomorrow"):
             assert (await converse(stack, text, "en-US", PLACE)).outcomes, text
         played = await converse(stack, "play some jazz", "en-US", PLACE)

@@ -1,4 +1,4 @@
-"""Who is connected to whom in a running stack, as the operating system tells it.
+"""Who is connected to whom in a running stack, as Linux tells it.
 
 A look shows what is open. A connection that was over between two looks is seen by what Linux remembers of it for a minute
 (TIME_WAIT), which does not say whose it was: it is somebody's. Missed are short ones that were reset, those to ports that nobody was
@@ -13,9 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
-
-import psutil
+from typing import NamedTuple, Self
 
 from earshot_local.stack import Stack
 
@@ -23,9 +21,9 @@ from earshot_local.stack import Stack
 OUTSIDE = "outside"
 # Whoever opened one that was over before anybody looked.
 SOMEBODY = "somebody"
-_REMEMBERED = ("/proc/net/tcp", "/proc/net/tcp6")
-_TIME_WAIT = "06"
-# What services keep open; a look costs some 20 ms.
+# States, as /proc/net/tcp has them.
+_TIME_WAIT, _LISTEN = "06", "0A"
+# What services keep open.
 _EVERY_S = 0.25
 
 
@@ -36,6 +34,15 @@ class Edge:
     source: str
     target: str
     port: str
+
+
+class _Socket(NamedTuple):
+    """A line of /proc/net/tcp."""
+
+    inode: str
+    state: str
+    port: int
+    far_port: int
 
 
 @dataclass(slots=True)
@@ -79,42 +86,69 @@ class Watch:
 
     def look(self) -> None:
         """Look once, now."""
-        own = psutil.Process(os.getpid())
-        seen = [(OUTSIDE, own, connection) for connection in _connections(own)]
-        for name, child in list(self.stack.processes.items()):
-            if child.pid is not None:
-                with suppress(psutil.NoSuchProcess):
-                    for process in (main := psutil.Process(child.pid), *main.children(recursive=True)):
-                        seen += [(self.names[name], process, connection) for connection in _connections(process)]
-        listening = {each.laddr.port: name for name, _, each in seen if each.status == psutil.CONN_LISTEN}
-        for name, _, each in seen:
+        # Before sockets are attributed: whose was open then and is over now stays nobody's.
+        sockets = list(_sockets())
+        by_inode = {each.inode: each for each in sockets}
+        seen = [
+            (name, by_inode[inode]) for name, pid in self._processes() for inode in _inodes(pid) if inode in by_inode
+        ]
+        listening = {each.port: name for name, each in seen if each.state == _LISTEN}
+        for name, each in seen:
+            if each.state == _LISTEN:
+                continue
+            self._attributed |= {(each.port, each.far_port), (each.far_port, each.port)}
             # What has a listening port at this end was opened by the other one.
-            if each.raddr:
-                self._attributed |= {(each.laddr.port, each.raddr.port), (each.raddr.port, each.laddr.port)}
-            if each.raddr and each.laddr.port not in listening:
-                owner = listening.get(each.raddr.port, f"{each.raddr.ip}:{each.raddr.port}")
-                target, port = self.ports.get(each.raddr.port, (owner, ""))
+            if each.port not in listening:
+                target, port = self.ports.get(
+                    each.far_port, (listening.get(each.far_port, f"port {each.far_port}"), "")
+                )
                 # The test's process has connections to servers of other tests, too.
-                if name != OUTSIDE or each.raddr.port in {*self.ports, *listening}:
+                if name != OUTSIDE or each.far_port in {*self.ports, *listening}:
                     self.edges.add(Edge(name, target, port))
+        self._remembered |= {(each.port, each.far_port) for each in sockets if each.state == _TIME_WAIT}
 
-        self._remembered |= set(_over_by_now())
+    def _processes(self) -> Iterator[tuple[str, int]]:
+        """Yield the processes of the stack and of the test, each with its name."""
+        yield OUTSIDE, os.getpid()
+        children: dict[int, list[int]] = {}
+        for pid, parent in _parents():
+            children.setdefault(parent, []).append(pid)
+        todo = [(self.names[name], child.pid) for name, child in list(self.stack.processes.items()) if child.pid]
+        while todo:
+            name, pid = todo.pop()
+            yield name, pid
+            todo += [(name, child) for child in children.get(pid, ())]
 
     def _watch(self) -> None:
         while not self._over.wait(_EVERY_S):
             self.look()
 
 
-def _connections(process: psutil.Process) -> Iterator[psutil._common.pconn]:
-    with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
-        yield from process.net_connections("tcp")
+def _parents() -> Iterator[tuple[int, int]]:
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            # Behind the name, which may hold anything.
+            yield int(folder.name), int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+
+
+def _inodes(pid: int) -> Iterator[str]:
+    """Yield the sockets that a process has open."""
+    with suppress(OSError):
+        for handle in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):
+                if (target := str(handle.readlink())).startswith("socket:["):
+                    yield target.removeprefix("socket:[").removesuffix("]")
+
+
+def _sockets() -> Iterator[_Socket]:
+    """Yield all of TCP that this machine has, once: a look for each process takes too long where there are thousands."""
+    for path in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with suppress(FileNotFoundError):
+            for line in Path(path).read_text().splitlines()[1:]:
+                _, local, far, state, *_, inode = line.split()[:10]
+                yield _Socket(inode, state, int(local.rpartition(":")[2], 16), int(far.rpartition(":")[2], 16))
 
 
 def _over_by_now() -> Iterator[tuple[int, int]]:
-    """Yield the ports of both ends of connections that are over; nothing where this is not Linux."""
-    for path in _REMEMBERED:
-        with suppress(FileNotFoundError):
-            for line in Path(path).read_text().splitlines()[1:]:
-                _, local, remote, state, *_ = line.split()
-                if state == _TIME_WAIT:
-                    yield int(local.rsplit(":", 1)[1], 16), int(remote.rsplit(":", 1)[1], 16)
+    """Yield the ports of both ends of connections that are over."""
+    return ((each.port, each.far_port) for each in _sockets() if each.state == _TIME_WAIT)
