@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import shutil
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from nats.aio.client import Client
 from nats.js.api import KeyValueConfig
 
 from earshot.skill.v1 import skill_pb2
+from earshot_chassis.tasks import end
 from earshot_registry import RegistrySnapshot, SkillRegistry
 from earshot_skillkit.registration import Registration
 from support.nats import NatsServer, nats_server
@@ -74,9 +74,7 @@ def live(snapshot: RegistrySnapshot) -> list[str]:
 
 async def stop(task: asyncio.Task[None]) -> None:
     """Stop renewing, as a crash does."""
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+    assert not await end([task], 20)
 
 
 @pytest.fixture
