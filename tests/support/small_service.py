@@ -40,7 +40,7 @@ class Running:
         except OSError:
             return 0, ""
 
-    async def until(self, path: str, status: int, timeout_s: float = 30, reason: str = "") -> str:
+    async def until(self, path: str, status: int, timeout_s: float = 50, reason: str = "") -> str:
         """Wait for a page's status, with a reason in its body; return that."""
         async with asyncio.timeout(timeout_s):
             while True:
