@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -22,7 +23,7 @@ from earshot_topology.flows import FLOWS, Flow
 from earshot_topology.permissions import device_inbox
 from earshot_topology.subjects import DeviceAddress
 from support import keda
-from support.connections import OUTSIDE, Edge, Watch
+from support.connections import OUTSIDE, SOMEBODY, Edge, Watch
 from support.flows import OPERATOR, UNWATCHED, ends, on_one_machine
 from support.manifests import BASES, of_kind, render
 from support.stack import converse
@@ -94,6 +95,22 @@ def test_each_flow_is_accounted_for_once() -> None:
     assert len(declared) == len(FLOWS), "two flows of the same ends could hide behind each other"
     assert sorted({*OPERATOR, *UNWATCHED} - declared) == []
     assert sorted(OPERATOR & UNWATCHED.keys()) == []
+
+
+def test_a_connection_that_is_over_is_seen(tmp_path: Path) -> None:
+    """One that nobody looked at while it was open is somebody's; one that was over before the watch began is not of it."""
+    with socket.create_server(("127.0.0.1", 0)) as before, socket.create_server(("127.0.0.1", 0)) as listener:
+        _visit(before)
+        ports = {before.getsockname()[1]: ("asr", "grpc"), listener.getsockname()[1]: ("nlu", "grpc")}
+        watch = Watch(Stack(home=tmp_path, services=()), {}, ports)
+        _visit(listener)
+        watch.look()
+        assert (watch.edges, watch.short()) == (set(), {Edge(SOMEBODY, "nlu", "grpc")})
+
+
+def _visit(listener: socket.socket) -> None:
+    with socket.create_connection(listener.getsockname()), listener.accept()[0]:
+        pass
 
 
 @pytest.mark.timeout(600)
