@@ -51,8 +51,7 @@ async def test_frames_are_purged_afterwards(server: NatsServer) -> None:
     capture = Capture(client, purge_after_s=0.1)
     await capture.start()
     for turn in ("a", "b"):
-        await client.publish(f"device.h1.d1.up.audio.{turn}", b"frame")
-    await client.flush()
+        await client.jetstream().publish(f"device.h1.d1.up.audio.{turn}", b"frame")
     capture.purge_later("device.h1.d1.up.audio.a")
     left: list[bytes] = []
     async with asyncio.timeout(5):

@@ -162,7 +162,9 @@ async def test_a_device_reads_nothing_from_storage(connect, stack):
     await admin.client.jetstream().purge_stream("AUDIO")
     await a.client.publish(A.audio(TURN), b"x")
     await a.settle()
-    assert (await admin.client.jetstream().stream_info("AUDIO")).state.messages == 1
+    async with asyncio.timeout(20):
+        while (await admin.client.jetstream().stream_info("AUDIO")).state.messages != 1:
+            await asyncio.sleep(0.02)
     for subject in (
         "$JS.API.DIRECT.GET.AUDIO",
         "$JS.API.STREAM.INFO.AUDIO",

@@ -205,12 +205,10 @@ async def test_a_household_that_fills_the_capture_loses_its_own_frames(server: N
     sane = [DeviceAddress(f"sane{number}", "d").audio("t") for number in range(20)]
     for subject in sane:
         for _ in range(25):
-            await client.publish(subject, bytes(1_300))
-    await client.flush()
+            await jetstream.publish(subject, bytes(1_300))
     assert await guard.look() == []
     for turn in range(60):
-        await client.publish(DeviceAddress("mad", f"d{turn % 3}").audio(str(turn)), bytes(60_000))
-    await client.flush()
+        await jetstream.publish(DeviceAddress("mad", f"d{turn % 3}").audio(str(turn)), bytes(60_000))
     assert await guard.look() == ["mad"]
     kept = (await jetstream.stream_info("AUDIO", subjects_filter="device.>")).state.subjects
     assert kept == dict.fromkeys(sane, 25)
