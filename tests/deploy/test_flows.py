@@ -17,6 +17,7 @@ import nats
 import pytest
 import pytest_asyncio
 
+from earshot_chassis.rpc_client import connect
 from earshot_local.stack import Stack
 from earshot_topology import flows
 from earshot_topology.flows import FLOWS, Flow
@@ -153,11 +154,13 @@ def _told(edge: Edge) -> Edge:
 
 
 async def _from_outside(stack: Stack, watch: Watch) -> None:
-    """Be a device."""
+    """Be a device, and a gateway; what they open is held until somebody has looked."""
     credentials = str(stack.device_credentials(*PLACE))
     inbox = device_inbox(*PLACE)
     device = await nats.connect(stack.nats_url, user_credentials=credentials, inbox_prefix=inbox)
-    await asyncio.to_thread(watch.look)
+    async with connect(stack.grpc_target("dialogue").split(",")[0]) as gateway:
+        await asyncio.wait_for(gateway.channel_ready(), 30)
+        await asyncio.to_thread(watch.look)
     await device.close()
 
 
