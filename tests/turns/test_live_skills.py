@@ -118,7 +118,7 @@ async def test_killed_replica_costs_no_turn(stack: Stack, address: DeviceAddress
 async def kinds_meanwhile(address: DeviceAddress, target: str, change: Awaitable[object]) -> list[int]:
     """Ask for the time over one connection, again and again, until a change is through and twice more; return how turns ended.
 
-    A call that comes in the moment in which its server stops was not begun, and is made again, as clients do.
+    A call that comes in the moment in which its server stops was not begun, and is made once more, as clients do.
     """
     changing = asyncio.ensure_future(change)
     kinds, left, cut_off = [], 2, 0
@@ -130,12 +130,12 @@ async def kinds_meanwhile(address: DeviceAddress, target: str, change: Awaitable
                 household_id=address.household, device_id=address.device, text="what time is it", locale="en-US"
             )
             try:
-                response = await assistant.Converse(request, timeout=12)
+                # A connection that the old process was asked for, and did not take any more, is tried again.
+                response = await assistant.Converse(request, timeout=12, wait_for_ready=True)
             except grpc.aio.AioRpcError as error:
                 cut_off += 1
-                if error.code() not in CUT_OFF or cut_off > 5:
+                if error.code() not in CUT_OFF or cut_off > 1:
                     raise
-                await asyncio.sleep(0.1)
                 continue
             kinds.append(response.outcomes[-1].kind)
     await changing

@@ -22,6 +22,7 @@ class Assembler:
         accepted_bytes: Bytes of all frames that were accepted.
         taken_bytes: Bytes of those that were taken. Who sends faster than real time has others waiting, which may be
             behind the utterance's end.
+        is_too_large: Whether there are more bytes than one utterance may have, behind all that was taken.
         next_sequence: The first frame that is still missing.
         last_sequence: The device's last frame, once it is known.
         refused: How many frames broke a limit and were dropped.
@@ -35,6 +36,7 @@ class Assembler:
         "_waiting_bytes",
         "accepted_bytes",
         "concealed",
+        "is_too_large",
         "last_sequence",
         "next_sequence",
         "refused",
@@ -48,6 +50,7 @@ class Assembler:
         self._waiting_bytes = 0
         self.accepted_bytes = 0
         self.taken_bytes = 0
+        self.is_too_large = False
         self.next_sequence = 0
         self.last_sequence: int | None = None
         self.refused = 0
@@ -57,11 +60,6 @@ class Assembler:
     def has_gap(self) -> bool:
         """Whether frames wait for one that is missing."""
         return bool(self._waiting)
-
-    @property
-    def is_too_large(self) -> bool:
-        """Whether more bytes were taken than one utterance may have."""
-        return self.taken_bytes > self._limits.bytes
 
     @property
     def is_ready(self) -> bool:
@@ -112,10 +110,16 @@ class Assembler:
         return True
 
     def take(self) -> list[Frame]:
-        """Return the frames that have become contiguous since the last call, in order."""
+        """Return the frames that have become contiguous since the last call, in order, as far as one utterance may go.
+
+        What is heard of too much is thus the same, however fast it came.
+        """
         taken, self._ready = self._ready, []
-        for frame in taken:
+        for number, frame in enumerate(taken):
             if frame is not None:
+                if self.taken_bytes + len(frame) > self._limits.bytes:
+                    self.is_too_large = True
+                    return taken[:number]
                 self._waiting_bytes -= len(frame)
                 self.taken_bytes += len(frame)
         return taken

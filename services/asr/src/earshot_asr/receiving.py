@@ -86,6 +86,8 @@ class Receiver:
     async def next(self) -> list[Frame] | Ending:
         """Return the frames that have come since the last call, in order, or why none will come any more."""
         assembler = self.assembler
+        if assembler.is_too_large:
+            return Ending.TOO_LARGE
         while not assembler.is_ready:
             if assembler.is_complete:
                 return Ending.DEVICE
@@ -93,8 +95,7 @@ class Receiver:
                 return Ending.LOST
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
-        frames = assembler.take()
-        return Ending.TOO_LARGE if assembler.is_too_large else frames
+        return assembler.take() or Ending.TOO_LARGE
 
     def on_message(self, message: Msg) -> None:
         """Take a live frame."""
