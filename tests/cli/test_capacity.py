@@ -19,6 +19,8 @@ from support.manifests import render, services_of
 
 ROOT = Path(__file__).resolve().parents[2]
 FIGURES = ROOT / "tests" / "scaling" / "figures.json"
+# What a turn passes, in its order; of the skills one.
+ON_THE_WAY = ["asr", "nlu", "dialogue", "skill-clock", "skill-music", "skill-timers", "skill-weather", "tts"]
 BASE = ROOT / "deploy" / "base"
 FLEET = (
     "capacity",
@@ -224,16 +226,7 @@ def test_a_burst_is_simulated_with_what_is_deployed(tmp_path: Path):
     assert result.exit_code == 0, result.output
     document = json.loads(result.stdout)
     assert document["holds"]
-    assert [each["service"] for each in document["headroom"]] == [
-        "asr",
-        "nlu",
-        "dialogue",
-        "skill-clock",
-        "skill-music",
-        "skill-timers",
-        "skill-weather",
-        "tts",
-    ]
+    assert [each["service"] for each in document["headroom"]] == ON_THE_WAY
     assert drawing.read_text().startswith("<svg")
     assert CliRunner().invoke(app, [*arguments, "--rate", "4"]).exit_code == 1
 
@@ -253,16 +246,7 @@ def test_a_recording_is_simulated_as_a_drawn_burst_is(tmp_path: Path):
     assert document["scenario"]["recorded"] == len(begun)
     assert [each["turns"] for each in document["bursts"]] == [len(begun)]
     headroom = {each["service"]: each for each in document["headroom"]}
-    assert list(headroom) == [
-        "asr",
-        "nlu",
-        "dialogue",
-        "skill-clock",
-        "skill-music",
-        "skill-timers",
-        "skill-weather",
-        "tts",
-    ]
+    assert list(headroom) == ON_THE_WAY
     assert headroom["asr"]["needed_at_peak"] == pytest.approx(6 * headroom["asr"]["needed_before"], rel=0.05)
     assert "210 utterances, as they began (begun.txt)" in drawing.read_text()
     printed = CliRunner().invoke(app, arguments)
